@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The pipeline: envelope and message in, verdict out. Knows no MTA; the
+ * worker, postseal seal and open, and the tests all call gateway_run().
+ */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include "gateway/verdict.h"
+#include "keystore/keystore.h"
+#include "util/keyops.h"
+
+/* What the MTA told us besides the message. Strings are borrowed. */
+enum env_auth {
+	ENV_AUTH_NONE,	/* no login */
+	ENV_AUTH_LOGIN, /* login is set */
+	ENV_AUTH_CALLER /* postseal seal: the caller is trusted as From */
+};
+
+struct envelope {
+	const char *id;	       /* ours, verdict_new_id */
+	const char *queue_id;  /* the MTA's, or NULL */
+	const char *client_ip; /* or NULL */
+	enum env_auth auth;
+	const char *login;
+	const char *mail_from; /* raw path argument, "<>" = null sender */
+	const char *const *rcpt; /* raw path arguments */
+	size_t rcpts;
+	enum direction forced; /* 0: found out; seal and open force it */
+	int64_t now;	       /* receipt time */
+};
+
+struct gateway {
+	const struct config *config;
+	const struct rules *rules;
+	struct keystore *ks;
+	const struct key_ops *keys; /* ctx: this transaction */
+};
+
+/*
+ * Decide about msg (whole message: header section, blank line, body) and
+ * prepare the outcome. Never fails: a fault of ours is a deferred verdict,
+ * 451 4.3.0, and e says why for the log (e->kind 0 otherwise).
+ */
+void gateway_run(struct gateway *g, const struct envelope *env,
+    const struct spool *msg, struct verdict *v, struct err *e);
+
+/*
+ * The second death of a worker on the same bytes is final: outbound 554
+ * 5.6.0, inbound delivered untouched with smime=permerror. Decides without
+ * looking into the message.
+ */
+void gateway_poisoned(const struct config *c, const struct envelope *env,
+    struct verdict *v);
+
+/* The direction for one recipient (DESIGN 5.2): from login and networks. */
+enum direction gateway_direction(const struct config *c,
+    const struct envelope *env, const struct addr *to);
+
+#endif

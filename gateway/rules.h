@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The rules file (DESIGN 5.2, postseal-rules(5)): one rule a line, the
+ * first whose envelope conditions match decides; "also" lines add.
+ */
+#ifndef GATEWAY_RULES_H
+#define GATEWAY_RULES_H
+
+#include "gateway/config.h"
+
+enum direction { DIR_OUTBOUND = 1, DIR_INBOUND, DIR_INTERNAL };
+const char *direction_str(enum direction d);
+
+enum or_else {
+	OR_MUST, /* no "or": refused, or for verify: only reported */
+	OR_PLAIN,
+	OR_TLS,
+	OR_QUARANTINE,
+	OR_REJECT
+};
+
+struct treatment {
+	bool sign, encrypt, opaque, decrypt, leave_sealed, verify;
+	bool harvest, store_encrypted, pass, remove_trigger;
+	enum or_else sign_or, encrypt_or, verify_or;
+	const char *refuse;	     /* text, or NULL; owned by the rules */
+	const char *profile;	     /* name, or NULL */
+	const char *protect_headers; /* "off" ..., or NULL */
+	const char *digest;	     /* of the profile, or NULL = by key */
+};
+
+struct rule_ref { /* which line decided */
+	const char *file;
+	int line;
+	const char *text; /* the line as a sentence, blanks squeezed */
+};
+
+struct rules;
+
+/*
+ * Parse and check (every direction has a last line without conditions,
+ * groups exist, treatments fit the direction, "not yet" for what this
+ * version cannot do). Errors in ce; -1 and *out NULL on any.
+ */
+int rules_read(struct rules **out, const char *path, const struct config *c,
+    struct conf_errors *ce) MUST_CHECK;
+void rules_free(struct rules **r);
+size_t rules_count(const struct rules *r);
+
+/* What a rule may look at, for one recipient. */
+struct rule_input {
+	enum direction direction;
+	const struct addr *from;	  /* header From; NULL: unparsable */
+	const struct addr *envelope_from; /* NULL: null sender */
+	const struct addr *to;
+	const char *login;     /* NULL: none */
+	const char *client_ip; /* NULL: unknown */
+};
+
+/*
+ * The treatment for one recipient: the first matching line. internal
+ * without any rule: pass. Always gives one for a checked file.
+ */
+void rules_decide(const struct rules *r, const struct rule_input *in,
+    struct treatment *out, struct rule_ref *ref);
+
+/* The treatment as words: "sign, encrypt or plain"; appended. */
+void treatment_print(const struct treatment *t, struct buf *out);
+
+#endif

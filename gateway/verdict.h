@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The verdict: everything decided about one message (DESIGN 5.1), with the
+ * edits that carry it out. postseal-verdict(7) describes the JSON.
+ */
+#ifndef GATEWAY_VERDICT_H
+#define GATEWAY_VERDICT_H
+
+#include "gateway/rules.h"
+#include "util/json.h"
+#include "util/spool.h"
+
+enum msg_class {
+	CLASS_NORMAL,
+	CLASS_DSN,
+	CLASS_MDN,
+	CLASS_ACME,
+	CLASS_REPORT,
+	CLASS_ENCRYPTED,
+	CLASS_SIGNED,
+	CLASS_PGP,
+	CLASS_CALENDAR,
+	CLASS_AUTO,
+	CLASS_RESENT,
+	CLASS_LIST
+};
+
+enum action {
+	ACT_UNCHANGED,
+	ACT_REPLACED,
+	ACT_REJECTED,
+	ACT_DEFERRED,
+	ACT_QUARANTINED,
+	ACT_SPLIT
+};
+
+enum outcome {
+	OUT_PASSED,
+	OUT_SEALED,
+	OUT_SIGNED,
+	OUT_PLAIN,
+	OUT_TLS_REQUIRED,
+	OUT_OPENED,
+	OUT_VERIFIED,
+	OUT_STORE_ENCRYPTED,
+	OUT_REFUSED,
+	OUT_DEFERRED,
+	OUT_QUARANTINED
+};
+const char *class_str(enum msg_class c);
+const char *action_str(enum action a);
+const char *outcome_str(enum outcome o);
+
+struct verdict_cert {
+	char sha256[65];
+	char subject[200];
+	int64_t not_after;
+};
+struct verdict_over {
+	char sha256[65];
+	char reason[160];
+};
+
+struct verdict_rcpt {
+	char *address; /* as RCPT TO gave it, without <> */
+	struct rule_ref rule;
+	struct treatment wanted;
+	enum outcome outcome;
+	int group; /* from 1; 0 none */
+	struct verdict_cert *cert;
+	size_t certs;
+	struct verdict_over *over;
+	size_t overs;
+	char reason[256]; /* one sentence in plain words, "" if none */
+};
+
+/*
+ * One edit of the message header, in the order in which they are to be
+ * applied: all deletions first, highest index first within a name (in
+ * Postfix later indexes shift, in Sendmail not: CVE-2022-48521), then
+ * insertions at the top in the order given (each goes above the last).
+ */
+enum edit_kind { EDIT_DELETE, EDIT_INSERT_TOP, EDIT_ADD };
+struct edit {
+	enum edit_kind kind;
+	char *name;
+	int index;   /* EDIT_DELETE: nth of this name, from 1 */
+	char *value; /* folded with LF, no CR; starts after "Name:" with its
+			blank */
+};
+
+struct verdict {
+	char id[20];
+	enum direction direction; /* 0 with mixed */
+	bool mixed;
+	enum msg_class class;
+	enum action action;
+	/* reply: code 0 = none */
+	int code;
+	char enhanced[12];
+	char text[1024]; /* one line, for the sender */
+
+	struct verdict_rcpt *rcpt;
+	size_t rcpts;
+
+	/* signature; result "none" by default */
+	const char *sig_result;
+	char sig_signer[CAP_ADDRESS * 2 + 2];
+	bool sig_from_match;
+	char sig_part[64];
+	char sig_algorithm[64];
+	char sig_chain[200];
+	char sig_step[8]; /* "S72", "" = null */
+	char sig_reason[256];
+
+	/* decryption; result none decrypted no-key failed limit */
+	const char *dec_result;
+	char dec_cipher[32];
+	char dec_transport[32];
+	char dec_recipient[CAP_ADDRESS * 2 + 2];
+	bool dec_authenticated;
+	char dec_reason[256];
+
+	struct buf layers;   /* "kind part\n" lines, outermost first */
+	struct buf warnings; /* lines */
+	uint64_t size_in, size_out;
+	int64_t timing_us;
+
+	/* what is to be done */
+	struct edit *edit;
+	size_t edits;
+	struct spool *body; /* the new body, CRLF; NULL: unchanged */
+	bool ret_hdrs;	    /* bounces must carry headers only (S47) */
+};
+
+void verdict_init(struct verdict *v);
+void verdict_free(struct verdict *v); /* what is inside; may be repeated */
+/* A fresh id, lower-case base32, NUL-terminated. */
+void verdict_new_id(char id[20]);
+/* The stable JSON of DESIGN 5.1, appended. */
+void verdict_json(const struct verdict *v, struct buf *out);
+/* The one log line (without level): id=... qid=... ; appended. */
+void verdict_log_line(const struct verdict *v, const char *queue_id,
+    struct buf *out);
+
+int verdict_delete(struct verdict *v, const char *name, int index,
+    struct err *e) MUST_CHECK;
+/* FAIL_BUG when name or value may not stand in a header (M4, A42). */
+int verdict_insert(struct verdict *v, const char *name, const char *value,
+    struct err *e) MUST_CHECK;
+
+/*
+ * Carry the edits out on a message held as a spool: what an MTA would make
+ * of it. out gets the whole new message. Used by postseal seal|open, by the
+ * tests as the model MTA.
+ */
+int verdict_apply(const struct verdict *v, const struct spool *msg,
+    struct spool *out, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The keystore: certificates, anchors, encrypted private keys, audit, in
+ * one SQLite file (WAL, portable SQL, schema version). This header is what
+ * the message path and the command use; keyring.h is what the keys process
+ * uses; import.h and ca.h fill it.
+ */
+#ifndef KEYSTORE_KEYSTORE_H
+#define KEYSTORE_KEYSTORE_H
+
+#include "util/cert.h"
+
+struct keystore;
+
+enum ks_mode { KS_READ, KS_WRITE };
+
+/* New empty store, mode 0640. FAIL_CONFIG when the file exists. */
+int keystore_create(const char *path, struct err *e) MUST_CHECK;
+/*
+ * Open; KS_READ never writes. FAIL_CONFIG: no such file, not ours, or a
+ * schema version we do not know (says which). FAIL_TEMP: locked too long.
+ * One thread per handle.
+ */
+int keystore_open(struct keystore **out, const char *path, enum ks_mode mode,
+    struct err *e) MUST_CHECK;
+void keystore_close(struct keystore **ks);
+
+/* Several changes as one: all or none. */
+int keystore_begin(struct keystore *ks, struct err *e) MUST_CHECK;
+int keystore_commit(struct keystore *ks, struct err *e) MUST_CHECK;
+void keystore_rollback(struct keystore *ks);
+
+/*
+ * Look at the store's generation (one small query, once a message) and
+ * drop cached objects and verdicts if certificates or anchors changed.
+ */
+int keystore_refresh(struct keystore *ks, struct err *e) MUST_CHECK;
+
+/* ---- certificates ---- */
+
+enum ks_state { KS_USABLE, KS_PENDING, KS_DISTRUSTED, KS_SUPERSEDED };
+/* What a certificate may be used for; bits. Set at import from KU and EKU,
+ * narrowed by --use. */
+enum { KS_SIGN = 1, KS_ENCRYPT = 2, KS_STORAGE = 4 };
+enum ks_source { KS_IMPORT, KS_HARVEST, KS_LDAP, KS_SMIMEA, KS_CA };
+
+struct ks_row {
+	struct cert *cert; /* owned by the row */
+	enum ks_state state;
+	unsigned use;
+	enum ks_source source;
+	int64_t added; /* seconds UTC */
+	bool has_key;
+	bool is_anchor;
+};
+void ks_row_free(struct ks_row *r);
+const char *ks_state_str(enum ks_state s);
+const char *ks_source_str(enum ks_source s);
+
+/*
+ * Add a certificate (or change use of a known one: *added = false). key
+ * is an encrypted PKCS#8 made by keyring_seal_key, or empty.
+ */
+int keystore_add(struct keystore *ks, const struct cert *c, unsigned use,
+    enum ks_source source, bool *added, struct err *e) MUST_CHECK;
+int keystore_add_key(struct keystore *ks, const unsigned char spki_sha256[32],
+    struct view encrypted_pkcs8, struct err *e) MUST_CHECK;
+/* The encrypted PKCS#8 of a public key appended to out; FAIL_INPUT when
+ * there is none. */
+int keystore_get_key(struct keystore *ks,
+    const unsigned char spki_sha256[32], struct buf *out, struct err *e)
+    MUST_CHECK;
+int keystore_set_anchor(struct keystore *ks,
+    const unsigned char sha256[32], bool on, struct err *e) MUST_CHECK;
+int keystore_set_state(struct keystore *ks, const unsigned char sha256[32],
+    enum ks_state state, struct err *e) MUST_CHECK;
+/* Also its key, if no other certificate has that public key. */
+int keystore_remove(struct keystore *ks, const unsigned char sha256[32],
+    struct err *e) MUST_CHECK;
+
+/* Called for each row, borrowed; -1 stops with e set. what: NULL for all,
+ * or an address, a domain "@d", or at least 8 hex digits of a SHA-256. */
+typedef int ks_visit(void *arg, const struct ks_row *r, struct err *e);
+int keystore_list(struct keystore *ks, const char *what, ks_visit *visit,
+    void *arg, struct err *e) MUST_CHECK;
+
+/* ---- selection ---- */
+
+struct passed_over {
+	char sha256[65];
+	char reason[160]; /* one sentence */
+};
+
+struct selection {
+	struct cert *cert; /* owned; NULL when none is usable */
+	struct cert **chain; /* intermediates above it, no root; owned */
+	size_t chain_n;
+	struct passed_over *over; /* owned */
+	size_t over_n;
+};
+void selection_free(struct selection *s);
+
+/*
+ * The certificate for an address now: state usable, use allowed, inside its
+ * validity, KU and EKU (S60, S102), address equal (S79), key we work with,
+ * path to an anchor; for KS_SIGN also a private key in the store. Several:
+ * newest notBefore wins (S103). Each one passed over gets its reason. An
+ * empty result is no error. FAIL_TEMP.
+ */
+int keystore_select(struct keystore *ks, const struct addr *a, unsigned use,
+    int64_t now, struct selection *out, struct err *e) MUST_CHECK;
+
+/*
+ * Certificates whose private key we hold and which a RecipientInfo names
+ * (expired and superseded ones too, S98), restricted to those that belong
+ * to one of the addresses (A9). Up to CAP_KEY_OPS, owned by the caller.
+ */
+int keystore_find_key(struct keystore *ks, bool by_ski, struct view id,
+    const struct addr *for_any_of, size_t n, struct cert **out, size_t *found,
+    struct err *e) MUST_CHECK;
+
+/* A certificate by identifier, key or not; *out NULL when unknown. */
+int keystore_find_cert(struct keystore *ks, bool by_ski, struct view id,
+    struct cert **out, struct err *e) MUST_CHECK;
+
+/* ---- paths ---- */
+
+struct path {
+	bool ok;
+	char reason[200]; /* one sentence when not ok: untrusted, expired ..*/
+	struct cert **chain; /* intermediates used, leaf and root left out */
+	size_t chain_n;
+	char anchor[200]; /* subject of the anchor */
+};
+void path_free(struct path *p);
+
+/*
+ * RFC 5280 path from leaf to an anchor at time at, with the store's
+ * intermediates and the extra ones (which never become anchors). Name
+ * constraints, basicConstraints, depth CAP_PATH_DEPTH, level 2 algorithms;
+ * no policy processing, no network, purpose any (KU and EKU of the leaf are
+ * the caller's). A verdict is cached by (leaf, generation). FAIL_TEMP.
+ */
+int keystore_path(struct keystore *ks, const struct cert *leaf,
+    struct cert *const *extra, size_t extra_n, int64_t at, struct path *out,
+    struct err *e) MUST_CHECK;
+
+/* ---- audit ---- */
+
+/* Keep what was decided (JSON, the verdict) under its id. */
+int keystore_audit_add(struct keystore *ks, const char *id, int64_t when,
+    const char *queue_id, struct view json, struct err *e) MUST_CHECK;
+/* The JSON appended to out; FAIL_INPUT when the id is unknown. id may also
+ * be an MTA's queue id (the newest one wins). */
+int keystore_audit_get(struct keystore *ks, const char *id, struct buf *out,
+    struct err *e) MUST_CHECK;
+/* Drop records older than a time; *dropped may be NULL. */
+int keystore_audit_expire(struct keystore *ks, int64_t before,
+    size_t *dropped, struct err *e) MUST_CHECK;
+
+#endif

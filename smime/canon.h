@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The canonical MIME entity that is signed or encrypted (RFC 8551 3.1):
+ * only the Content-* fields of the message, CRLF line ends, 7-bit, nothing
+ * that transit could change. Requirements S1-S19.
+ */
+#ifndef SMIME_CANON_H
+#define SMIME_CANON_H
+
+#include "smime/mime.h"
+
+struct canon_info {
+	size_t leaves;
+	size_t reencoded; /* leaves whose transfer encoding changed */
+	/* The entity is 7-bit with no line over 998: clear signing works.
+	 * False only where content under an existing signature may not be
+	 * touched (S11) and is not 7-bit: sign opaque. */
+	bool is_7bit;
+	bool has_signature; /* a signed or encrypted part lies inside */
+};
+
+/*
+ * Write the canonical entity of the message at [off, end) of msg (header h
+ * already read from there) to out, which should be empty. Leaves are
+ * re-encoded only where they must be (text: quoted-printable, others:
+ * base64). Preamble and epilogue of the outermost multipart are dropped.
+ * The entity always has a Content-Type; it never ends inside a line.
+ *
+ * FAIL_INPUT: ambiguous structure (S17-S19: what and where); FAIL_LIMIT;
+ * FAIL_TEMP. RFC 8551 3.1.1-3.1.4.
+ */
+int canon_entity(const struct spool *msg, uint64_t off, uint64_t end,
+    struct spool *out, struct canon_info *info, struct err *e) MUST_CHECK;
+
+/*
+ * Inbound sister (S5, A45): the entity at [off, end) as it may be given to
+ * an MTA: bare CR and LF, NUL and overlong lines in leaves are re-encoded;
+ * a clean one is copied octet for octet.
+ */
+int canon_deliverable(const struct spool *s, uint64_t off, uint64_t end,
+    struct spool *out, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * A CMS object (RFC 5652) split by our own walker into a skeleton
+ * (everything but the content, a few kB) and a content stream in a spool.
+ * Strict about structure and caps, tolerant about BER. Nothing here trusts
+ * or decrypts.
+ */
+#ifndef SMIME_CMS_H
+#define SMIME_CMS_H
+
+#include "smime/ctype.h"
+#include "util/cert.h"
+
+enum cms_type {
+	CMS_SIGNED = 1,
+	CMS_ENVELOPED,
+	CMS_AUTH_ENVELOPED,
+	CMS_COMPRESSED,
+	CMS_OTHER /* a ContentInfo, but of no type that we process */
+};
+
+struct cms;
+
+/*
+ * Decode [off, end) of msg by cte into a spool of the object's own, and
+ * walk it. FAIL_INPUT: no ContentInfo, malformed, or octets after it (RFC
+ * 5652 3); FAIL_LIMIT: a cap of caps.h; FAIL_TEMP.
+ */
+int cms_read(struct cms **out, const struct spool *msg, uint64_t off,
+    uint64_t end, enum cte cte, struct err *e) MUST_CHECK;
+void cms_free(struct cms **c);
+
+enum cms_type cms_type(const struct cms *c);
+bool cms_has_content(const struct cms *c); /* eContent or encryptedContent */
+/* The walker's product: well-formed BER without the content octets. */
+struct view cms_skeleton(const struct cms *c);
+uint64_t cms_content_size(const struct cms *c); /* octets, unchunked */
+
+/* Reads the content octets in order (constructed strings joined). */
+struct cms_content;
+int cms_content_open(struct cms_content **out, const struct cms *c,
+    struct err *e) MUST_CHECK;
+/* An empty view at the end; the view holds until the next call. */
+int cms_content_next(struct cms_content *cc, struct view *chunk,
+    struct err *e) MUST_CHECK;
+void cms_content_free(struct cms_content **cc);
+
+/*
+ * EnvelopedData and AuthEnvelopedData: recipients, each a key identifier
+ * inside a RecipientInfo (a KeyAgreeRecipientInfo has several).
+ */
+struct cms_rid {
+	bool by_ski;
+	struct view id; /* IssuerAndSerialNumber whole, or SKI octets */
+	struct view ri; /* the whole RecipientInfo element */
+	bool agree;	/* KeyAgreeRecipientInfo */
+};
+size_t cms_rids(const struct cms *c);
+const struct cms_rid *cms_rid(const struct cms *c, size_t i);
+
+/* Content encryption. supported: allow-listed cipher in the content type it
+ * belongs to, with sane parameters (S87, S88); else unsupported says why. */
+struct cms_cipher {
+	char name[24]; /* "AES-256-GCM", or the OID */
+	size_t cek_len;
+	bool authenticated;
+	bool supported;
+	char unsupported[128];
+};
+const struct cms_cipher *cms_cipher(const struct cms *c);
+
+/* SignedData: number of SignerInfos, digest names for logs. */
+size_t cms_signers(const struct cms *c);
+
+#endif

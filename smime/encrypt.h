@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Encryption (RFC 8551 3.3, 3.4): canonical entity in, pkcs7-mime entity
+ * out, streamed.
+ */
+#ifndef SMIME_ENCRYPT_H
+#define SMIME_ENCRYPT_H
+
+#include "util/cert.h"
+#include "util/spool.h"
+
+enum enc_cipher {
+	ENC_AES128_CBC,
+	ENC_AES256_CBC, /* default (I24) */
+	ENC_AES128_GCM,
+	ENC_AES256_GCM
+};
+const char *enc_cipher_str(enum enc_cipher c); /* "AES-256-CBC" */
+
+/*
+ * Encrypt to every certificate in to (1..CAP_RECIPIENTS, already judged
+ * usable; the same one twice counts once). RSA: PKCS#1 v1.5; EC: ECDH with
+ * SHA-256 KDF and a wrap as strong as the cipher; issuerAndSerialNumber;
+ * fresh key and IV. RecipientInfos are in an order that says nothing.
+ *
+ * FAIL_POLICY: a key that libcrypto would do wrong (X25519, Ed25519,
+ * RSA-PSS), named; zero recipients is FAIL_BUG. FAIL_TEMP. out is emptied
+ * on failure. RFC 8551 2.3, 2.7, RFC 5753.
+ */
+int encrypt_entity(const struct spool *entity,
+    const struct cert *const *to, size_t n, enum enc_cipher cipher,
+    struct spool *out, struct err *e) MUST_CHECK;
+
+/* Structure check of what encrypt_entity wrote: walks, recipients as
+ * ordered, cipher as ordered. FAIL_BUG. */
+int encrypt_self_check(const struct spool *out, const struct cert *const *to,
+    size_t n, enum enc_cipher cipher, struct err *e) MUST_CHECK;
+
+#endif

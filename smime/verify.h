@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Verification by numbered steps (REQUIREMENTS A.5: S62-S77). Steps 1 to
+ * 10 are here; 11 to 13 (path, revocation, From) are the gateway's, which
+ * writes them into the findings; 14 to 16 are verify_conclude().
+ */
+#ifndef SMIME_VERIFY_H
+#define SMIME_VERIFY_H
+
+#include "smime/cms.h"
+
+/* RFC 7281 3.1 results. */
+enum sig_result {
+	SIG_NONE,
+	SIG_PASS,
+	SIG_FAIL,
+	SIG_POLICY,
+	SIG_NEUTRAL,
+	SIG_TEMPERROR,
+	SIG_PERMERROR
+};
+const char *sig_result_str(enum sig_result r);
+
+struct verify_policy {
+	int64_t now;	  /* receipt time, seconds UTC */
+	int min_rsa_bits; /* CAP_RSA_MIN unless configured */
+	bool allow_sha1;  /* result is then policy at best (S68) */
+	/* Look a signer's certificate up outside the message: by_ski says
+	 * which kind id is. NULL result: not known. Owned by the caller. */
+	struct cert *(*find)(void *ctx, bool by_ski, struct view id);
+	void *find_ctx;
+};
+
+struct signer_finding {
+	enum sig_result result; /* SIG_PASS while nothing failed */
+	int step;		/* S-number of the failing step, 0 if none */
+	char reason[256];
+	struct cert *cert; /* owned; NULL when not found */
+	char digest[16];   /* "sha-256" */
+	char algorithm[48]; /* "rsa-pkcs1-v1_5", "ecdsa-p256" ... or OID */
+	int64_t signing_time; /* -1 when absent */
+	bool crypto_failed;   /* the mathematics failed (step 10, S70) */
+	bool from_match;      /* set by the gateway at step 13 */
+};
+
+struct verification {
+	struct signer_finding *signer;
+	size_t signers;
+	struct cert **cert; /* all parsable ones in the message */
+	size_t certs;
+	/* Overall, valid after verify_conclude: */
+	enum sig_result result;
+	int step;
+	char reason[256];
+	int best; /* index of the signer that decides, -1 if none */
+	char comment[128]; /* S77 and other remarks; "" */
+};
+
+/*
+ * Steps 2 to 10 over a detached signature: the signed octets are [off, end)
+ * of s, with lone LF read as CRLF (S20). A message fault is a result in
+ * *out, never a failure. FAIL_TEMP.
+ */
+int verify_detached(const struct cms *c, const struct spool *s, uint64_t off,
+    uint64_t end, const struct verify_policy *p, struct verification **out,
+    struct err *e) MUST_CHECK;
+
+/*
+ * The same for opaque SignedData; the content goes to quarantine, which the
+ * caller releases or not by the result.
+ */
+int verify_opaque(const struct cms *c, const struct verify_policy *p,
+    struct spool *quarantine, struct verification **out, struct err *e)
+    MUST_CHECK;
+
+/* A result decided before any CMS (step 1 failures, no signature). */
+int verification_new(struct verification **out, enum sig_result r, int step,
+    const char *reason, struct err *e) MUST_CHECK;
+
+/* Steps 14 to 16: at_root says whether the signed part is the whole
+ * message (S75). Sets the overall result. */
+void verify_conclude(struct verification *v, bool at_root, int64_t now);
+void verification_free(struct verification **v);
+
+#endif

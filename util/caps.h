@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Every cap of the program in one place: name, number, reason, and what
+ * happens at the cap. Each has a test at n and n+1.
+ */
+#ifndef UTIL_CAPS_H
+#define UTIL_CAPS_H
+
+/* Header section of a message or part, octets. Out: 554 5.6.0; in: no
+ * crypto, delivered untouched. */
+#define CAP_HEADER_SECTION (256u << 10)
+/* One header field with its folds, octets. As above. */
+#define CAP_HEADER_FIELD (64u << 10)
+/* Fields in one header section. As above. */
+#define CAP_HEADER_FIELDS 2000
+
+/* MIME: depth of nested multiparts and message/rfc822, parts in a message,
+ * boundary length accepted (RFC 2046 allows 70). Beyond: ambiguous. */
+#define CAP_MIME_DEPTH 20
+#define CAP_MIME_PARTS 1000
+#define CAP_MIME_BOUNDARY 200
+/* Parameters in one structured field. Beyond: ambiguous. */
+#define CAP_MIME_PARAMS 64
+
+/* CMS. Beyond: result neutral, delivered untouched. */
+#define CAP_CMS_LAYERS 4
+#define CAP_CMS_RECIPIENTS 1000
+#define CAP_CMS_SIGNERS 16
+#define CAP_CMS_ATTRIBUTES 64
+#define CAP_CMS_CERTS 64
+#define CAP_CMS_CRLS 8
+#define CAP_CMS_CERT_SIZE (64u << 10)
+#define CAP_CMS_SKELETON (8u << 20) /* all but the content, octets */
+#define CAP_CMS_DEPTH 32	    /* nested TLVs */
+#define CAP_KEY_OPS 4		    /* private-key operations a message */
+
+/* Public keys, bits; refused before any arithmetic. */
+#define CAP_RSA_MIN 2048	/* below: policy */
+#define CAP_RSA_MIN_OLD 1024	/* below: refused whatever the policy */
+#define CAP_RSA_MAX 8192
+#define CAP_RSA_EXPONENT 64
+
+/* Certification path. Beyond: policy. */
+#define CAP_PATH_DEPTH 8
+
+/* Envelope. */
+#define CAP_RECIPIENTS 10000 /* in one transaction; beyond: 452 by the MTA */
+#define CAP_ADDRESS 254	     /* octets of an addr-spec, RFC 5321 4.5.3.1.3 */
+
+/* One request between processes, octets (the message itself travels as a
+ * descriptor). Beyond: the peer is broken, its connection is closed. */
+#define CAP_IPC (4u << 20)
+#define CAP_KEY_REQUEST 32768 /* one request to the keys process */
+#define CAP_SIGNATURE 2048    /* octets of a signature; RSA 8192 has 1024 */
+#define CAP_CEK 32	      /* octets of a content-encryption key */
+
+/* Configuration and rules files, octets; include depth; statements. */
+#define CAP_CONF_FILE (16u << 20)
+#define CAP_CONF_INCLUDE 8
+#define CAP_CONF_ERRORS 50 /* reported; the rest is counted */
+
+/* A file given to cert import, octets. */
+#define CAP_IMPORT_FILE (64u << 20)
+
+/* Message size when the configuration does not say: 40 MiB. */
+#define CAP_MESSAGE_DEFAULT (40u << 20)
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Processes: dropping rights, sandbox, descriptors over sockets, framed
+ * messages. All differences between systems are in proc.c.
+ */
+#ifndef UTIL_PROC_H
+#define UTIL_PROC_H
+
+#include <sys/types.h>
+
+#include "util/buf.h"
+#include "util/caps.h"
+
+/* The ids of a user by name. FAIL_CONFIG. */
+int proc_user(const char *name, uid_t *uid, gid_t *gid, struct err *e)
+    MUST_CHECK;
+/* Groups, gid, uid, in that order, each checked, no way back. When we are
+ * not root: 0 if we are that user already, else FAIL_CONFIG. */
+int proc_drop(uid_t uid, gid_t gid, struct err *e) MUST_CHECK;
+/* No core dumps, not dumpable (no ptrace or /proc/PID/mem by peers). */
+void proc_no_core(void);
+/* Die (SIGKILL) with the parent. */
+void proc_die_with_parent(void);
+/* Title for ps: "postseal-milter: keys". Never freed. */
+void proc_title(const char *what);
+
+enum sandbox {
+	SANDBOX_KEYS,  /* no files, no sockets, no exec: what it holds stays */
+	SANDBOX_WORKER /* files to read and spool; no network, no exec */
+};
+/* seccomp filter; FAIL_TEMP when the kernel has none (caller decides). */
+int proc_sandbox(enum sandbox kind, struct err *e) MUST_CHECK;
+
+/*
+ * One message over a SOCK_STREAM unix socket: 4-octet big-endian length,
+ * then payload; at most CAP_IPC octets; up to IPC_FDS descriptors travel
+ * with the first octet. Blocking. ipc_recv: 1 got one, 0 end of file at a
+ * message border, -1 FAIL_TEMP (I/O, peer gone in mid-message) or FAIL_BUG
+ * (malformed, too large). Received descriptors are close-on-exec and owned
+ * by the caller; unused slots are -1.
+ */
+#define IPC_FDS 4
+int ipc_send(int sock, struct view payload, const int *fds, size_t nfds,
+    struct err *e) MUST_CHECK;
+int ipc_recv(int sock, struct buf *payload, int fds[IPC_FDS], struct err *e)
+    MUST_CHECK;
+
+/* Typed fields inside a payload. Writers append to a buf; readers take from
+ * an rd (util/buf.h) and the last one must leave rd_left() == 0. */
+void ipc_put_u8(struct buf *b, uint8_t x);
+void ipc_put_u32(struct buf *b, uint32_t x);
+void ipc_put_u64(struct buf *b, uint64_t x);
+void ipc_put_view(struct buf *b, struct view v); /* u32 length + octets */
+void ipc_put_str(struct buf *b, const char *s);	 /* NULL is kept apart */
+int ipc_get_view(struct rd *r, struct view *v) MUST_CHECK;
+/* Malloc'd copy or NULL as it was sent; -1 also when it holds NUL. */
+int ipc_get_str(struct rd *r, char **s) MUST_CHECK;
+
+/* read/write all or fail, EINTR-safe. FAIL_TEMP. */
+int io_write_all(int fd, const void *p, size_t n, struct err *e) MUST_CHECK;
+int io_read_all(int fd, void *p, size_t n, struct err *e) MUST_CHECK;
+/* A whole file of up to max octets appended to b; "-" is standard input.
+ * FAIL_INPUT (cannot read), FAIL_LIMIT. */
+int io_read_file(const char *path, struct buf *b, struct err *e) MUST_CHECK;
+/* A file with a secret: regular, not a link, owner us or root, mode no more
+ * than 0640 and not readable by others. FAIL_CONFIG. */
+int io_read_secret(const char *path, struct buf *b, struct err *e) MUST_CHECK;
+/* Create or replace atomically with this mode. FAIL_TEMP. */
+int io_write_file(const char *path, mode_t mode, struct view v,
+    struct err *e) MUST_CHECK;
+
+#endif
