@@ -35,6 +35,9 @@
 #define CAP_CMS_DEPTH 32	    /* nested TLVs */
 #define CAP_KEY_OPS 4		    /* private-key operations a message */
 
+/* Addresses taken from one certificate. Beyond: ignored and counted. */
+#define CAP_CERT_ADDRESSES 256
+
 /* Public keys, bits; refused before any arithmetic. */
 #define CAP_RSA_MIN 2048	/* below: policy */
 #define CAP_RSA_MIN_OLD 1024	/* below: refused whatever the policy */
@@ -58,6 +61,8 @@
 /* Configuration and rules files, octets; include depth; statements. */
 #define CAP_CONF_FILE (16u << 20)
 #define CAP_CONF_INCLUDE 8
+#define CAP_CONF_FILES 1000 /* read in one run, includes that fan out too */
+#define CAP_CONF_BLOCKS 8   /* blocks within blocks */
 #define CAP_CONF_ERRORS 50 /* reported; the rest is counted */
 
 /* A file given to cert import, octets. */

@@ -16,9 +16,11 @@
 int proc_user(const char *name, uid_t *uid, gid_t *gid, struct err *e)
     MUST_CHECK;
 /* Groups, gid, uid, in that order, each checked, no way back. When we are
- * not root: 0 if we are that user already, else FAIL_CONFIG. */
+ * not root: 0 if we are that user already, else FAIL_CONFIG. uid 0 is never
+ * right: FAIL_CONFIG. */
 int proc_drop(uid_t uid, gid_t gid, struct err *e) MUST_CHECK;
-/* No core dumps, not dumpable (no ptrace or /proc/PID/mem by peers). */
+/* No core dumps, not dumpable (no ptrace or /proc/PID/mem by peers). This
+ * and the next: after proc_drop, a change of user undoes them. */
 void proc_no_core(void);
 /* Die (SIGKILL) with the parent. */
 void proc_die_with_parent(void);
@@ -29,7 +31,8 @@ enum sandbox {
 	SANDBOX_KEYS,  /* no files, no sockets, no exec: what it holds stays */
 	SANDBOX_WORKER /* files to read and spool; no network, no exec */
 };
-/* seccomp filter; FAIL_TEMP when the kernel has none (caller decides). */
+/* seccomp filter; FAIL_TEMP when the kernel has none (caller decides). What
+ * it forbids fails with EPERM; threads may start, processes may not. */
 int proc_sandbox(enum sandbox kind, struct err *e) MUST_CHECK;
 
 /*

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Tests of util/ossl.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <openssl/asn1.h>
+#include <openssl/err.h>
+
+#include "util/ossl.h"
+
+static void hex_that_is_none(void **state)
+{
+	unsigned char o[2] = { 9, 9 };
+
+	(void)state;
+	assert_int_equal(hex_decode(o, 2, ""), -1);
+	assert_int_equal(hex_decode(o, 2, "abc"), -1);
+	assert_int_equal(hex_decode(o, 2, "abcde"), -1);
+	assert_int_equal(hex_decode(o, 2, "abcg"), -1);
+	assert_int_equal(hex_decode(o, 2, " abc"), -1);
+	assert_int_equal(hex_decode(o, 0, ""), 0);
+	assert_int_equal(hex_decode(o, 2, "0aF9"), 0);
+	assert_int_equal(o[0], 0x0a);
+	assert_int_equal(o[1], 0xf9);
+}
+
+static void error_queue_becomes_text(void **state)
+{
+	static const unsigned char junk[] = { 0x30, 0x05, 0x02 };
+	const unsigned char *p = junk;
+	struct err e = { 0 };
+
+	(void)state;
+	ossl_clear();
+	assert_null(d2i_ASN1_INTEGER(NULL, &p, sizeof(junk)));
+	assert_int_equal(err_ossl(&e, FAIL_INPUT, "object %d", 1), -1);
+	assert_int_equal(e.kind, FAIL_INPUT);
+	assert_memory_equal(e.msg, "object 1: ", 10);
+	assert_true(strlen(e.msg) > 10);
+	assert_int_equal(ERR_peek_error(), 0);
+	assert_int_equal(err_ossl(&e, FAIL_INPUT, "again"), -1);
+	assert_string_equal(e.msg, "again");
+	assert_int_equal(err_ossl(NULL, FAIL_INPUT, "x"), -1);
+}
+
+static void too_long_for_an_int(void **state)
+{
+	struct err e = { 0 };
+	int n = -5;
+
+	(void)state;
+	assert_int_equal(ossl_len((size_t)INT32_MAX + 1, &n, &e), -1);
+	assert_int_equal(e.kind, FAIL_LIMIT);
+	assert_int_equal(n, -5);
+	assert_int_equal(ossl_len(INT32_MAX, &n, &e), 0);
+	assert_int_equal(n, INT32_MAX);
+}
+
+static void sha256_of_abc(void **state)
+{
+	unsigned char h[32];
+	char hex[65];
+
+	(void)state;
+	ossl_sha256("abc", 3, h);
+	assert_string_equal(hex_encode(hex, h, 32), "ba7816bf8f01cfea414140de"
+	    "5dae2223b00361a396177a9cb410ff61f20015ad");
+	ossl_sha256(NULL, 0, h);
+	assert_memory_equal(hex_encode(hex, h, 32), "e3b0c44298fc1c14", 16);
+}
+
+static void random_wipe_same(void **state)
+{
+	unsigned char a[100] = { 0 }, b[100] = { 0 };
+
+	(void)state;
+	assert_true(ossl_same(a, b, sizeof(a)));
+	ossl_random(a, sizeof(a));
+	ossl_random(b, sizeof(b));
+	assert_false(ossl_same(a, b, sizeof(a)));
+	ossl_wipe(a, sizeof(a));
+	ossl_wipe(b, sizeof(b));
+	ossl_wipe(NULL, 0);
+	assert_true(ossl_same(a, b, sizeof(a)));
+	assert_int_equal(a[50], 0);
+	ossl_random(NULL, 0);
+}
+
+static void version_is_named(void **state)
+{
+	(void)state;
+	assert_true(ossl_version()[0] >= '3' && ossl_version()[1] == '.');
+	(void)ossl_version_warning();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hex_that_is_none),
+		cmocka_unit_test(error_queue_becomes_text),
+		cmocka_unit_test(too_long_for_an_int),
+		cmocka_unit_test(sha256_of_abc),
+		cmocka_unit_test(random_wipe_same),
+		cmocka_unit_test(version_is_named),
+	};
+
+	return cmocka_run_group_tests_name("util_ossl", tests, NULL, NULL);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The error queue of libcrypto, digests, random octets, hex, and all that
+ * depends on its version. Certificates are in util/cert.c.
+ */
+#include "util/ossl.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include "util/log.h"
+
+#define REASONS 3 /* of the queue, enough to see the cause */
+
+static const char *reason_text(unsigned long code)
+{
+	const char *s;
+
+	if (ERR_SYSTEM_ERROR(code))
+		return strerror((int)ERR_GET_REASON(code));
+	s = ERR_reason_error_string(code);
+	return s == NULL ? "unknown reason" : s;
+}
+
+int err_ossl(struct err *e, enum fail kind, const char *fmt, ...)
+{
+	char text[sizeof(e->msg)];
+	unsigned long code, last = 0;
+	struct buf b;
+	va_list ap;
+	int shown = 0;
+
+	va_start(ap, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
+	va_end(ap);
+	buf_init(&b, sizeof(text));
+	while ((code = ERR_get_error()) != 0) {
+		if (code == last || shown == REASONS)
+			continue;
+		buf_printf(&b, "%s%s", shown == 0 ? ": " : ", ",
+		    reason_text(code));
+		last = code;
+		shown++;
+	}
+	(void)err_set(e, kind, "%s%s", text, buf_str(&b));
+	buf_free(&b);
+	return -1;
+}
+
+void ossl_clear(void)
+{
+	ERR_clear_error();
+}
+
+static EVP_MD *sha256;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+static void fetch_sha256(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+void ossl_sha256(const void *p, size_t n, unsigned char out[32])
+{
+	/* fetched once: on 3.0 a look-up by name costs more than the hash */
+	(void)pthread_once(&sha256_once, fetch_sha256);
+	if (sha256 == NULL ||
+	    EVP_Digest(p, n, out, NULL, sha256, NULL) != 1)
+		log_fatal("libcrypto has no SHA-256");
+}
+
+void ossl_random(void *p, size_t n)
+{
+	unsigned char *to = p;
+	int k;
+
+	while (n > 0) {
+		k = n > 65536 ? 65536 : (int)n;
+		if (RAND_bytes(to, k) != 1)
+			log_fatal("libcrypto has no random octets");
+		to += k;
+		n -= (size_t)k;
+	}
+}
+
+void ossl_wipe(void *p, size_t n)
+{
+	if (p != NULL && n > 0)
+		OPENSSL_cleanse(p, n);
+}
+
+bool ossl_same(const void *a, const void *b, size_t n)
+{
+	return n == 0 || CRYPTO_memcmp(a, b, n) == 0;
+}
+
+int ossl_len(size_t n, int *out, struct err *e)
+{
+	if (n > INT_MAX)
+		return err_set(e, FAIL_LIMIT, "%zu octets at once, libcrypto "
+		    "takes %d", n, INT_MAX);
+	*out = (int)n;
+	return 0;
+}
+
+const char *ossl_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
+}
+
+const char *ossl_version_warning(void)
+{
+	/* the first release of each line with the fixes that we rely on */
+	static const unsigned fixed[][3] = {
+		{ 3, 0, 22 }, { 3, 5, 7 }, { 3, 6, 3 }, { 4, 0, 2 },
+	};
+	unsigned major = OPENSSL_version_major();
+	unsigned minor = OPENSSL_version_minor();
+	unsigned patch = OPENSSL_version_patch();
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(fixed); i++)
+		if (major == fixed[i][0] && minor == fixed[i][1])
+			return patch >= fixed[i][2] ? NULL :
+			    "this OpenSSL may lack CMS security fixes of "
+			    "2025 and 2026 (3.0.22, 3.5.7, 3.6.3, 4.0.2), "
+			    "unless the distributor has back-ported them";
+	if (major > 4 || (major == 4 && minor > 0))
+		return NULL;
+	return "this OpenSSL is of a line that gets no CMS security fixes "
+	    "from its authors; 3.0.22, 3.5.7, 3.6.3 or 4.0.2 is wanted";
+}
+
+char *hex_encode(char *dst, const void *p, size_t n)
+{
+	static const char digit[] = "0123456789abcdef";
+	const unsigned char *s = p;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		dst[2 * i] = digit[s[i] >> 4];
+		dst[2 * i + 1] = digit[s[i] & 15];
+	}
+	dst[2 * n] = '\0';
+	return dst;
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int hex_decode(void *dst, size_t n, const char *text)
+{
+	unsigned char *to = dst;
+	size_t i;
+	int hi, lo;
+
+	if (strlen(text) != 2 * n)
+		return -1;
+	for (i = 0; i < n; i++) {
+		hi = hex_value(text[2 * i]);
+		lo = hex_value(text[2 * i + 1]);
+		if (hi < 0 || lo < 0)
+			return -1;
+		to[i] = (unsigned char)(hi << 4 | lo);
+	}
+	return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * UTF-8 (RFC 3629), one character at a time, strictly: no overlong forms,
+ * no surrogates, nothing beyond U+10FFFF.
+ */
+#ifndef UTIL_UTF8_H
+#define UTIL_UTF8_H
+
+#include "util/buf.h"
+
+/*
+ * Length (1 to 4) of the character at the start of v and its code point,
+ * or 0 when v is empty or does not begin with one. cp may be NULL.
+ */
+size_t utf8_first(struct view v, uint32_t *cp);
+/* Is all of v UTF-8? */
+bool utf8_is_valid(struct view v);
+
+#endif
