@@ -39,6 +39,7 @@ void b64_dec_init(struct b64_dec *x, struct sink to);
 int b64_dec_put(struct b64_dec *x, const void *p, size_t n, struct err *e)
     MUST_CHECK;
 int b64_dec_end(struct b64_dec *x, struct err *e) MUST_CHECK;
+struct sink b64_dec_sink(struct b64_dec *x);
 
 /*
  * Quoted-printable encoder for text: CRLF stays a line end, everything
@@ -57,6 +58,7 @@ void qp_enc_init(struct qp_enc *x, struct sink to);
 int qp_enc_put(struct qp_enc *x, const void *p, size_t n, struct err *e)
     MUST_CHECK;
 int qp_enc_end(struct qp_enc *x, struct err *e) MUST_CHECK;
+struct sink qp_enc_sink(struct qp_enc *x);
 
 /* Decoder: malformed =XX passes through as it is and is counted. */
 struct qp_dec {
@@ -69,6 +71,7 @@ void qp_dec_init(struct qp_dec *x, struct sink to);
 int qp_dec_put(struct qp_dec *x, const void *p, size_t n, struct err *e)
     MUST_CHECK;
 int qp_dec_end(struct qp_dec *x, struct err *e) MUST_CHECK;
+struct sink qp_dec_sink(struct qp_dec *x);
 
 /*
  * Decode octets [off, end) of s by cte into to (7bit, 8bit, binary and

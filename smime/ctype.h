@@ -15,6 +15,7 @@ enum cte { CTE_7BIT, CTE_8BIT, CTE_BINARY, CTE_QP, CTE_BASE64, CTE_UNKNOWN };
 struct ctype_param {
 	char *name;  /* lower case, RFC 2231 pieces joined */
 	char *value; /* unquoted; charset'lang' part and %XX decoded */
+	char charset[32]; /* of an RFC 2231 value, "" if none was given */
 };
 
 struct ctype {
@@ -26,7 +27,9 @@ struct ctype {
 	bool is_attachment;
 	/* First defect found (duplicate field or parameter, unparsable,
 	 * NUL, encoded word in a parameter, CTE on a composite type ...);
-	 * "" when there is exactly one reading. */
+	 * "" when there is exactly one reading. What everybody sends and
+	 * nobody reads differently in effect is none: encoded words in
+	 * file names, file names with blanks and no quotes. */
 	char defect[128];
 };
 

@@ -21,11 +21,14 @@ struct header {
 	struct buf text; /* the section as received, without the blank line */
 	struct field *field;
 	size_t n;
+	uint64_t start;	   /* offset of the section */
 	uint64_t body_off; /* first octet after the blank line */
 	/* Defects that make a message ambiguous (RFC 5322 2.2, A41): */
 	bool has_nul;
 	bool has_bare_eol;  /* CR without LF, or LF without CR */
-	bool has_junk;	    /* a line that is neither field nor fold */
+	bool has_bare_cr;   /* CR without LF: some read it as a line end */
+	bool has_junk;	    /* a line that is neither field nor fold; an mbox
+			       "From " line at the very start is none */
 	bool has_8bit;
 	bool no_blank_line; /* section ended by the end of the data */
 };
@@ -38,6 +41,9 @@ struct header {
  */
 int header_read(struct header *h, const struct spool *s, uint64_t off,
     uint64_t end, struct err *e) MUST_CHECK;
+/* The same from memory: text is the section without its blank line, which
+ * is copied. start, body_off and no_blank_line are left to the caller. */
+int header_parse(struct header *h, struct view text, struct err *e) MUST_CHECK;
 void header_free(struct header *h);
 
 /* The nth (from 0) field of this name, case-insensitive, or NULL. */

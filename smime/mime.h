@@ -15,7 +15,9 @@ enum mime_event {
 	MIME_BODY,	/* octets of a leaf's body, in chunks */
 	MIME_PREAMBLE,	/* octets between a multipart's header and its
 			   first delimiter, or after its last (epilogue) */
-	MIME_DELIMITER, /* a whole delimiter line, with the CRLF before it */
+	MIME_DELIMITER, /* a whole delimiter line, with the CRLF before it
+			   (unless that is the blank line of a header); the
+			   CRLF after a close-delimiter is epilogue */
 	MIME_END	/* part is over */
 };
 
@@ -28,6 +30,13 @@ struct mime_part {
 	uint64_t body;		 /* offset of its body */
 	uint64_t end;		 /* at MIME_END: one after its last octet */
 	bool is_leaf;		 /* no multipart, no message/rfc822 */
+	/* MIME_DELIMITER: part is the multipart that it belongs to. */
+	uint64_t delim;		 /* offset of its "--" */
+	bool is_close;
+	/* MIME_END: */
+	bool is_unclosed;	 /* a multipart without close-delimiter */
+	const char *defect;	 /* what else is wrong with this part itself,
+				    "" if nothing */
 };
 
 struct mime_handler {
@@ -52,6 +61,15 @@ struct mime_findings {
 int mime_read(const struct spool *s, uint64_t off, uint64_t end,
     bool enter_messages, const struct mime_handler *h,
     struct mime_findings *f, struct err *e) MUST_CHECK;
+
+/*
+ * The same, but parts of the root are not entered: bodies of nested
+ * multiparts come as MIME_BODY and their boundaries mean nothing. This is
+ * how RFC 1847 2.1 bounds the two parts of multipart/signed.
+ */
+int mime_read_flat(const struct spool *s, uint64_t off, uint64_t end,
+    const struct mime_handler *h, struct mime_findings *f, struct err *e)
+    MUST_CHECK;
 
 /*
  * The push form beneath, for tests of chunk independence and for callers
