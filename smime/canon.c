@@ -14,6 +14,7 @@
 #include "smime/hdrenc.h"
 #include "smime/survey.h"
 #include "util/caps.h"
+#include "util/utf8.h"
 
 /* The writing pass. */
 struct canon {
@@ -104,6 +105,55 @@ static const char *cte_name(enum cte cte)
 	return cte < CTE_UNKNOWN ? name[cte] : NULL;
 }
 
+/* Chunks of text, a character of up to four octets carried over. */
+static int text_is_utf8(const struct canon *c, const struct part *p,
+    bool *is_utf8, struct err *e)
+{
+	unsigned char window[SPOOL_CHUNK];
+	struct view left;
+	uint64_t off = p->body;
+	size_t n, held = 0, k;
+
+	*is_utf8 = false;
+	for (;;) {
+		k = sizeof(window) - held;
+		if (k > p->end - off)
+			k = (size_t)(p->end - off);
+		if (spool_read(c->sv->s, off, window + held, k, &n, e) != 0)
+			return -1;
+		off += n;
+		left = view_make(window, held + n);
+		while ((k = utf8_first(left, NULL)) > 0)
+			left = view_sub(left, k, left.n - k);
+		if (n == 0 || left.n > 3) {
+			*is_utf8 = left.n == 0;
+			return 0;
+		}
+		memmove(window, left.p, left.n);
+		held = left.n;
+	}
+}
+
+/*
+ * The type of a message without one (S16): RFC 2045 5.2 says us-ascii, which
+ * would make 8-bit text unreadable once it is encoded, so that says what it
+ * is (UTF-8), or that nobody knows (RFC 1428).
+ */
+static int put_default_type(const struct canon *c, const struct part *p,
+    struct buf *out, struct err *e)
+{
+	const char *charset = "us-ascii";
+	bool is_utf8;
+
+	if (p->flags & SCAN_8BIT) {
+		if (text_is_utf8(c, p, &is_utf8, e) != 0)
+			return -1;
+		charset = is_utf8 ? "utf-8" : "unknown-8bit";
+	}
+	buf_printf(out, "Content-Type: text/plain; charset=%s\r\n", charset);
+	return 0;
+}
+
 /*
  * The header section of a part as it will be written, without the blank
  * line. Of an outbound root only the Content-* fields belong to the entity
@@ -134,8 +184,9 @@ static int make_header(const struct canon *c, const struct part *p,
 			    cte_name(p->new_cte));
 		needs_cte = false;
 	}
-	if (is_filtered && header_count(h, "Content-Type") == 0)
-		buf_puts(out, "Content-Type: text/plain; charset=us-ascii\r\n");
+	if (is_filtered && header_count(h, "Content-Type") == 0 &&
+	    put_default_type(c, p, out, e) != 0)
+		return -1;
 	if (needs_cte)
 		buf_printf(out, "Content-Transfer-Encoding: %s\r\n",
 		    cte_name(p->new_cte));

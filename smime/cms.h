@@ -68,6 +68,7 @@ struct cms_cipher {
 	bool supported;
 	char unsupported[128];
 };
+/* Never NULL; the name is "" for other content types. */
 const struct cms_cipher *cms_cipher(const struct cms *c);
 
 /* SignedData: number of SignerInfos, digest names for logs. */

@@ -19,8 +19,9 @@ enum enc_cipher {
 const char *enc_cipher_str(enum enc_cipher c); /* "AES-256-CBC" */
 
 /*
- * Encrypt to every certificate in to (1..CAP_RECIPIENTS, already judged
- * usable; the same one twice counts once). RSA: PKCS#1 v1.5; EC: ECDH with
+ * Encrypt to every certificate in to (1..CAP_CMS_RECIPIENTS, already judged
+ * usable; the same one twice counts once; beyond: FAIL_LIMIT, for we would
+ * not read it ourselves). RSA: PKCS#1 v1.5; EC: ECDH with
  * SHA-256 KDF and a wrap as strong as the cipher; issuerAndSerialNumber;
  * fresh key and IV. RecipientInfos are in an order that says nothing.
  *

@@ -14,9 +14,7 @@
 
 #include "smime/codec.h"
 #include "smime/oid.h"
-#include "smime/shape.h"
 #include "smime/signed_attrs.h"
-#include "smime/verify.h"
 #include "util/ossl.h"
 
 #define CHUNK 4096 /* of an opaque content string, as everybody has it */

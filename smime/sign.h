@@ -16,7 +16,8 @@ struct signer {
 	const struct cert *const *chain; /* intermediates, no root */
 	size_t chain_n;
 	const struct cert *encryption_cert; /* for EncrypKeyPref; or NULL */
-	const char *digest; /* "sha-256" (or NULL), "sha-384", "sha-512" */
+	const char *digest; /* "sha-256", "sha-384", "sha-512"; NULL: by key,
+			       sha-256 but for P-384 and P-521 */
 };
 
 enum sign_form { SIGN_CLEAR, SIGN_OPAQUE };

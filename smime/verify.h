@@ -27,7 +27,8 @@ struct verify_policy {
 	int min_rsa_bits; /* CAP_RSA_MIN unless configured */
 	bool allow_sha1;  /* result is then policy at best (S68) */
 	/* Look a signer's certificate up outside the message: by_ski says
-	 * which kind id is. NULL result: not known. Owned by the caller. */
+	 * which kind id is. NULL result: not known. Else a reference of its
+	 * own (cert_ref), which verification frees. find may be NULL. */
 	struct cert *(*find)(void *ctx, bool by_ski, struct view id);
 	void *find_ctx;
 };
@@ -78,8 +79,11 @@ int verify_opaque(const struct cms *c, const struct verify_policy *p,
 int verification_new(struct verification **out, enum sig_result r, int step,
     const char *reason, struct err *e) MUST_CHECK;
 
-/* Steps 14 to 16: at_root says whether the signed part is the whole
- * message (S75). Sets the overall result. */
+/*
+ * Steps 14 to 16; sets the overall result. A signer that still passes
+ * without from_match becomes policy at S74. at_root says whether the signed
+ * part is the whole message: if not, a pass becomes neutral at S75.
+ */
 void verify_conclude(struct verification *v, bool at_root, int64_t now);
 void verification_free(struct verification **v);
 

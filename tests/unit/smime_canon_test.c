@@ -157,6 +157,19 @@ static void S16_without_mime_fields_it_is_plain_text(void **state)
 	    "Content-Type: text/plain; charset=us-ascii\r\n\r\nab\r\n");
 }
 
+static void S16_8bit_text_without_a_type_says_what_it_is(void **state)
+{
+	(void)state;
+	expect("Subject: x\r\n\r\na\xc3\xa4\r\n",
+	    "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+	    "a=C3=A4\r\n");
+	expect("Subject: x\r\n\r\na\xe4\r\n",
+	    "Content-Type: text/plain; charset=unknown-8bit\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+	    "a=E4\r\n");
+}
+
 static void S2_line_ends_become_crlf(void **state)
 {
 	(void)state;
@@ -330,13 +343,15 @@ static void S10_raw_file_names_are_encoded(void **state)
 	expect("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
 	       "Content-Type: image/png; name=\"\xc3\xa4 b.png\"\r\n"
 	       "Content-Disposition: attachment; filename=\"\xe4.png\"\r\n"
-	       "Content-Description: a \xc3\xa4 b\r\n\r\nx\r\n--b--\r\n",
+	       "Content-Description: a \xc3\xa4 b\r\n"
+	       "X-Note: x \xc3\xa4y z\r\n\r\nx\r\n--b--\r\n",
 	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
 	    "Content-Type: image/png;\r\n"
 	    "\tname*=utf-8''%C3%A4%20%62%2E%70%6E%67\r\n"
 	    "Content-Disposition: attachment;\r\n"
 	    "\tfilename*=unknown-8bit''%E4%2E%70%6E%67\r\n"
-	    "Content-Description: a\r\n =?utf-8?Q?=C3=A4?=\r\n b\r\n\r\n"
+	    "Content-Description: a\r\n =?utf-8?Q?=C3=A4?=\r\n b\r\n"
+	    "X-Note: x\r\n =?utf-8?Q?=C3=A4=79?=\r\n z\r\n\r\n"
 	    "x\r\n--b--\r\n");
 }
 
@@ -587,6 +602,8 @@ int main(void)
 		cmocka_unit_test(S19_fragments_are_refused),
 		cmocka_unit_test(S1_only_content_fields_of_the_root_go_in),
 		cmocka_unit_test(S16_without_mime_fields_it_is_plain_text),
+		cmocka_unit_test(
+		    S16_8bit_text_without_a_type_says_what_it_is),
 		cmocka_unit_test(S2_line_ends_become_crlf),
 		cmocka_unit_test(S13_final_line_ends),
 		cmocka_unit_test(S3_8bit_leaves_are_encoded),

@@ -135,4 +135,64 @@ UNUSED static uint32_t next_random(uint32_t *x)
 	return *x;
 }
 
+/* Mutants of each seed; more by POSTSEAL_MUTANTS. */
+UNUSED static long mutants_wanted(void)
+{
+	const char *more = getenv("POSTSEAL_MUTANTS");
+
+	return more == NULL ? 3000 : strtol(more, NULL, 10);
+}
+
+/* One to three changes of octets, insertions and removals. */
+UNUSED static void mutate(struct buf *m, uint32_t *x)
+{
+	uint32_t n = next_random(x) % 3 + 1;
+	size_t at, k;
+
+	for (uint32_t i = 0; i < n && m->n > 4; i++) {
+		at = next_random(x) % m->n;
+		switch (next_random(x) % 6) {
+		case 0:
+		case 1:
+			m->p[at] ^= (unsigned char)(1u << (next_random(x) %
+			    8));
+			break;
+		case 2:
+			m->p[at] = (unsigned char)next_random(x);
+			break;
+		case 3: /* one octet more or less in some length */
+			m->p[at] = (unsigned char)(m->p[at] + 1 -
+			    2 * (next_random(x) & 1));
+			break;
+		case 4: /* drop a few */
+			k = next_random(x) % 4 + 1;
+			if (at + k < m->n) {
+				memmove(m->p + at, m->p + at + k,
+				    m->n - at - k);
+				m->n -= k;
+			}
+			break;
+		default: /* double a few */
+			k = next_random(x) % 4 + 1;
+			if (at + k < m->n && buf_room(m, k) != NULL) {
+				memmove(m->p + at + k, m->p + at,
+				    m->n - at);
+				m->n += k;
+			}
+			break;
+		}
+	}
+}
+
+/* Keep what went wrong for a look, where POSTSEAL_KEEP names a file. */
+UNUSED static void keep_mutant(struct view m)
+{
+	const char *name = getenv("POSTSEAL_KEEP");
+	BIO *b = name == NULL ? NULL : BIO_new_file(name, "wb");
+
+	if (b != NULL)
+		BIO_write(b, m.p, (int)m.n);
+	BIO_free(b);
+}
+
 #endif

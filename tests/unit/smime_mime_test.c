@@ -282,6 +282,20 @@ static void outer_delimiters_end_inner_parts(void **state)
 	    "DELIM 0 <CR><LF>--b-- close\nEND 0");
 }
 
+static void innermost_boundary_matches_first(void **state)
+{
+	(void)state;
+	expect(MIXED("b") "--b\r\n" MIXED("b") "--b\r\n\r\nx\r\n--b--\r\n"
+			  "--b--",
+	    true,
+	    "PART 0 multipart/mixed +\nDELIM 0 --b<CR><LF>\n"
+	    "PART 1 multipart/mixed +\nDELIM 1 --b<CR><LF>\n"
+	    "PART 1.1 text/plain\nBODY 1.1 x\nEND 1.1\n"
+	    "DELIM 1 <CR><LF>--b-- close\n"
+	    "END 1 (part 1: boundary of an enclosing multipart "
+	    "(RFC 2046 5.1.2))\nDELIM 0 <CR><LF>--b-- close\nEND 0");
+}
+
 static void messages_are_entered_when_asked(void **state)
 {
 	static const char in[] =
@@ -631,6 +645,7 @@ int main(void)
 		cmocka_unit_test(empty_parts),
 		cmocka_unit_test(offsets_bound_parts_as_RFC_1847_says),
 		cmocka_unit_test(outer_delimiters_end_inner_parts),
+		cmocka_unit_test(innermost_boundary_matches_first),
 		cmocka_unit_test(messages_are_entered_when_asked),
 		cmocka_unit_test(flat_reading_enters_no_part),
 		cmocka_unit_test(handler_can_stop_the_reader),
