@@ -17,10 +17,11 @@ struct keyring;
 void keyring_new_secret(struct buf *out);
 
 /*
- * Load every private key of the store, decrypting with the secret (content
- * of the secret file; the buffer may be wiped afterwards). A key that does
- * not open is logged and left out; none at all opening while some exist:
- * FAIL_CONFIG (wrong secret). After this no file is needed.
+ * Load every private key of the store but those of CAs, decrypting with
+ * the secret (content of the secret file; the buffer may be wiped
+ * afterwards). A key that does not open is logged and left out; none at all
+ * opening while some exist: FAIL_CONFIG (wrong secret). After this no file
+ * is needed.
  */
 int keyring_load(struct keyring **out, struct keystore *ks,
     struct view secret, struct err *e) MUST_CHECK;

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Certification paths (RFC 5280 6) to an anchor of the store. The search
+ * for issuers is ours, iterative and counted, because libcrypto takes the
+ * first issuer with a fitting name and never tries another; whether a chain
+ * that was found is valid, libcrypto alone decides.
+ */
+#include "keystore/keystore_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/x509v3.h>
+
+#include "util/ossl.h"
+
+#define LEVELS (CAP_PATH_DEPTH + 1) /* leaf and intermediates */
+#define LEVEL_MAX (KS_PATH_ISSUERS + CAP_CMS_CERTS)
+#define KS_DOUBT_S 60 /* how long a failure is believed */
+
+struct path_verdict {
+	int64_t from, until; /* times for which it holds */
+	struct path path;
+	struct cert *anchor;
+};
+
+/* Possible issuers of the certificate at this level. */
+struct level {
+	struct cert *cert[LEVEL_MAX]; /* owned */
+	size_t n;
+	size_t anchors; /* the first so many */
+	size_t next;
+};
+
+struct search {
+	struct keystore *ks;
+	struct cert *const *extra;
+	size_t extra_n;
+	int64_t at;
+	const struct cert *chain[LEVELS]; /* borrowed; [0] is the leaf */
+	struct level level[LEVELS];
+	size_t depth; /* intermediates in chain */
+	int attempts;
+	struct cert *anchor;  /* of the path found; borrowed */
+	struct err why;	      /* first verification failure */
+};
+
+int64_t
+ks_name_hash(const struct cert *c, bool issuer)
+{
+	X509 *x = cert_x509(c);
+	int ok = 0;
+	unsigned long h;
+
+	h = X509_NAME_hash_ex(issuer ? X509_get_issuer_name(x) :
+	    X509_get_subject_name(x), NULL, NULL, &ok);
+	/* Without a hash nothing is found: the path fails, nothing opens. */
+	return ok == 1 ? (int64_t)h : -1;
+}
+
+bool
+ks_self_signed(const struct cert *c)
+{
+	return X509_self_signed(cert_x509(c), 0) == 1;
+}
+
+/* ---- issuers ---- */
+
+static bool
+is_in_chain(const struct search *s, const struct cert *c)
+{
+	size_t i;
+
+	for (i = 0; i <= s->depth; i++)
+		if (memcmp(cert_sha256(s->chain[i]), cert_sha256(c), 32) == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_candidate(const struct level *lv, const struct cert *c)
+{
+	size_t i;
+
+	for (i = 0; i < lv->n; i++)
+		if (memcmp(cert_sha256(lv->cert[i]), cert_sha256(c), 32) == 0)
+			return true;
+	return false;
+}
+
+static void
+consider(struct search *s, struct level *lv, struct cert *c, bool anchor)
+{
+	const struct cert *subject = s->chain[s->depth];
+
+	if (lv->n == LEVEL_MAX || has_candidate(lv, c))
+		return;
+	if (X509_check_issued(cert_x509(c), cert_x509(subject)) != X509_V_OK)
+		return;
+	if (!anchor && (s->depth == CAP_PATH_DEPTH || ks_self_signed(c) ||
+	    is_in_chain(s, c)))
+		return;
+	lv->cert[lv->n++] = cert_ref(c);
+	if (anchor)
+		lv->anchors++;
+}
+
+/* A certificate that came with the message may be one that we distrust. */
+static int
+is_distrusted(struct keystore *ks, const struct cert *c, bool *yes,
+    struct err *e)
+{
+	struct err mine = { 0 };
+	struct ks_row r;
+
+	*yes = false;
+	if (ks_cert_get(ks, cert_sha256(c), &r, &mine) != 0) {
+		if (mine.kind == FAIL_INPUT)
+			return 0; /* not in the store */
+		return err_set(e, mine.kind, "%s", mine.msg);
+	}
+	*yes = r.state == KS_DISTRUSTED;
+	ks_row_free(&r);
+	return 0;
+}
+
+static int
+find_issuers(struct search *s, struct err *e)
+{
+	struct level *lv = &s->level[s->depth];
+	sqlite3_stmt *st = ks_stmt(s->ks, ST_ISSUERS, e);
+	struct ks_row r;
+	bool distrusted;
+	size_t i;
+	int rc;
+
+	lv->n = lv->anchors = lv->next = 0;
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, ks_name_hash(s->chain[s->depth], true));
+	sqlite3_bind_int(st, 2, KS_PATH_ISSUERS);
+	while ((rc = ks_step(s->ks, st, e)) == 1) {
+		if (ks_row_read(s->ks, st, &r, e) != 0) {
+			sqlite3_reset(st);
+			return -1;
+		}
+		if (r.state == KS_USABLE)
+			consider(s, lv, r.cert, r.is_anchor);
+		ks_row_free(&r);
+	}
+	for (i = 0; rc == 0 && i < s->extra_n; i++) {
+		rc = is_distrusted(s->ks, s->extra[i], &distrusted, e);
+		if (rc == 0 && !distrusted)
+			consider(s, lv, s->extra[i], false);
+	}
+	return rc;
+}
+
+static void
+leave_level(struct level *lv)
+{
+	size_t i;
+
+	for (i = 0; i < lv->n; i++)
+		cert_free(&lv->cert[i]);
+	lv->n = 0;
+}
+
+/* ---- one chain ---- */
+
+static void
+explain(struct search *s, X509_STORE_CTX *ctx, const struct cert *anchor)
+{
+	int code = X509_STORE_CTX_get_error(ctx);
+	int depth = X509_STORE_CTX_get_error_depth(ctx);
+	const struct cert *c = anchor;
+	char date[32];
+
+	if (s->why.kind != 0)
+		return;
+	if (depth >= 0 && (size_t)depth <= s->depth)
+		c = s->chain[depth];
+	if (code == X509_V_ERR_CERT_HAS_EXPIRED)
+		(void)err_set(&s->why, FAIL_POLICY, "%s expired on %s",
+		    depth == 0 ? "certificate" : cert_subject(c),
+		    ks_date(date, cert_not_after(c)));
+	else if (code == X509_V_ERR_CERT_NOT_YET_VALID)
+		(void)err_set(&s->why, FAIL_POLICY, "%s is valid only from %s",
+		    depth == 0 ? "certificate" : cert_subject(c),
+		    ks_date(date, cert_not_before(c)));
+	else
+		(void)err_set(&s->why, FAIL_POLICY, "%s (%s)",
+		    X509_verify_cert_error_string(code), cert_subject(c));
+}
+
+static int
+init_context(struct search *s, X509_STORE_CTX *ctx, X509_STORE *store,
+    STACK_OF(X509) *untrusted)
+{
+	X509_VERIFY_PARAM *param;
+
+	if (X509_STORE_CTX_init(ctx, store, cert_x509(s->chain[0]),
+	    untrusted) != 1)
+		return -1;
+	param = X509_STORE_CTX_get0_param(ctx);
+	X509_VERIFY_PARAM_set_time(param, (time_t)s->at);
+	X509_VERIFY_PARAM_set_depth(param, CAP_PATH_DEPTH);
+	/* Level 2: RSA from 2048 bits, no SHA-1 or MD5 (RFC 8550 4.3). */
+	X509_VERIFY_PARAM_set_auth_level(param, 2);
+	return 0;
+}
+
+/* 1 valid, 0 not, -1 FAIL_TEMP. */
+static int
+verify_chain(struct search *s, const struct cert *anchor, struct err *e)
+{
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	STACK_OF(X509) *untrusted = sk_X509_new_null();
+	size_t i;
+	int rc = -1;
+
+	ossl_clear();
+	if (store == NULL || ctx == NULL || untrusted == NULL ||
+	    X509_STORE_add_cert(store, cert_x509(anchor)) != 1)
+		goto out;
+	for (i = 1; i <= s->depth; i++)
+		if (sk_X509_push(untrusted, cert_x509(s->chain[i])) <= 0)
+			goto out;
+	if (init_context(s, ctx, store, untrusted) != 0)
+		goto out;
+	rc = X509_verify_cert(ctx) == 1;
+	if (rc == 0)
+		explain(s, ctx, anchor);
+out:
+	if (rc < 0)
+		(void)err_ossl(e, FAIL_TEMP, "path of %s",
+		    cert_subject(s->chain[0]));
+	ossl_clear();
+	sk_X509_free(untrusted);
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	return rc;
+}
+
+/* ---- the search ---- */
+
+/* 1 found, 0 none, -1. Depth first; chain and levels are its stack. */
+static int
+search_path(struct search *s, struct err *e)
+{
+	struct level *lv;
+	struct cert *c;
+	int rc;
+
+	if (find_issuers(s, e) != 0)
+		return -1;
+	for (;;) {
+		lv = &s->level[s->depth];
+		if (lv->next == lv->n) {
+			leave_level(lv);
+			if (s->depth == 0)
+				return 0;
+			s->depth--;
+			continue;
+		}
+		if (++s->attempts > KS_PATH_ATTEMPTS)
+			return 0;
+		c = lv->cert[lv->next++];
+		if (lv->next <= lv->anchors) {
+			rc = verify_chain(s, c, e);
+			if (rc == 1)
+				s->anchor = c;
+			if (rc != 0)
+				return rc;
+			continue;
+		}
+		s->chain[++s->depth] = c;
+		if (find_issuers(s, e) != 0)
+			return -1;
+	}
+}
+
+static void
+word_failure(struct search *s, struct path *p)
+{
+	const struct cert *leaf = s->chain[0];
+	struct err why = s->why;
+
+	if (s->attempts > KS_PATH_ATTEMPTS)
+		(void)err_set(&why, FAIL_POLICY, "path to a trusted root not "
+		    "found in %d attempts", KS_PATH_ATTEMPTS);
+	else if (why.kind == 0 && ks_self_signed(leaf))
+		(void)err_set(&why, FAIL_POLICY,
+		    "self-signed and not a trusted root");
+	else if (why.kind == 0)
+		(void)err_set(&why, FAIL_POLICY, "no path to a trusted root "
+		    "(issuer %s)", cert_issuer(leaf));
+	ks_text(p->reason, sizeof(p->reason), &why);
+}
+
+static int
+fill_found(struct search *s, struct path_verdict *v, struct err *e)
+{
+	struct err subject = { 0 };
+	const struct cert *c;
+	size_t i;
+
+	v->path.ok = true;
+	v->anchor = cert_ref(s->anchor);
+	v->from = cert_not_before(s->anchor);
+	/* libcrypto holds a certificate for expired in its last second. */
+	v->until = cert_not_after(s->anchor) - 1;
+	if (s->depth > 0) {
+		v->path.chain = calloc(s->depth, sizeof(*v->path.chain));
+		if (v->path.chain == NULL)
+			return err_set(e, FAIL_TEMP, "path: out of memory");
+	}
+	for (i = 0; i <= s->depth; i++) {
+		c = s->chain[i];
+		if (cert_not_before(c) > v->from)
+			v->from = cert_not_before(c);
+		if (cert_not_after(c) - 1 < v->until)
+			v->until = cert_not_after(c) - 1;
+	}
+	/* The chain is in the levels above, which own it. */
+	for (i = 0; i < s->depth; i++)
+		v->path.chain[v->path.chain_n++] =
+		    cert_ref(s->level[i].cert[s->level[i].next - 1]);
+	(void)err_set(&subject, FAIL_POLICY, "%s", cert_subject(s->anchor));
+	ks_text(v->path.anchor, sizeof(v->path.anchor), &subject);
+	return 0;
+}
+
+static int
+find_verdict(struct search *s, struct path_verdict *v, struct err *e)
+{
+	bool distrusted;
+	int rc;
+
+	v->from = s->at;
+	v->until = s->at + KS_DOUBT_S;
+	if (is_distrusted(s->ks, s->chain[0], &distrusted, e) != 0)
+		return -1;
+	if (distrusted) {
+		(void)err_set(&s->why, FAIL_POLICY, "distrusted here");
+		ks_text(v->path.reason, sizeof(v->path.reason), &s->why);
+		return 0;
+	}
+	rc = search_path(s, e);
+	if (rc == 1)
+		return fill_found(s, v, e);
+	if (rc == 0)
+		word_failure(s, &v->path);
+	return rc;
+}
+
+static struct path_verdict *
+new_verdict(struct keystore *ks, const struct cert *leaf,
+    struct cert *const *extra, size_t extra_n, int64_t at, struct err *e)
+{
+	struct path_verdict *v = calloc(1, sizeof(*v));
+	struct search *s = calloc(1, sizeof(*s));
+	size_t i;
+
+	if (v == NULL || s == NULL) {
+		(void)err_set(e, FAIL_TEMP, "path: out of memory");
+		free(v);
+		free(s);
+		return NULL;
+	}
+	s->ks = ks;
+	s->extra = extra;
+	s->extra_n = extra_n;
+	s->at = at;
+	s->chain[0] = leaf;
+	if (find_verdict(s, v, e) != 0) {
+		ks_path_drop(v);
+		v = NULL;
+	}
+	for (i = 0; i < LEVELS; i++)
+		leave_level(&s->level[i]);
+	free(s);
+	return v;
+}
+
+/* ---- verdicts ---- */
+
+void
+path_free(struct path *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->chain_n; i++)
+		cert_free(&p->chain[i]);
+	free(p->chain);
+	memset(p, 0, sizeof(*p));
+}
+
+void
+ks_path_drop(void *value)
+{
+	struct path_verdict *v = value;
+
+	path_free(&v->path);
+	cert_free(&v->anchor);
+	free(v);
+}
+
+static int
+copy_path(const struct path *p, struct path *out, struct err *e)
+{
+	size_t i;
+
+	*out = *p;
+	out->chain = NULL;
+	out->chain_n = 0;
+	if (p->chain_n == 0)
+		return 0;
+	out->chain = calloc(p->chain_n, sizeof(*out->chain));
+	if (out->chain == NULL)
+		return err_set(e, FAIL_TEMP, "path: out of memory");
+	for (i = 0; i < p->chain_n; i++)
+		out->chain[out->chain_n++] = cert_ref(p->chain[i]);
+	return 0;
+}
+
+static int
+get_path(struct keystore *ks, const struct cert *leaf,
+    struct cert *const *extra, size_t extra_n, int64_t at,
+    struct path_verdict **out, struct err *e)
+{
+	struct path_verdict *v = lru_get(ks->paths, cert_sha256(leaf));
+
+	/* A failure may be one for want of the extra certificates. */
+	if (v != NULL && at >= v->from && at <= v->until &&
+	    (v->path.ok || extra_n == 0)) {
+		*out = v;
+		return 0;
+	}
+	v = new_verdict(ks, leaf, extra, extra_n, at, e);
+	if (v == NULL)
+		return -1;
+	*out = v;
+	return 1;
+}
+
+static int
+answer_path(struct keystore *ks, const struct cert *leaf,
+    struct cert *const *extra, size_t extra_n, int64_t at, struct path *out,
+    struct cert **anchor, struct err *e)
+{
+	struct path_verdict *v;
+	int is_new, rc;
+
+	memset(out, 0, sizeof(*out));
+	is_new = get_path(ks, leaf, extra, extra_n, at, &v, e);
+	if (is_new < 0)
+		return -1;
+	rc = copy_path(&v->path, out, e);
+	if (anchor != NULL)
+		*anchor = v->anchor != NULL ? cert_ref(v->anchor) : NULL;
+	if (is_new == 1 && (v->path.ok || extra_n == 0))
+		lru_put(ks->paths, cert_sha256(leaf), v);
+	else if (is_new == 1)
+		ks_path_drop(v);
+	return rc;
+}
+
+int
+keystore_path(struct keystore *ks, const struct cert *leaf,
+    struct cert *const *extra, size_t extra_n, int64_t at, struct path *out,
+    struct err *e)
+{
+	return answer_path(ks, leaf, extra, extra_n, at, out, NULL, e);
+}
+
+int
+ks_path_anchor(struct keystore *ks, const struct cert *leaf, int64_t at,
+    struct path *out, struct cert **anchor, struct err *e)
+{
+	*anchor = NULL;
+	return answer_path(ks, leaf, NULL, 0, at, out, anchor, e);
+}

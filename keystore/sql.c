@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Every line of SQL that the keystore speaks. It stays within what SQLite
+ * and PostgreSQL have in common; what only SQLite knows is in db.c.
+ */
+#include "keystore/sql.h"
+
+const char *const sql_schema =
+    "CREATE TABLE meta ("
+    "  name TEXT PRIMARY KEY,"
+    "  number BIGINT NOT NULL,"
+    "  text TEXT NOT NULL);"
+    "CREATE TABLE cert ("
+    "  id INTEGER PRIMARY KEY,"
+    "  sha256 BLOB NOT NULL UNIQUE,"
+    "  der BLOB NOT NULL,"
+    "  ias BLOB NOT NULL,"
+    "  serial TEXT NOT NULL,"
+    "  ski BLOB,"
+    "  spki BLOB NOT NULL,"
+    "  subject BIGINT NOT NULL," /* hash of the name in canonical form */
+    "  not_before BIGINT NOT NULL,"
+    "  not_after BIGINT NOT NULL,"
+    "  state INTEGER NOT NULL,"
+    "  use INTEGER NOT NULL,"
+    "  source INTEGER NOT NULL,"
+    "  added BIGINT NOT NULL,"
+    "  is_ca INTEGER NOT NULL,"
+    "  is_anchor INTEGER NOT NULL);"
+    "CREATE INDEX cert_ias ON cert (ias);"
+    "CREATE INDEX cert_serial ON cert (serial);"
+    "CREATE INDEX cert_ski ON cert (ski);"
+    "CREATE INDEX cert_spki ON cert (spki);"
+    "CREATE INDEX cert_issuer ON cert (subject) WHERE is_ca = 1;"
+    "CREATE TABLE cert_address ("
+    "  address TEXT NOT NULL," /* as addr_key() */
+    "  domain TEXT NOT NULL,"
+    "  cert INTEGER NOT NULL REFERENCES cert (id),"
+    "  PRIMARY KEY (address, cert));"
+    "CREATE INDEX cert_address_domain ON cert_address (domain);"
+    "CREATE INDEX cert_address_cert ON cert_address (cert);"
+    "CREATE TABLE key ("
+    "  spki BLOB PRIMARY KEY,"
+    "  sealed BLOB NOT NULL);"
+    "CREATE TABLE audit ("
+    "  id TEXT PRIMARY KEY,"
+    "  at BIGINT NOT NULL,"
+    "  queue_id TEXT,"
+    "  json BLOB NOT NULL);"
+    "CREATE INDEX audit_at ON audit (at);"
+    "CREATE INDEX audit_queue_id ON audit (queue_id);";
+
+/* Without a row there is no order: newest first, then the latest import. */
+#define NEWEST_FIRST " ORDER BY c.not_before DESC, c.id DESC"
+#define ROWS "SELECT " KS_ROW_COLUMNS " FROM cert c"
+
+const char *const sql_text[ST_N] = {
+	[ST_BEGIN] = "BEGIN IMMEDIATE",
+	[ST_COMMIT] = "COMMIT",
+	[ST_ROLLBACK] = "ROLLBACK",
+	[ST_META_GET] = "SELECT number, text FROM meta WHERE name = ?1",
+	[ST_META_SET] =
+	    "INSERT INTO meta (name, number, text) VALUES (?1, ?2, ?3)"
+	    " ON CONFLICT (name) DO UPDATE SET number = ?2, text = ?3",
+	[ST_BUMP] = "UPDATE meta SET number = number + 1 WHERE name = ?1",
+	[ST_CERT_BY_SHA] = ROWS " WHERE c.sha256 = ?1",
+	[ST_CERT_ADD] =
+	    "INSERT INTO cert (sha256, der, ias, serial, ski, spki, subject,"
+	    " not_before, not_after, state, use, source, added, is_ca,"
+	    " is_anchor) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10,"
+	    " ?11, ?12, ?13, 0) ON CONFLICT (sha256) DO NOTHING",
+	[ST_CERT_ID] = "SELECT id, use FROM cert WHERE sha256 = ?1",
+	[ST_CERT_USE] = "UPDATE cert SET use = ?2 WHERE sha256 = ?1",
+	[ST_CERT_STATE] = "UPDATE cert SET state = ?2 WHERE sha256 = ?1",
+	[ST_CERT_ANCHOR] = "UPDATE cert SET is_anchor = ?2 WHERE sha256 = ?1",
+	[ST_CERT_DELETE] = "DELETE FROM cert WHERE sha256 = ?1",
+	[ST_ADDRESS_ADD] =
+	    "INSERT INTO cert_address (address, domain, cert)"
+	    " VALUES (?1, ?2, ?3) ON CONFLICT (address, cert) DO NOTHING",
+	[ST_ADDRESS_DELETE] =
+	    "DELETE FROM cert_address WHERE cert ="
+	    " (SELECT id FROM cert WHERE sha256 = ?1)",
+	[ST_KEY_ADD] =
+	    "INSERT INTO key (spki, sealed) VALUES (?1, ?2)"
+	    " ON CONFLICT (spki) DO UPDATE SET sealed = ?2",
+	[ST_KEY_GET] = "SELECT sealed FROM key WHERE spki = ?1",
+	[ST_KEY_DELETE] =
+	    "DELETE FROM key WHERE spki = ?1 AND NOT EXISTS"
+	    " (SELECT 1 FROM cert WHERE cert.spki = ?1)",
+	[ST_KEY_CERTS] =
+	    "SELECT " KS_ROW_COLUMNS ", key.sealed FROM cert c"
+	    " JOIN key ON key.spki = c.spki WHERE c.is_ca = 0"
+	    " ORDER BY key.spki, c.id",
+	[ST_LIST_ALL] = ROWS " ORDER BY c.id",
+	[ST_LIST_ADDRESS] =
+	    ROWS " JOIN cert_address a ON a.cert = c.id"
+	    " WHERE a.address = ?1" NEWEST_FIRST,
+	[ST_LIST_DOMAIN] =
+	    ROWS " WHERE c.id IN (SELECT a.cert FROM cert_address a"
+	    " WHERE a.domain = ?1) ORDER BY c.id",
+	[ST_LIST_HEX] =
+	    ROWS " WHERE c.sha256 >= ?1 AND c.sha256 <= ?2 ORDER BY c.id",
+	[ST_LIST_SPKI] = ROWS " WHERE c.spki = ?1" NEWEST_FIRST,
+	[ST_SELECT] =
+	    ROWS " JOIN cert_address a ON a.cert = c.id"
+	    " WHERE a.address = ?1" NEWEST_FIRST " LIMIT ?2",
+	[ST_FIND_IAS] = ROWS " WHERE c.ias = ?1" NEWEST_FIRST,
+	[ST_FIND_SERIAL] =
+	    ROWS " WHERE c.serial = ?1" NEWEST_FIRST " LIMIT ?2",
+	[ST_FIND_SKI] = ROWS " WHERE c.ski = ?1" NEWEST_FIRST " LIMIT ?2",
+	/* Anchors first: they end the search. */
+	[ST_ISSUERS] =
+	    ROWS " WHERE c.subject = ?1 AND c.is_ca = 1"
+	    " ORDER BY c.is_anchor DESC, c.not_after DESC, c.id LIMIT ?2",
+	[ST_AUDIT_ADD] =
+	    "INSERT INTO audit (id, at, queue_id, json)"
+	    " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE"
+	    " SET at = ?2, queue_id = ?3, json = ?4",
+	[ST_AUDIT_GET] = "SELECT json FROM audit WHERE id = ?1",
+	[ST_AUDIT_GET_QUEUE] =
+	    "SELECT json FROM audit WHERE queue_id = ?1"
+	    " ORDER BY at DESC, id DESC LIMIT 1",
+	[ST_AUDIT_EXPIRE] = "DELETE FROM audit WHERE at < ?1",
+};

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The statements of the keystore as text.
+ */
+#ifndef KEYSTORE_SQL_H
+#define KEYSTORE_SQL_H
+
+#include "keystore/keystore_int.h"
+
+extern const char *const sql_schema;
+extern const char *const sql_text[ST_N];
+
+#endif
