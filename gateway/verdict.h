@@ -150,6 +150,10 @@ int verdict_delete(struct verdict *v, const char *name, int index,
 int verdict_insert(struct verdict *v, const char *name, const char *value,
     struct err *e) MUST_CHECK;
 
+/* The same, after all other fields (MIME fields: they are no trace). */
+int verdict_add(struct verdict *v, const char *name, const char *value,
+    struct err *e) MUST_CHECK;
+
 /*
  * Carry the edits out on a message held as a spool: what an MTA would make
  * of it. out gets the whole new message. Used by postseal seal|open, by the

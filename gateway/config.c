@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * postseal.conf: the statements outside blocks, defaults, printing.
+ */
+#include "gateway/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config_int.h"
+
+static void
+set_domains(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	for (size_t w = 1; w < st->words; w++) {
+		struct err e = {0};
+		char name[256];
+		void *a = c->domain;
+		char **d;
+
+		if (addr_domain_parse(name, sizeof(name),
+		    view_of(st->word[w].s), &e) != 0) {
+			conf_error(ce, st, w, "local-domains: %s", e.msg);
+			continue;
+		}
+		d = config_grow(&a, &c->domains, sizeof(*d), st, ce);
+		c->domain = a;
+		if (d != NULL && (*d = strdup(name)) == NULL)
+			conf_error(ce, st, w, "out of memory");
+	}
+}
+
+/* keystore sqlite PATH and the like: a fixed word, then a path. */
+static void
+set_kind_path(char **out, const char *kind, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	if (strcmp(st->word[1].s, kind) != 0)
+		conf_error(ce, st, 1, "%s: expected %s PATH, found %s",
+		    st->word[0].s, kind, st->word[1].s);
+	else
+		config_path(out, st, 2, ce);
+}
+
+static void
+set_keystore(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	set_kind_path(&c->keystore, "sqlite", st, ce);
+}
+
+static void
+set_secret(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	set_kind_path(&c->secret, "file", st, ce);
+}
+
+static void
+set_rules(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
+{
+	config_path(&c->rules, st, 1, ce);
+}
+
+static void
+set_spool(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
+{
+	config_path(&c->spool, st, 1, ce);
+}
+
+static void
+set_authserv(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	const char *s = st->word[1].s;
+
+	/* RFC 8601 2.2 allows any MIME value; a plain token is what every
+	 * reader compares the same way. */
+	if (*s == '\0' || strlen(s) > 253 ||
+	    s[strspn(s, "abcdefghijklmnopqrstuvwxyz"
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")] != '\0') {
+		conf_error(ce, st, 1,
+		    "authserv-id: expected a name of letters, digits, dots, "
+		    "hyphens (RFC 8601 2.5)");
+		return;
+	}
+	config_string(&c->authserv_id, st, 1, ce);
+}
+
+static void
+set_delimiter(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	const char *s = st->word[1].s;
+
+	if (strlen(s) != 1 || strchr("+-_=.#!", *s) == NULL)
+		conf_error(ce, st, 1,
+		    "recipient-delimiter: expected one of + - _ = . # !");
+	else
+		c->delimiter = (unsigned char)*s;
+}
+
+static void
+set_max_message(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	uint64_t x;
+
+	if (conf_size(ce, st, 1, 1024, (uint64_t)1 << 40, &x) == 0)
+		c->max_message = x;
+}
+
+static void
+set_administrator(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	struct err e = {0};
+	struct addr a;
+
+	if (addr_parse(&a, view_of(st->word[1].s), &e) != 0)
+		conf_error(ce, st, 1, "administrator: %s", e.msg);
+	else
+		config_string(&c->administrator, st, 1, ce);
+}
+
+static void
+set_keep_audit(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	int64_t x;
+
+	if (conf_time(ce, st, 1, 0, (int64_t)3650 * 86400, &x) == 0)
+		c->keep_audit_s = x;
+}
+
+static void
+set_log(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
+{
+	const char *s = st->word[1].s;
+
+	if (strcmp(s, "syslog") == 0)
+		c->log_syslog = true;
+	else if (strcmp(s, "stderr") != 0)
+		conf_error(ce, st, 1, "log: expected syslog or stderr, "
+		    "found %s", s);
+}
+
+static void
+set_metrics(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	if (config_host_port(st, 1, ce) == 0)
+		config_string(&c->metrics, st, 1, ce);
+}
+
+static void
+set_time(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
+{
+	int64_t x;
+
+	if (conf_int(ce, st, 1, 1, (int64_t)1 << 40, &x) == 0)
+		c->fixed_time = x;
+}
+
+static void
+set_sign_for(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	struct err e = {0};
+	struct sign_for *s;
+	void *a = c->sign_for;
+	char *who;
+
+	if (strcmp(st->word[2].s, "network") != 0) {
+		conf_error(ce, st, 2,
+		    "sign-for: expected network NET, found %s",
+		    st->word[2].s);
+		return;
+	}
+	who = config_who(st, 1, ce);
+	if (who == NULL)
+		return;
+	s = config_grow(&a, &c->sign_fors, sizeof(*s), st, ce);
+	c->sign_for = a;
+	if (s == NULL) {
+		free(who);
+		return;
+	}
+	s->who = who;
+	if (net_parse(&s->net, st->word[3].s, &e) != 0)
+		conf_error(ce, st, 3, "sign-for: %s", e.msg);
+}
+
+static void
+add_authority(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	for (size_t w = 1; w < st->words; w++) {
+		struct authority_row *row;
+		void *a = c->authority;
+		char *who = config_who(st, w, ce);
+
+		if (who == NULL)
+			continue;
+		row = config_grow(&a, &c->authorities, sizeof(*row), st, ce);
+		c->authority = a;
+		if (row == NULL) {
+			free(who);
+			return;
+		}
+		row->who = who;
+		row->login = strdup(st->word[0].s);
+		if (row->login == NULL)
+			conf_error(ce, st, 0, "out of memory");
+	}
+}
+
+void
+config_authority(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	struct conf *rows = NULL;
+	char *path = NULL;
+
+	set_kind_path(&path, "file", st, ce);
+	if (path == NULL)
+		return;
+	if (conf_read(&rows, path, ce) != 0)
+		conf_error(ce, st, 2, "authority: the file has errors");
+	for (size_t i = 0; rows != NULL && i < rows->stmts; i++) {
+		const struct conf_stmt *row = &rows->stmt[i];
+
+		if (row->words < 2 || row->has_block)
+			conf_error(ce, row, 0,
+			    "expected LOGIN ADDRESS|@DOMAIN ...");
+		else
+			add_authority(c, row, ce);
+	}
+	conf_free(&rows);
+	free(path);
+}
+
+static void
+set_min_rsa(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	config_number(&c->min_rsa_bits, st, 1, CAP_RSA_MIN_OLD, CAP_RSA_MAX,
+	    ce);
+}
+
+static void
+set_verify(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	static const struct config_key key[] = {
+		{"min-rsa-bits", 1, 1, "a number in 1024..8192", false, false,
+		    false, set_min_rsa},
+	};
+
+	config_walk(c, key, ARRAY_LEN(key), st->sub, st->subs, ce);
+}
+
+static void
+set_relay(struct config *c UNUSED, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	conf_error(ce, st, 0, "relay: not yet in this version");
+}
+
+static const struct config_key top_key[] = {
+	{"local-domains", 1, 0, "DOMAIN ...", false, false, true, set_domains},
+	{"keystore", 2, 2, "sqlite \"PATH\"", false, false, true,
+	    set_keystore},
+	{"secret", 2, 2, "file \"PATH\"", false, false, true, set_secret},
+	{"rules", 1, 1, "\"PATH\"", false, false, true, set_rules},
+	{"authserv-id", 1, 1, "NAME", false, false, true, set_authserv},
+	{"recipient-delimiter", 1, 1, "CHARACTER", false, false, false,
+	    set_delimiter},
+	{"max-message-size", 1, 1, "SIZE", false, false, false,
+	    set_max_message},
+	{"administrator", 1, 1, "ADDRESS", false, false, false,
+	    set_administrator},
+	{"spool", 1, 1, "FOLDER", false, false, false, set_spool},
+	{"keep-audit", 1, 1, "TIME", false, false, false, set_keep_audit},
+	{"log", 1, 1, "syslog or stderr", false, false, false, set_log},
+	{"metrics", 1, 1, "\"ADDRESS:PORT\"", false, false, false,
+	    set_metrics},
+	{"authority", 2, 2, "file \"PATH\"", false, false, false,
+	    config_authority},
+	{"sign-for", 3, 3, "ADDRESS|@DOMAIN network NET", false, true, false,
+	    set_sign_for},
+	{"verify", 0, 0, "{ ... }", true, false, false, set_verify},
+	{"evaluation-time", 1, 1, "SECONDS", false, false, false, set_time},
+	{"milter", 0, 0, "{ ... }", true, false, false, config_milter},
+	{"relay", 0, 0, "{ ... }", true, false, false, set_relay},
+};
+
+static int
+set_defaults(struct config *c, const char *path)
+{
+	struct err e = {0};
+
+	c->path = strdup(path);
+	c->outbound = calloc(2, sizeof(*c->outbound));
+	if (c->path == NULL || c->outbound == NULL)
+		return -1;
+	c->outbounds = 2;
+	if (net_parse(&c->outbound[0], "127.0.0.0/8", &e) != 0 ||
+	    net_parse(&c->outbound[1], "::1/128", &e) != 0)
+		return -1;
+	c->max_message = CAP_MESSAGE_DEFAULT;
+	c->keep_audit_s = (int64_t)30 * 86400;
+	c->min_rsa_bits = CAP_RSA_MIN;
+	c->listen_mode = 0660;
+	c->workers = 4;
+	c->waiting = 1000;
+	return 0;
+}
+
+int
+config_read(struct config **out, const char *path, struct conf_errors *ce)
+{
+	struct conf_word w = {(char *)(uintptr_t) "", false, 1};
+	struct conf_stmt top = {path, 1, &w, 1, NULL, 0, false};
+	struct config *c;
+	struct conf *conf = NULL;
+	size_t before = ce->n;
+
+	*out = NULL;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL || set_defaults(c, path) != 0) {
+		conf_error(ce, &top, 0, "out of memory");
+		goto out;
+	}
+	if (conf_read(&conf, path, ce) != 0 && conf == NULL)
+		goto out;
+	if (conf->stmts != 0 || ce->n == before)
+		config_walk(c, top_key, ARRAY_LEN(top_key), conf->stmt,
+		    conf->stmts, ce);
+	if (ce->n == before) {
+		*out = c;
+		c = NULL;
+	}
+out:
+	conf_free(&conf);
+	config_free(&c);
+	return *out == NULL ? -1 : 0;
+}
+
+void
+config_free(struct config **cp)
+{
+	struct config *c = *cp;
+
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->domains; i++)
+		free(c->domain[i]);
+	for (size_t i = 0; i < c->sign_fors; i++)
+		free(c->sign_for[i].who);
+	for (size_t i = 0; i < c->authorities; i++) {
+		free(c->authority[i].login);
+		free(c->authority[i].who);
+	}
+	free(c->path);
+	free(c->domain);
+	free(c->keystore);
+	free(c->secret);
+	free(c->rules);
+	free(c->spool);
+	free(c->authserv_id);
+	free(c->administrator);
+	free(c->sign_for);
+	free(c->authority);
+	free(c->metrics);
+	free(c->listen);
+	free(c->listen_group);
+	free(c->user);
+	free(c->keys_user);
+	free(c->outbound);
+	free(c->reinject);
+	free(c);
+	*cp = NULL;
+}
+
+static void
+print_str(struct buf *out, const char *key, const char *value)
+{
+	if (value != NULL)
+		buf_printf(out, "%s %s\n", key, value);
+}
+
+void
+config_print(const struct config *c, struct buf *out)
+{
+	buf_puts(out, "local-domains");
+	for (size_t i = 0; i < c->domains; i++)
+		buf_printf(out, " %s", c->domain[i]);
+	buf_putc(out, '\n');
+	print_str(out, "keystore", c->keystore);
+	print_str(out, "secret", c->secret);
+	print_str(out, "rules", c->rules);
+	print_str(out, "spool", c->spool);
+	print_str(out, "authserv-id", c->authserv_id);
+	if (c->delimiter != 0)
+		buf_printf(out, "recipient-delimiter %c\n", c->delimiter);
+	buf_printf(out, "max-message-size %llu\n",
+	    (unsigned long long)c->max_message);
+	print_str(out, "administrator", c->administrator);
+	buf_printf(out, "keep-audit %llds\n", (long long)c->keep_audit_s);
+	buf_printf(out, "verify.min-rsa-bits %d\n", c->min_rsa_bits);
+	buf_printf(out, "log %s\n", c->log_syslog ? "syslog" : "stderr");
+	print_str(out, "metrics", c->metrics);
+	buf_printf(out, "authority %zu rows\nsign-for %zu rows\n",
+	    c->authorities, c->sign_fors);
+	if (c->fixed_time != 0)
+		buf_printf(out, "evaluation-time %lld\n",
+		    (long long)c->fixed_time);
+	print_str(out, "milter.listen", c->listen);
+	buf_printf(out, "milter.mode %04o\n", (unsigned)c->listen_mode);
+	print_str(out, "milter.group", c->listen_group);
+	print_str(out, "milter.user", c->user);
+	print_str(out, "milter.keys-user", c->keys_user);
+	buf_printf(out, "milter.workers %d\nmilter.waiting %d\n", c->workers,
+	    c->waiting);
+	buf_printf(out, "milter.outbound-networks %zu networks\n",
+	    c->outbounds);
+	print_str(out, "milter.reinject", c->reinject);
+}
+
+bool
+config_is_local(const struct config *c, const struct addr *a)
+{
+	const char *d = addr_domain(a);
+
+	for (size_t i = 0; i < c->domains; i++)
+		if (strcmp(c->domain[i], d) == 0)
+			return true;
+	return false;
+}

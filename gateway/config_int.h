@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * What the files that read configuration share: a table of statements, and
+ * setters for the usual kinds of value.
+ */
+#ifndef GATEWAY_CONFIG_INT_H
+#define GATEWAY_CONFIG_INT_H
+
+#include "gateway/config.h"
+
+struct config_key {
+	const char *word;
+	size_t min, max;      /* values after the word; max 0: no ceiling */
+	const char *expected; /* the values in words, for messages */
+	bool block;	      /* has { } */
+	bool many;	      /* may be repeated */
+	bool required;
+	void (*set)(struct config *c, const struct conf_stmt *st,
+	    struct conf_errors *ce);
+};
+
+#define CONFIG_KEYS_MAX 32
+
+/* Check every statement against the table and call its setter. */
+void config_walk(struct config *c, const struct config_key *key, size_t keys,
+    const struct conf_stmt *st, size_t n, struct conf_errors *ce);
+
+/* Copy of the word w into *out. */
+void config_string(char **out, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce);
+/* The same for a path; a relative one is relative to the file's folder. */
+void config_path(char **out, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce);
+/* Whole number in [min, max]. */
+void config_number(int *out, const struct conf_stmt *st, size_t w, int min,
+    int max, struct conf_errors *ce);
+/* ADDRESS or @DOMAIN in key form; NULL after an error. */
+char *config_who(const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce);
+/* "host:port"; reports and gives -1 when it is not. */
+int config_host_port(const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce);
+/* One more element in an array of elements of this size, zeroed; NULL
+ * (reported) when memory is out. */
+void *config_grow(void **array, size_t *n, size_t size,
+    const struct conf_stmt *st, struct conf_errors *ce);
+
+/* The statements of milter { }. */
+void config_milter(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+/* authority file "PATH" */
+void config_authority(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The block milter { } of postseal.conf.
+ */
+#include "gateway/config_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Octal, as chmod(1) has it. */
+static void
+set_mode(struct config *c, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce)
+{
+	const char *s = st->word[w].s;
+	int mode = 0;
+
+	for (; *s >= '0' && *s <= '7' && mode <= 0777; s++)
+		mode = mode * 8 + (*s - '0');
+	if (*s != '\0' || s == st->word[w].s || mode > 0777 ||
+	    (mode & 0600) != 0600) {
+		conf_error(ce, st, w,
+		    "listen: expected a mode such as 0660, found %s",
+		    st->word[w].s);
+		return;
+	}
+	c->listen_mode = mode;
+}
+
+static void
+check_socket(const struct conf_stmt *st, struct conf_errors *ce)
+{
+	const char *s = st->word[1].s;
+	const char *at;
+	char *end;
+	long port;
+
+	if (strncmp(s, "unix:", 5) == 0 || strncmp(s, "local:", 6) == 0) {
+		if (strchr(s, ':')[1] != '/')
+			conf_error(ce, st, 1,
+			    "listen: expected an absolute path after unix:");
+		return;
+	}
+	at = strchr(s, '@');
+	if (strncmp(s, "inet:", 5) == 0 || strncmp(s, "inet6:", 6) == 0) {
+		port = strtol(strchr(s, ':') + 1, &end, 10);
+		if (port >= 1 && port <= 65535 && end == at && at[1] != '\0')
+			return;
+	}
+	conf_error(ce, st, 1,
+	    "listen: expected \"unix:/PATH\" or \"inet:PORT@HOST\", found %s",
+	    s);
+}
+
+static void
+set_listen(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	bool mode = false, group = false;
+
+	config_string(&c->listen, st, 1, ce);
+	check_socket(st, ce);
+	for (size_t w = 2; w < st->words; w += 2) {
+		const char *s = st->word[w].s;
+		bool *seen = strcmp(s, "mode") == 0 ? &mode
+		    : strcmp(s, "group") == 0	    ? &group
+						    : NULL;
+
+		if (seen == NULL || *seen || w + 1 == st->words) {
+			conf_error(ce, st, w,
+			    "listen: expected mode MODE or group GROUP, "
+			    "each once, found %s", s);
+			return;
+		}
+		*seen = true;
+		if (seen == &mode)
+			set_mode(c, st, w + 1, ce);
+		else
+			config_string(&c->listen_group, st, w + 1, ce);
+	}
+}
+
+static void
+set_user(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
+{
+	config_string(&c->user, st, 1, ce);
+}
+
+static void
+set_keys_user(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	config_string(&c->keys_user, st, 1, ce);
+}
+
+static void
+set_workers(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	config_number(&c->workers, st, 1, 1, 256, ce);
+}
+
+static void
+set_waiting(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	config_number(&c->waiting, st, 1, 0, 100000, ce);
+}
+
+static void
+set_networks(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	c->outbounds = 0; /* what is said replaces the default */
+	free(c->outbound);
+	c->outbound = NULL;
+	for (size_t w = 1; w < st->words; w++) {
+		struct err e = {0};
+		struct net *n;
+		void *a = c->outbound;
+
+		n = config_grow(&a, &c->outbounds, sizeof(*n), st, ce);
+		c->outbound = a;
+		if (n != NULL && net_parse(n, st->word[w].s, &e) != 0)
+			conf_error(ce, st, w, "outbound-networks: %s", e.msg);
+	}
+}
+
+static void
+set_reinject(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	if (strcmp(st->word[1].s, "smtp") != 0) {
+		conf_error(ce, st, 1,
+		    "reinject: expected smtp ADDRESS:PORT, found %s",
+		    st->word[1].s);
+		return;
+	}
+	if (config_host_port(st, 2, ce) == 0)
+		config_string(&c->reinject, st, 2, ce);
+}
+
+static const struct config_key milter_key[] = {
+	{"listen", 1, 5, "\"unix:/PATH\" [mode MODE] [group GROUP]", false,
+	    false, false, set_listen},
+	{"user", 1, 1, "USER", false, false, false, set_user},
+	{"keys-user", 1, 1, "USER", false, false, false, set_keys_user},
+	{"workers", 1, 1, "a number in 1..256", false, false, false,
+	    set_workers},
+	{"waiting", 1, 1, "a number in 0..100000", false, false, false,
+	    set_waiting},
+	{"outbound-networks", 1, 0, "NETWORK ...", false, false, false,
+	    set_networks},
+	{"reinject", 2, 2, "smtp \"ADDRESS:PORT\"", false, false, false,
+	    set_reinject},
+};
+
+void
+config_milter(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	config_walk(c, milter_key, ARRAY_LEN(milter_key), st->sub, st->subs,
+	    ce);
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The pipeline's frame: reads the envelope and the header section, asks
+ * which way, lets seal.c or open.c work, and turns a fault of ours into a
+ * deferral. Nothing here knows CMS.
+ */
+#include "gateway/gateway.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gateway/gateway_int.h"
+#include "smime/cms.h"
+
+void text_set(char *dst, size_t size, const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n >= size)
+		n = size - 1;
+	memcpy(dst, s, n);
+	dst[n] = '\0';
+}
+
+int txn_spool(const struct txn *t, struct spool **out, struct err *e)
+{
+	uint64_t max = t->g->config->max_message;
+
+	/* base64 twice is 1.85 times; the rest is for headers and skeletons */
+	if (max < spool_size(t->msg))
+		max = spool_size(t->msg);
+	return spool_new(out, max * 3 + (16u << 20), e);
+}
+
+bool txn_has_direction(const struct txn *t, enum direction d)
+{
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		if (t->rcpt[i].direction == d)
+			return true;
+	return false;
+}
+
+/* ---- key operations, counted (S97) ---- */
+
+static int count_op(struct txn *t, struct err *e)
+{
+	if (t->g->keys == NULL)
+		return err_set(e, FAIL_INPUT, "no private keys here");
+	if (++t->key_ops > CAP_KEY_OPS)
+		return err_set(e, FAIL_LIMIT, "more than %d private-key "
+		    "operations for one message", CAP_KEY_OPS);
+	return 0;
+}
+
+static int note_fault(struct txn *t, int rc, const struct err *e)
+{
+	if (rc != 0 && e != NULL && e->kind == FAIL_TEMP)
+		t->keys_away = true;
+	return rc;
+}
+
+static int counted_sign(void *ctx, const unsigned char cert_sha256[32],
+    enum sig_alg alg, struct view attrs, struct buf *sig, struct err *e)
+{
+	struct txn *t = ctx;
+
+	if (count_op(t, e) != 0)
+		return -1;
+	return note_fault(t, t->g->keys->sign(t->g->keys->ctx, cert_sha256,
+	    alg, attrs, sig, e), e);
+}
+
+static int counted_open(void *ctx, const unsigned char cert_sha256[32],
+    struct view ri, size_t cek_len, unsigned char cek[CAP_CEK],
+    struct err *e)
+{
+	struct txn *t = ctx;
+
+	if (count_op(t, e) != 0)
+		return -1;
+	return note_fault(t, t->g->keys->open(t->g->keys->ctx, cert_sha256,
+	    ri, cek_len, cek, e), e);
+}
+
+/* ---- envelope ---- */
+
+static char *without_brackets(const char *raw)
+{
+	size_t n = strlen(raw);
+
+	if (n >= 2 && raw[0] == '<' && raw[n - 1] == '>')
+		return strndup(raw + 1, n - 2);
+	return strdup(raw);
+}
+
+static void note_direction(struct verdict *v, enum direction d, bool first)
+{
+	if (first)
+		v->direction = d;
+	else if (v->direction != d)
+		v->mixed = true;
+}
+
+static int read_recipients(struct txn *t, struct err *e)
+{
+	const struct envelope *env = t->env;
+	struct verdict *v = t->v;
+
+	v->rcpt = calloc(env->rcpts + 1, sizeof(*v->rcpt));
+	t->rcpt = calloc(env->rcpts + 1, sizeof(*t->rcpt));
+	if (v->rcpt == NULL || t->rcpt == NULL)
+		return err_set(e, FAIL_TEMP, "recipients: out of memory");
+	for (size_t i = 0; i < env->rcpts; i++) {
+		struct txn_rcpt *r = &t->rcpt[i];
+
+		v->rcpt[i].address = without_brackets(env->rcpt[i]);
+		if (v->rcpt[i].address == NULL)
+			return err_set(e, FAIL_TEMP,
+			    "recipients: out of memory");
+		v->rcpts++;
+		if (addr_parse_path(&r->addr, env->rcpt[i], NULL) != 0)
+			memset(&r->addr, 0, sizeof(r->addr));
+		r->direction = gateway_direction(t->g->config, env, &r->addr);
+		note_direction(v, r->direction, i == 0);
+	}
+	if (v->mixed)
+		v->direction = 0;
+	return 0;
+}
+
+static void read_sender(struct txn *t)
+{
+	const char *raw = t->env->mail_from;
+
+	t->null_sender = raw == NULL || *raw == '\0' ||
+	    strcmp(raw, "<>") == 0;
+	if (t->null_sender ||
+	    addr_parse_path(&t->mail_from, raw, NULL) != 0)
+		memset(&t->mail_from, 0, sizeof(t->mail_from));
+}
+
+static int read_from(struct txn *t, struct err *e)
+{
+	struct addr_list l = {0};
+	struct err local = {0};
+
+	t->from_fields = header_count(&t->h, "From");
+	if (t->from_fields != 1)
+		return 0;
+	if (addr_list_parse(&l, header_get(&t->h, "From", 0)->value,
+	    &local) != 0) {
+		addr_list_free(&l);
+		if (local.kind != FAIL_TEMP)
+			return 0; /* nobody: a signature never matches */
+		*e = local;
+		return -1;
+	}
+	if (l.n == 1) {
+		t->from = l.a[0];
+		t->has_from = true;
+	}
+	addr_list_free(&l);
+	return 0;
+}
+
+static void decide_rules(struct txn *t)
+{
+	struct rule_input in = {0};
+
+	in.from = t->has_from ? &t->from : NULL;
+	in.envelope_from = t->mail_from.text[0] == '\0' ? NULL : &t->mail_from;
+	in.client_ip = t->env->client_ip;
+	if (t->env->auth == ENV_AUTH_LOGIN)
+		in.login = t->env->login;
+	else if (t->env->auth == ENV_AUTH_CALLER && t->has_from)
+		in.login = t->from.text;
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		in.direction = t->rcpt[i].direction;
+		in.to = &t->rcpt[i].addr;
+		rules_decide(t->g->rules, &in, &t->v->rcpt[i].wanted,
+		    &t->v->rcpt[i].rule);
+	}
+}
+
+/* Header, structure, author; what is too large is the caller's to judge. */
+static int read_message(struct txn *t, struct err *e)
+{
+	uint64_t end = spool_size(t->msg);
+
+	if (header_read(&t->h, t->msg, 0, end, e) != 0)
+		return -1;
+	if (read_from(t, e) != 0 || ctype_read(&t->ct, &t->h, e) != 0)
+		return -1;
+	return shape_read(&t->sh, t->msg, &t->h, &t->ct, end, e);
+}
+
+static bool is_outgoing(const struct txn *t)
+{
+	return txn_has_direction(t, DIR_OUTBOUND) ||
+	    txn_has_direction(t, DIR_INTERNAL);
+}
+
+/* Incoming mail that we cannot work on is delivered as it is. */
+static void leave_untouched(struct txn *t, const char *why)
+{
+	txn_warn(t, "delivered untouched: %s", why);
+	t->v->sig_result = "neutral";
+	text_set(t->v->sig_step, sizeof(t->v->sig_step), "S62");
+	text_set(t->v->sig_reason, sizeof(t->v->sig_reason), why);
+}
+
+/* Beyond the caps of a header section. */
+static int beyond_limits(struct txn *t, struct err *e)
+{
+	struct err why = *e;
+
+	err_clear(e);
+	if (is_outgoing(t)) {
+		reply_set(t->v, REPLY_MALFORMED, why.msg);
+		return 0;
+	}
+	if (ar_strip_unread(t, e) != 0) {
+		if (e->kind != FAIL_LIMIT)
+			return -1;
+		reply_set(t->v, REPLY_MALFORMED, e->msg);
+		err_clear(e);
+		return 0;
+	}
+	leave_untouched(t, why.msg);
+	return 0;
+}
+
+static bool refuse_by_rule(struct txn *t)
+{
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		const char *text = t->v->rcpt[i].wanted.refuse;
+
+		if (text == NULL)
+			continue;
+		text_set(t->v->rcpt[i].reason, sizeof(t->v->rcpt[i].reason),
+		    text);
+		reply_set(t->v, REPLY_REFUSED_BY_RULE, text);
+		return true;
+	}
+	return false;
+}
+
+static bool is_too_large(struct txn *t)
+{
+	if (!is_outgoing(t) ||
+	    spool_size(t->msg) <= t->g->config->max_message)
+		return false;
+	reply_set(t->v, REPLY_TOO_LARGE, NULL);
+	return true;
+}
+
+static int run(struct txn *t, struct err *e)
+{
+	bool seals = false, opens = false;
+
+	if (read_recipients(t, e) != 0)
+		return -1;
+	read_sender(t);
+	if (keystore_refresh(t->g->ks, e) != 0)
+		return -1;
+	if (read_message(t, e) != 0) {
+		if (e->kind != FAIL_LIMIT)
+			return -1;
+		decide_rules(t);
+		return beyond_limits(t, e);
+	}
+	decide_rules(t);
+	if (refuse_by_rule(t) || is_too_large(t))
+		return 0;
+	if (spool_size(t->msg) > t->g->config->max_message) {
+		leave_untouched(t, "larger than max-message-size");
+		return ar_strip(t, e);
+	}
+	if (class_detect(t, e) != 0)
+		return -1;
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		seals = seals || plan_seals(t, i);
+		opens = opens || !plan_seals(t, i);
+	}
+	if (seals && seal_run(t, e) != 0)
+		return -1;
+	if (opens && t->v->code == 0)
+		return open_run(t, e);
+	return 0;
+}
+
+/* ---- the end ---- */
+
+static void drop_changes(struct verdict *v)
+{
+	for (size_t i = 0; i < v->edits; i++) {
+		free(v->edit[i].name);
+		free(v->edit[i].value);
+	}
+	v->edits = 0;
+	spool_free(&v->body);
+	v->ret_hdrs = false;
+}
+
+static void set_outcomes(struct verdict *v, enum outcome o)
+{
+	for (size_t i = 0; i < v->rcpts; i++)
+		v->rcpt[i].outcome = o;
+}
+
+static void finish(struct verdict *v, uint64_t size_in)
+{
+	if (v->action == ACT_REJECTED || v->action == ACT_DEFERRED) {
+		drop_changes(v);
+		set_outcomes(v, v->action == ACT_REJECTED ? OUT_REFUSED
+							  : OUT_DEFERRED);
+		return;
+	}
+	if (v->action == ACT_QUARANTINED)
+		set_outcomes(v, OUT_QUARANTINED);
+	else if (v->edits != 0 || v->body != NULL)
+		v->action = ACT_REPLACED;
+	if (v->size_out == 0)
+		v->size_out = size_in;
+}
+
+static int64_t clock_us(void)
+{
+	struct timespec ts = {0, 0};
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static void txn_free(struct txn *t)
+{
+	for (size_t i = 0; t->rcpt != NULL && i < t->v->rcpts; i++)
+		cert_free(&t->rcpt[i].cert);
+	free(t->rcpt);
+	cms_free(&t->cms);
+	ctype_free(&t->ct);
+	header_free(&t->h);
+}
+
+static void begin(struct verdict *v, const struct envelope *env)
+{
+	verdict_init(v);
+	text_set(v->id, sizeof(v->id), env->id == NULL ? "" : env->id);
+}
+
+void gateway_run(struct gateway *g, const struct envelope *env,
+    const struct spool *msg, struct verdict *v, struct err *e)
+{
+	struct txn t = {0};
+	int64_t start = clock_us();
+
+	err_clear(e);
+	begin(v, env);
+	v->size_in = spool_size(msg);
+	t.g = g;
+	t.env = env;
+	t.msg = msg;
+	t.v = v;
+	t.now = g->config->fixed_time != 0 ? g->config->fixed_time : env->now;
+	t.keys.ctx = &t;
+	t.keys.sign = counted_sign;
+	t.keys.open = counted_open;
+	if (run(&t, e) != 0)
+		reply_set(v, t.keys_away ? REPLY_KEYS_AWAY : REPLY_INTERNAL,
+		    NULL);
+	finish(v, v->size_in);
+	txn_free(&t);
+	v->timing_us = clock_us() - start;
+}
+
+void gateway_poisoned(const struct config *c, const struct envelope *env,
+    struct verdict *v)
+{
+	struct txn t = {0};
+	struct gateway g = {c, NULL, NULL, NULL};
+	struct err e = {0};
+
+	begin(v, env);
+	t.g = &g;
+	t.env = env;
+	t.v = v;
+	if (read_recipients(&t, &e) != 0) {
+		reply_set(v, REPLY_INTERNAL, NULL);
+	} else if (is_outgoing(&t)) {
+		reply_set(v, REPLY_MALFORMED, "it cannot be processed");
+	} else {
+		v->sig_result = "permerror";
+		text_set(v->sig_reason, sizeof(v->sig_reason),
+		    "the message cannot be processed");
+		txn_warn(&t, "delivered untouched: processing died twice");
+		if (ar_insert(&t, "not processed", &e) != 0)
+			reply_set(v, REPLY_INTERNAL, NULL);
+	}
+	finish(v, 0);
+	txn_free(&t);
+}

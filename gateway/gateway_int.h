@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * One message on its way through the pipeline, shared by the files of
+ * gateway/ that work on it. Everything here dies with the message
+ * (txn_free).
+ */
+#ifndef GATEWAY_GATEWAY_INT_H
+#define GATEWAY_GATEWAY_INT_H
+
+#include "gateway/gateway.h"
+#include "gateway/reply.h"
+#include "smime/shape.h"
+
+struct cms;
+
+/* A recipient beside its place in the verdict (same index). */
+struct txn_rcpt {
+	struct addr addr; /* empty text: not readable */
+	enum direction direction;
+	struct cert *cert; /* chosen for encryption; owned */
+	bool visible;	   /* in To or Cc */
+};
+
+struct txn {
+	struct gateway *g;
+	const struct envelope *env;
+	const struct spool *msg;
+	struct verdict *v;
+	int64_t now;
+
+	struct header h;
+	struct ctype ct;
+	struct shape sh;
+	struct cms *cms; /* at the root, parsed for the class; or NULL */
+	struct txn_rcpt *rcpt; /* as many as v->rcpts */
+	struct addr mail_from; /* empty text: null sender, or unreadable */
+	bool null_sender;
+	struct addr from;     /* valid with has_from */
+	bool has_from;	      /* one From field with one mailbox */
+	size_t from_fields;
+	bool is_report;	      /* strictly of the form of RFC 6522 (S45) */
+
+	/* the caller's operations, counted */
+	struct key_ops keys;
+	int key_ops;
+	bool keys_away; /* one failed for a time */
+};
+
+/* ---- gateway.c ---- */
+
+/* One sentence (no newline) for the verdict; what is too much is left out. */
+#define TXN_WARNINGS 32768
+#define txn_warn(t, ...)                                                  \
+	do {                                                              \
+		struct buf *warnings_ = &(t)->v->warnings;                \
+		if (warnings_->n < TXN_WARNINGS) {                        \
+			buf_printf(warnings_, __VA_ARGS__);               \
+			buf_putc(warnings_, '\n');                        \
+		}                                                         \
+	} while (0)
+/* Copy as much of s as fits; always ends in NUL. */
+void text_set(char *dst, size_t size, const char *s);
+/* A spool for output: as large as a sealed message can become. */
+int txn_spool(const struct txn *t, struct spool **out, struct err *e)
+    MUST_CHECK;
+/* Does any recipient go in one of these directions? */
+bool txn_has_direction(const struct txn *t, enum direction d);
+
+/* ---- class.c ---- */
+
+/* What kind of message this is (REQUIREMENTS A.4); sets v->class and
+ * is_report. FAIL_TEMP. */
+int class_detect(struct txn *t, struct err *e) MUST_CHECK;
+
+/* ---- plan.c, plan_rcpt.c ---- */
+
+/* How all recipients' copies are made. */
+struct plan {
+	bool sign, opaque, encrypt;
+	const char *digest;
+	const struct cert **to; /* n certificates; the array is owned */
+	size_t n;
+	struct selection signer; /* owned; cert NULL: no signature */
+	struct cert *encryption_cert; /* of the author, or NULL; owned */
+	bool is_refused; /* the verdict has the reply */
+};
+/*
+ * For the recipients that seal (outbound, and internal ones whose rule has
+ * sealing words). FAIL_TEMP, FAIL_BUG.
+ */
+int plan_make(struct txn *t, struct plan *p, struct err *e) MUST_CHECK;
+void plan_free(struct plan *p);
+/* Mark the recipients that To and Cc show. */
+int plan_mark_visible(struct txn *t, struct err *e) MUST_CHECK;
+/* Choose a certificate for recipient i (use: KS_ENCRYPT or KS_STORAGE);
+ * none: cert stays NULL and the recipient's reason says why. */
+int plan_choose(struct txn *t, size_t i, unsigned use, struct err *e)
+    MUST_CHECK;
+/* Does this recipient's copy get sealed (true) or opened? */
+bool plan_seals(const struct txn *t, size_t i);
+
+/* ---- seal.c ---- */
+
+/* The whole way of outgoing mail. */
+int seal_run(struct txn *t, struct err *e) MUST_CHECK;
+/* Replace the message's MIME entity by this one: header edits and body.
+ * FAIL_INPUT when a field cannot stand in a header. */
+int install_entity(struct txn *t, const struct spool *entity, struct err *e)
+    MUST_CHECK;
+
+/* ---- open.c ---- */
+
+/* The whole way of incoming mail. */
+int open_run(struct txn *t, struct err *e) MUST_CHECK;
+
+/* One entity within another: the message itself, or what was inside a
+ * layer. */
+struct layer {
+	struct spool *own; /* NULL: the message */
+	const struct spool *s;
+	struct header h;
+	struct ctype ct;
+	struct shape sh;
+	struct cms *cms; /* of the root, if parsed already; owned */
+};
+
+struct opening {
+	struct txn *t;
+	struct layer layer; /* the innermost so far */
+	char part[64];	    /* of it: "1", "1/1" ... */
+	int layers;
+	bool may_decrypt;   /* all recipients' rules say decrypt */
+	bool may_verify;    /* some recipient's rule says verify */
+	bool may_unwrap;    /* opaque signatures may be taken off */
+	bool is_decrypted;
+	bool was_encrypted; /* as it arrived */
+	bool is_changed;    /* layer is not the message any more */
+	struct verification *ver; /* of the signature that counts */
+	bool ver_outside; /* it was outside the encryption */
+	char comment[160]; /* for Authentication-Results */
+	bool has_failed;   /* decryption: say so, generically */
+};
+
+/* open_decrypt.c: open the encrypted layer c if all recipients may; 1
+ * opened (o->layer is what was inside), 0 left alone, -1 FAIL_TEMP. */
+int open_decrypt(struct opening *o, const struct cms *c, struct err *e)
+    MUST_CHECK;
+/* open.c: make the content of inside the current layer (takes it). 0, or -1
+ * when it is no MIME entity (FAIL_INPUT) or FAIL_TEMP. */
+int layer_enter(struct opening *o, struct spool **take_inside, struct err *e)
+    MUST_CHECK;
+
+/* open_verify.c */
+
+/* The CMS object at the root of the layer, parsed now or before; out owned. */
+int layer_cms(struct layer *l, struct cms **out, struct err *e) MUST_CHECK;
+/* Verify the clear signature at the root of the layer. */
+int open_clear(struct opening *o, struct err *e) MUST_CHECK;
+/* Verify the opaque SignedData c; 1 content is the layer now, 0 left. */
+int open_opaque(struct opening *o, const struct cms *c, struct err *e)
+    MUST_CHECK;
+/* A result without CMS. */
+int open_result(struct opening *o, int result, int step, const char *reason,
+    struct err *e) MUST_CHECK;
+/* Write the findings into the verdict. */
+void open_report(struct opening *o);
+
+/* ---- ar.c ---- */
+
+/* Delete forged Authentication-Results (S176). */
+int ar_strip(struct txn *t, struct err *e) MUST_CHECK;
+/* The same for a message whose header is beyond our caps: every field of
+ * that name goes. FAIL_LIMIT: there are too many. */
+int ar_strip_unread(struct txn *t, struct err *e) MUST_CHECK;
+/* Is this value to be removed? raw_value as in the message. */
+bool ar_is_forged(const char *authserv_id, struct view raw_value);
+/* Insert ours, by the verdict; comment may be "". */
+int ar_insert(struct txn *t, const char *comment, struct err *e) MUST_CHECK;
+
+/* ---- store.c ---- */
+
+/* Seal the message as it arrived for its recipients' own certificates. */
+int store_run(struct txn *t, struct err *e) MUST_CHECK;
+/* Does any recipient's rule say store-encrypted? */
+bool store_wanted(const struct txn *t);
+
+#endif

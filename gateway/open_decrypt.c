@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Opening an encrypted layer: only with keys of the envelope's recipients
+ * (A9), only if every one of them has one (S203), and whatever fails fails
+ * in the same way (A5).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/authority.h"
+#include "gateway/gateway_int.h"
+#include "smime/decrypt.h"
+#include "smime/mime.h"
+
+struct attempt {
+	const struct cms_rid *rid;
+	struct cert *cert; /* owned */
+};
+
+struct opener {
+	struct opening *o;
+	const struct cms *c;
+	struct addr *who; /* recipients, details stripped */
+	bool *has_key;	  /* per recipient */
+	struct attempt try[CAP_KEY_OPS];
+	size_t tries;
+};
+
+static void dec_result(struct txn *t, const char *result, const char *reason)
+{
+	t->v->dec_result = result;
+	text_set(t->v->dec_reason, sizeof(t->v->dec_reason), reason);
+}
+
+static int own_addresses(struct opener *op, struct err *e)
+{
+	const struct txn *t = op->o->t;
+	const struct config *c = t->g->config;
+
+	op->who = calloc(t->v->rcpts + 1, sizeof(*op->who));
+	op->has_key = calloc(t->v->rcpts + 1, sizeof(*op->has_key));
+	if (op->who == NULL || op->has_key == NULL)
+		return err_set(e, FAIL_TEMP, "decryption: out of memory");
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		op->who[i] = t->rcpt[i].addr;
+		if (c->delimiter != 0 && op->who[i].text[0] != '\0' &&
+		    config_is_local(c, &op->who[i]))
+			addr_strip_detail(&t->rcpt[i].addr, c->delimiter,
+			    &op->who[i]);
+	}
+	return 0;
+}
+
+static void note_key(struct opener *op, const struct cms_rid *rid,
+    struct cert *c)
+{
+	const struct txn *t = op->o->t;
+	bool is_new = false;
+
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		if (op->has_key[i] ||
+		    !authority_may_open(t->g->config, &op->who[i], 1, c))
+			continue;
+		op->has_key[i] = true;
+		is_new = true;
+	}
+	/* One key opens it for all; more are tried when that one fails. */
+	if ((is_new || op->tries == 0) && op->tries < CAP_KEY_OPS) {
+		op->try[op->tries].rid = rid;
+		op->try[op->tries].cert = cert_ref(c);
+		op->tries++;
+	}
+}
+
+static int find_keys(struct opener *op, struct err *e)
+{
+	const struct txn *t = op->o->t;
+
+	for (size_t i = 0; i < cms_rids(op->c); i++) {
+		const struct cms_rid *rid = cms_rid(op->c, i);
+		struct cert *found[CAP_KEY_OPS] = {NULL};
+		size_t n = 0;
+
+		if (keystore_find_key(t->g->ks, rid->by_ski, rid->id, op->who,
+		    t->v->rcpts, found, &n, e) != 0)
+			return -1;
+		for (size_t k = 0; k < n; k++) {
+			note_key(op, rid, found[k]);
+			cert_free(&found[k]);
+		}
+	}
+	return 0;
+}
+
+static bool all_have_keys(const struct opener *op)
+{
+	size_t n = op->o->t->v->rcpts;
+
+	for (size_t i = 0; i < n; i++)
+		if (!op->has_key[i])
+			return false;
+	return n > 0 && op->tries > 0;
+}
+
+static bool is_odd_control(unsigned char c)
+{
+	return c < 32 && c != '\t' && c != '\n' && c != '\r' && c != '\f' &&
+	    c != '\v' && c != '\b' && c != 27;
+}
+
+/* Stops the reader, which is no failure, at the first odd octet. */
+static int noise_event(void *arg, enum mime_event ev,
+    const struct mime_part *part, struct view data, struct err *e)
+{
+	bool *noise = arg;
+
+	if (ev == MIME_PART)
+		*noise = part->header->has_nul || part->header->has_junk;
+	if (ev == MIME_BODY && part->ctype->cte == CTE_BINARY)
+		return 0;
+	for (size_t i = 0; i < data.n && !*noise; i++)
+		*noise = is_odd_control(data.p[i]);
+	return *noise ? err_set(e, FAIL_INPUT, "noise") : 0;
+}
+
+/*
+ * Altered CBC ciphertext decrypts to blocks of noise (A2). Text and encoded
+ * parts have no control octets; what announces binary content may (S5).
+ */
+static int is_noise(const struct spool *s, bool *noise, struct err *e)
+{
+	const struct mime_handler h = {noise, noise_event};
+	struct mime_findings f;
+	struct err local = {0};
+
+	*noise = false;
+	if (mime_read(s, 0, spool_size(s), false, &h, &f, &local) == 0 ||
+	    (local.kind != FAIL_TEMP && local.kind != FAIL_BUG))
+		return 0;
+	*e = local;
+	return -1;
+}
+
+/* The plaintext becomes the layer if it is an entity. 1, 0 (it is none),
+ * -1. */
+static int accept(struct opener *op, struct spool **take_inside,
+    struct err *e)
+{
+	struct opening *o = op->o;
+	bool noise = false;
+
+	if (!cms_cipher(op->c)->authenticated &&
+	    is_noise(*take_inside, &noise, e) != 0)
+		return -1;
+	if (noise)
+		return 0;
+	if (layer_enter(o, take_inside, e) == 0)
+		return 1;
+	if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
+		return -1;
+	err_clear(e);
+	return 0;
+}
+
+static void note_success(struct opener *op, const struct attempt *a)
+{
+	struct txn *t = op->o->t;
+	const struct cms_cipher *k = cms_cipher(op->c);
+
+	dec_result(t, "decrypted", "");
+	text_set(t->v->dec_cipher, sizeof(t->v->dec_cipher), k->name);
+	text_set(t->v->dec_transport, sizeof(t->v->dec_transport),
+	    a->rid->agree ? "ecdh" : "rsa");
+	t->v->dec_authenticated = k->authenticated;
+	if (cert_addresses(a->cert) > 0)
+		text_set(t->v->dec_recipient, sizeof(t->v->dec_recipient),
+		    cert_address(a->cert, 0)->text);
+}
+
+/* 1 opened, 0 does not open, -1 FAIL_TEMP. */
+static int attempt(struct opener *op, const struct attempt *a, struct err *e)
+{
+	struct txn *t = op->o->t;
+	struct spool *inside = NULL;
+	int rc;
+
+	if (txn_spool(t, &inside, e) != 0)
+		return -1;
+	if (cms_decrypt(op->c, a->rid, cert_sha256(a->cert), &t->keys, inside,
+	    e) == 0) {
+		rc = accept(op, &inside, e);
+	} else if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG) {
+		rc = -1;
+	} else {
+		err_clear(e);
+		rc = 0;
+	}
+	if (rc == 1)
+		note_success(op, a);
+	spool_free(&inside);
+	return rc;
+}
+
+static int try_all(struct opener *op, struct err *e)
+{
+	struct txn *t = op->o->t;
+	int rc = 0;
+
+	for (size_t i = 0; i < op->tries && rc == 0; i++)
+		rc = attempt(op, &op->try[i], e);
+	if (rc != 0)
+		return rc;
+	dec_result(t, "failed", "the message does not open");
+	op->o->has_failed = true;
+	return 0;
+}
+
+static void opener_free(struct opener *op)
+{
+	for (size_t i = 0; i < op->tries; i++)
+		cert_free(&op->try[i].cert);
+	free(op->who);
+	free(op->has_key);
+}
+
+int open_decrypt(struct opening *o, const struct cms *c, struct err *e)
+{
+	struct opener op = {0};
+	int rc = -1;
+
+	op.o = o;
+	op.c = c;
+	if (!cms_cipher(c)->supported) {
+		dec_result(o->t, "failed", cms_cipher(c)->unsupported);
+		return 0;
+	}
+	if (own_addresses(&op, e) != 0 || find_keys(&op, e) != 0)
+		goto out;
+	if (!all_have_keys(&op)) {
+		dec_result(o->t, "no-key", op.tries == 0
+		    ? "no recipient has a key for it here"
+		    : "not every recipient has a key for it here");
+		rc = 0;
+		goto out;
+	}
+	rc = try_all(&op, e);
+out:
+	opener_free(&op);
+	return rc;
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Outgoing mail, before anything is made: header checks, the right to sign,
+ * certificates, and who gets the same copy as whom. Either there is one
+ * copy for all in the end, or the message is refused with every reason.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/authority.h"
+#include "gateway/gateway_int.h"
+#include "smime/sign.h"
+
+/* What becomes of one recipient's copy. */
+struct form {
+	bool seals; /* looked at here at all */
+	bool sign, encrypt, opaque;
+	const char *digest;
+};
+
+struct planner {
+	struct txn *t;
+	struct plan *p;
+	struct form *form; /* per recipient */
+	/* refusals, all reasons; the first case gives the code */
+	struct buf reasons;
+	bool has_refusal;
+	enum reply_case refusal;
+	/* the author, asked once */
+	bool asked;
+	bool may_sign;
+	enum reply_case why_not;
+	char why_not_text[200];
+};
+
+static void refuse(struct planner *pl, enum reply_case c, const char *who,
+    const char *why)
+{
+	if (!pl->has_refusal)
+		pl->refusal = c;
+	pl->has_refusal = true;
+	if (pl->reasons.n > 2000)
+		return; /* no reply line holds more */
+	if (pl->reasons.n != 0)
+		buf_puts(&pl->reasons, "; ");
+	if (who != NULL)
+		buf_printf(&pl->reasons, "%s (%s)", who, why);
+	else
+		buf_puts(&pl->reasons, why);
+}
+
+static void refuse_rcpt(struct planner *pl, size_t i, enum reply_case c,
+    const char *why)
+{
+	struct verdict_rcpt *r = &pl->t->v->rcpt[i];
+
+	text_set(r->reason, sizeof(r->reason), why);
+	refuse(pl, c, r->address, why);
+}
+
+/* ---- header checks (S38, M37) ---- */
+
+static const char *header_defect(const struct header *h)
+{
+	static const char *const once[] = {"From", "Subject", "Date", "To",
+	    "Cc", "Message-ID", "Sender", "Reply-To"};
+
+	if (h->has_nul)
+		return "RFC 5322 2.2: a NUL in the header";
+	if (h->has_junk)
+		return "RFC 5322 2.2: a line of the header is no field";
+	if (h->has_bare_eol)
+		return "RFC 5322 2.2: a bare CR or LF in the header";
+	for (size_t i = 0; i < ARRAY_LEN(once); i++)
+		if (header_count(h, once[i]) > 1)
+			return once[i];
+	return NULL;
+}
+
+/* Is anything wished that the header must be sound for? */
+static bool needs_sound_header(const struct txn *t)
+{
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		if (plan_seals(t, i) && !t->v->rcpt[i].wanted.pass)
+			return !t->null_sender;
+	return false;
+}
+
+static bool has_defect(struct txn *t)
+{
+	const char *d = header_defect(&t->h);
+	struct buf b;
+
+	if (d == NULL || !needs_sound_header(t))
+		return false;
+	buf_init(&b, 1024);
+	if (strncmp(d, "RFC", 3) == 0)
+		buf_puts(&b, d);
+	else
+		buf_printf(&b, "RFC 5322 3.6: more than one field %s", d);
+	reply_set(t->v, REPLY_MALFORMED, buf_str(&b));
+	buf_free(&b);
+	return true;
+}
+
+/* ---- the author ---- */
+
+static void cannot_sign(struct planner *pl, enum reply_case c,
+    const char *text)
+{
+	pl->why_not = c;
+	text_set(pl->why_not_text, sizeof(pl->why_not_text), text);
+}
+
+static bool has_right(const struct txn *t)
+{
+	const struct config *c = t->g->config;
+	const char *login = NULL;
+
+	if (t->env->auth == ENV_AUTH_CALLER)
+		return config_is_local(c, &t->from);
+	if (t->env->auth == ENV_AUTH_LOGIN)
+		login = t->env->login;
+	return authority_may_sign(c, login, t->env->client_ip, &t->from);
+}
+
+/* Certificates of the author: to sign, and to be answered to. */
+static int find_signer(struct planner *pl, struct err *e)
+{
+	struct txn *t = pl->t;
+	struct selection enc = {0};
+	enum sig_alg alg;
+	struct err local = {0};
+
+	if (keystore_select(t->g->ks, &t->from, KS_SIGN, t->now,
+	    &pl->p->signer, e) != 0)
+		return -1;
+	if (pl->p->signer.cert == NULL) {
+		cannot_sign(pl, REPLY_NO_SIGNING_CERT,
+		    pl->p->signer.over_n == 0 ? "no certificate with a key"
+					      : pl->p->signer.over[0].reason);
+		return 0;
+	}
+	if (sign_alg(pl->p->signer.cert, NULL, &alg, &local) != 0) {
+		cannot_sign(pl, REPLY_ALGORITHM, local.msg);
+		return 0;
+	}
+	pl->may_sign = true;
+	if (keystore_select(t->g->ks, &t->from, KS_ENCRYPT, t->now, &enc,
+	    e) != 0)
+		return -1;
+	if (enc.cert != NULL && memcmp(cert_sha256(enc.cert),
+	    cert_sha256(pl->p->signer.cert), 32) != 0)
+		pl->p->encryption_cert = cert_ref(enc.cert);
+	selection_free(&enc);
+	return 0;
+}
+
+static int ask_author(struct planner *pl, struct err *e)
+{
+	if (pl->asked)
+		return 0;
+	pl->asked = true;
+	if (!pl->t->has_from)
+		cannot_sign(pl, REPLY_MALFORMED, "a signed message needs "
+		    "exactly one author in From (RFC 8550 3)");
+	else if (!has_right(pl->t))
+		cannot_sign(pl, REPLY_NOT_ALLOWED, pl->t->from.text);
+	else
+		return find_signer(pl, e);
+	return 0;
+}
+
+/* The explicit exception is to be seen (A35). */
+static void remark_sign_for(struct txn *t)
+{
+	if (t->env->auth == ENV_AUTH_NONE && t->env->client_ip != NULL)
+		txn_warn(t, "signed as %s for the client %s, which did not log "
+		    "in (sign-for)", t->from.text, t->env->client_ip);
+}
+
+/* ---- wishes (A.4) ---- */
+
+/* Classes whose form must stay at the top of the message (RFC 6522, RFC
+ * 8823 3.2, RFC 8460 3), or that are sealed already. */
+static bool is_to_be_left(enum msg_class c)
+{
+	return c == CLASS_DSN || c == CLASS_MDN || c == CLASS_REPORT ||
+	    c == CLASS_ACME || c == CLASS_PGP || c == CLASS_ENCRYPTED;
+}
+
+static bool class_signs(const struct txn *t, const struct treatment *w)
+{
+	if (t->null_sender)
+		return false; /* nobody speaks */
+	switch (t->v->class) {
+	case CLASS_SIGNED: /* no second signature */
+	case CLASS_RESENT: /* the resender is not the author */
+		return false;
+	case CLASS_CALENDAR: /* readers of invitations cannot cope */
+		return w->sign_or == OR_MUST;
+	default:
+		return true;
+	}
+}
+
+/* A class that the sender merely declares does not weaken a "must" (S45). */
+static void check_left(struct planner *pl, size_t i)
+{
+	const struct treatment *w = &pl->t->v->rcpt[i].wanted;
+	const struct txn *t = pl->t;
+	char why[100];
+
+	if (!w->encrypt || w->encrypt_or != OR_MUST ||
+	    t->v->class == CLASS_ENCRYPTED)
+		return;
+	if (t->is_report && t->null_sender)
+		return;
+	text_set(why, sizeof(why), "it must be encrypted, which a message of "
+	    "class ");
+	text_set(why + strlen(why), sizeof(why) - strlen(why),
+	    class_str(t->v->class));
+	text_set(why + strlen(why), sizeof(why) - strlen(why), " cannot be");
+	refuse_rcpt(pl, i, REPLY_NO_CERTIFICATE, why);
+}
+
+static int wish_sign(struct planner *pl, size_t i, struct err *e)
+{
+	const struct treatment *w = &pl->t->v->rcpt[i].wanted;
+	struct verdict_rcpt *r = &pl->t->v->rcpt[i];
+
+	if (!w->sign || !class_signs(pl->t, w))
+		return 0;
+	if (ask_author(pl, e) != 0)
+		return -1;
+	if (pl->may_sign) {
+		pl->form[i].sign = true;
+		pl->form[i].opaque = w->opaque;
+		pl->form[i].digest = w->digest;
+		return 0;
+	}
+	if (w->sign_or == OR_MUST && pl->t->v->class != CLASS_AUTO)
+		refuse_rcpt(pl, i, pl->why_not, pl->why_not_text);
+	else
+		text_set(r->reason, sizeof(r->reason), pl->why_not_text);
+	return 0;
+}
+
+static int wish_encrypt(struct planner *pl, size_t i, struct err *e)
+{
+	const struct treatment *w = &pl->t->v->rcpt[i].wanted;
+	struct verdict_rcpt *r = &pl->t->v->rcpt[i];
+
+	if (!w->encrypt || (pl->t->v->class == CLASS_CALENDAR &&
+	    w->encrypt_or != OR_MUST))
+		return 0;
+	/* null sender: nobody who could be answered to in a bounce */
+	if (pl->t->null_sender && w->encrypt_or != OR_MUST)
+		return 0;
+	if (plan_choose(pl->t, i, KS_ENCRYPT, e) != 0)
+		return -1;
+	if (pl->t->rcpt[i].cert != NULL)
+		pl->form[i].encrypt = true;
+	else if (w->encrypt_or == OR_MUST)
+		refuse_rcpt(pl, i, REPLY_NO_CERTIFICATE, r->reason);
+	return 0;
+}
+
+static int wish(struct planner *pl, size_t i, struct err *e)
+{
+	pl->form[i].seals = plan_seals(pl->t, i);
+	if (!pl->form[i].seals || pl->t->v->rcpt[i].wanted.pass)
+		return 0;
+	if (is_to_be_left(pl->t->v->class)) {
+		check_left(pl, i);
+		return 0;
+	}
+	if (wish_encrypt(pl, i, e) != 0)
+		return -1;
+	return wish_sign(pl, i, e);
+}
+
+/* ---- groups (S129) ---- */
+
+static bool same_form(const struct form *a, const struct form *b)
+{
+	const char *x = a->digest == NULL ? "" : a->digest;
+	const char *y = b->digest == NULL ? "" : b->digest;
+
+	return a->sign == b->sign && a->encrypt == b->encrypt &&
+	    a->opaque == b->opaque && strcmp(x, y) == 0;
+}
+
+/* Whoever only the envelope names gets an encrypted copy of his own. */
+static bool is_alone(const struct planner *pl, size_t i)
+{
+	return pl->form[i].encrypt && !pl->t->rcpt[i].visible;
+}
+
+#define SHARED_MAX 64 /* 2 x 2 x 2 x digests, with room */
+
+static int make_groups(struct planner *pl)
+{
+	size_t first[SHARED_MAX];
+	int number[SHARED_MAX], groups = 0;
+	size_t shared = 0, k;
+
+	for (size_t i = 0; i < pl->t->v->rcpts; i++) {
+		int *group = &pl->t->v->rcpt[i].group;
+
+		for (k = 0; k < shared && !is_alone(pl, i); k++)
+			if (same_form(&pl->form[first[k]], &pl->form[i]))
+				break;
+		if (is_alone(pl, i) || shared == SHARED_MAX) {
+			*group = ++groups;
+			continue;
+		}
+		if (k == shared) {
+			first[shared] = i;
+			number[shared++] = ++groups;
+		}
+		*group = number[k];
+	}
+	return groups;
+}
+
+static void refuse_groups(struct planner *pl)
+{
+	struct verdict *v = pl->t->v;
+	struct buf b;
+
+	buf_init(&b, 65536);
+	for (size_t i = 0; i < v->rcpts && b.n < 2000; i++)
+		buf_printf(&b, "%s%s", i == 0 ? "" : ", ", v->rcpt[i].address);
+	for (size_t i = 0; i < v->rcpts; i++)
+		text_set(v->rcpt[i].reason, sizeof(v->rcpt[i].reason),
+		    "recipients need different copies of the message");
+	reply_set(v, REPLY_DIFFERENT_BODIES, buf_str(&b));
+	buf_free(&b);
+}
+
+static int fill_plan(struct planner *pl, struct err *e)
+{
+	struct txn *t = pl->t;
+	struct plan *p = pl->p;
+	const struct form *f = &pl->form[0];
+
+	p->sign = f->sign;
+	p->opaque = f->opaque;
+	p->encrypt = f->encrypt;
+	p->digest = f->digest;
+	if (!p->encrypt)
+		return 0;
+	p->to = calloc(t->v->rcpts, sizeof(*p->to));
+	if (p->to == NULL)
+		return err_set(e, FAIL_TEMP, "plan: out of memory");
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		p->to[p->n++] = t->rcpt[i].cert;
+	return 0;
+}
+
+static int conclude(struct planner *pl, struct err *e)
+{
+	struct txn *t = pl->t;
+
+	if (pl->has_refusal) {
+		pl->p->is_refused = true;
+		reply_set(t->v, pl->refusal, buf_str(&pl->reasons));
+		return 0;
+	}
+	if (make_groups(pl) > 1) {
+		pl->p->is_refused = true;
+		refuse_groups(pl);
+		return 0;
+	}
+	if (pl->form[0].sign)
+		remark_sign_for(t);
+	return fill_plan(pl, e);
+}
+
+int plan_make(struct txn *t, struct plan *p, struct err *e)
+{
+	struct planner pl = {0};
+	int rc = -1;
+
+	memset(p, 0, sizeof(*p));
+	pl.t = t;
+	pl.p = p;
+	buf_init(&pl.reasons, 65536);
+	pl.form = calloc(t->v->rcpts + 1, sizeof(*pl.form));
+	if (pl.form == NULL) {
+		err_set(e, FAIL_TEMP, "plan: out of memory");
+		goto out;
+	}
+	if (has_defect(t)) {
+		p->is_refused = true;
+		rc = 0;
+		goto out;
+	}
+	if (plan_mark_visible(t, e) != 0)
+		goto out;
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		if (wish(&pl, i, e) != 0)
+			goto out;
+	rc = conclude(&pl, e);
+out:
+	buf_free(&pl.reasons);
+	free(pl.form);
+	return rc;
+}
+
+void plan_free(struct plan *p)
+{
+	free(p->to);
+	selection_free(&p->signer);
+	cert_free(&p->encryption_cert);
+	memset(p, 0, sizeof(*p));
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The rules file: groups, profiles, lines; what a file must have as a
+ * whole. Conditions are in rules_cond.c, treatments in treatment.c.
+ */
+#include "gateway/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config_int.h"
+#include "gateway/rules_int.h"
+
+const char *
+direction_str(enum direction d)
+{
+	switch (d) {
+	case DIR_OUTBOUND:
+		return "outbound";
+	case DIR_INBOUND:
+		return "inbound";
+	case DIR_INTERNAL:
+		return "internal";
+	}
+	return "mixed";
+}
+
+static enum direction
+direction_at(const struct conf_stmt *st, size_t w)
+{
+	for (int d = DIR_OUTBOUND; d <= DIR_INTERNAL; d++)
+		if (rules_word_is(st, w, direction_str((enum direction)d)))
+			return (enum direction)d;
+	return 0;
+}
+
+/* Words of the language may not name a group or a profile. */
+static bool
+is_reserved(const char *s)
+{
+	static const char *const word[] = {"from", "to", "envelope-from",
+		"authenticated", "network", "subject", "header", "attachment",
+		"size", "class", "file", "group", "profile", "also", "or",
+		"outbound", "inbound", "internal", ":", ","};
+
+	for (size_t i = 0; i < ARRAY_LEN(word); i++)
+		if (strcmp(word[i], s) == 0)
+			return true;
+	return strchr(s, '@') != NULL || *s == '\0';
+}
+
+static int
+check_name(const struct conf_stmt *st, struct conf_errors *ce)
+{
+	if (st->words < 2 || is_reserved(st->word[1].s)) {
+		conf_error(ce, st, st->words < 2 ? 0 : 1,
+		    "%s: expected a name that is no word of the language",
+		    st->word[0].s);
+		return -1;
+	}
+	return 0;
+}
+
+static void
+parse_group(struct rules *r, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	struct who_set *set;
+	struct group *g;
+	void *a = r->group;
+	size_t w;
+
+	if (check_name(st, ce) != 0)
+		return;
+	if (rules_group(r, st->word[1].s) != NULL)
+		conf_error(ce, st, 1, "group %s stands in line %d already",
+		    st->word[1].s, rules_group(r, st->word[1].s)->line);
+	set = calloc(1, sizeof(*set));
+	if (set == NULL) {
+		conf_error(ce, st, 0, "out of memory");
+		return;
+	}
+	w = rules_parse_who(r, set, st, 2, ce);
+	if (w < st->words)
+		conf_error(ce, st, w, "group: expected addresses, found %s",
+		    st->word[w].s);
+	g = config_grow(&a, &r->groups, sizeof(*g), st, ce);
+	r->group = a;
+	if (g == NULL) {
+		who_set_free(set);
+		free(set);
+		return;
+	}
+	g->name = st->word[1].s;
+	g->set = set;
+	g->line = st->line;
+}
+
+const struct profile *
+rules_profile(const struct rules *r, const char *name)
+{
+	for (size_t i = 0; i < r->profiles; i++)
+		if (strcmp(r->profile[i].name, name) == 0)
+			return &r->profile[i];
+	return NULL;
+}
+
+/* One word (and value) of a profile at w; returns the index after it. */
+static size_t
+parse_profile_word(struct profile *p, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce)
+{
+	const char *s;
+
+	if (rules_word_is(st, w, "compat"))
+		return w + 1;
+	if (!rules_word_is(st, w, "digest")) {
+		conf_error(ce, st, w, rules_word_is(st, w, "edi-energy")
+		    ? "profile %s: not yet in this version"
+		    : "profile: expected compat, edi-energy or digest NAME, "
+		      "found %s", st->word[w].s);
+		return w + 1;
+	}
+	s = w + 1 < st->words ? st->word[w + 1].s : "";
+	if (strcmp(s, "sha-256") != 0 && strcmp(s, "sha-384") != 0 &&
+	    strcmp(s, "sha-512") != 0)
+		conf_error(ce, st, w + (*s != '\0'),
+		    "digest: expected sha-256, sha-384 or sha-512");
+	if (p->digest != NULL)
+		conf_error(ce, st, w, "digest stands in this line already");
+	p->digest = s;
+	return w + 2;
+}
+
+static void
+parse_profile(struct rules *r, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	struct profile *p;
+	void *a = r->profile;
+
+	if (check_name(st, ce) != 0)
+		return;
+	if (rules_profile(r, st->word[1].s) != NULL)
+		conf_error(ce, st, 1, "profile %s stands in line %d already",
+		    st->word[1].s, rules_profile(r, st->word[1].s)->line);
+	p = config_grow(&a, &r->profiles, sizeof(*p), st, ce);
+	r->profile = a;
+	if (p == NULL)
+		return;
+	p->name = st->word[1].s;
+	p->line = st->line;
+	if (st->words < 3)
+		conf_error(ce, st, 1,
+		    "profile: expected compat, edi-energy or digest NAME");
+	for (size_t w = 2; w < st->words;) {
+		w = parse_profile_word(p, st, w, ce);
+		if (w < st->words && !rules_word_is(st, w, ",")) {
+			conf_error(ce, st, w, "expected a comma, found %s",
+			    st->word[w].s);
+			return;
+		}
+		if (++w == st->words)
+			conf_error(ce, st, w - 1,
+			    "profile: expected a word after the comma");
+	}
+}
+
+/* The line as people read it: words apart by one blank. */
+static char *
+sentence(const struct conf_stmt *st)
+{
+	struct buf b;
+	char *s = NULL;
+
+	buf_init(&b, CAP_CONF_FILE);
+	for (size_t w = 0; w < st->words; w++) {
+		if (w != 0 && !rules_word_is(st, w, ","))
+			buf_putc(&b, ' ');
+		if (st->word[w].quoted)
+			buf_printf(&b, "\"%s\"", st->word[w].s);
+		else
+			buf_puts(&b, st->word[w].s);
+	}
+	if (!b.failed)
+		s = strdup(buf_str(&b));
+	buf_free(&b);
+	return s;
+}
+
+static void
+rule_wipe(struct rule *rule)
+{
+	conditions_free(&rule->cond);
+	free(rule->text);
+}
+
+static void
+parse_also(struct rules *r, const struct conf_stmt *st, struct conf_errors *ce)
+{
+	struct rule rule = {0};
+	size_t w;
+
+	rule.direction = direction_at(st, 1);
+	if (rule.direction == 0) {
+		conf_error(ce, st, st->words > 1,
+		    "also: expected outbound, inbound or internal");
+		return;
+	}
+	w = rules_parse_conditions(r, &rule, true, st, 2, ce);
+	rules_parse_treatments(r, &rule, true, st, w + 1, ce);
+	conf_error(ce, st, 0, "also lines: not yet in this version");
+	rule_wipe(&rule);
+}
+
+static void
+parse_rule(struct rules *r, const struct conf_stmt *st, struct conf_errors *ce)
+{
+	struct rule *rule;
+	void *a = r->rule;
+	size_t w;
+	int *last;
+
+	rule = config_grow(&a, &r->n, sizeof(*rule), st, ce);
+	r->rule = a;
+	if (rule == NULL)
+		return;
+	rule->direction = direction_at(st, 0);
+	w = rules_parse_conditions(r, rule, false, st, 1, ce);
+	if (w < st->words)
+		rules_parse_treatments(r, rule, false, st, w + 1, ce);
+	rule->text = sentence(st);
+	if (rule->text == NULL)
+		conf_error(ce, st, 0, "out of memory");
+	rule->ref.file = st->file;
+	rule->ref.line = st->line;
+	rule->ref.text = rule->text;
+	last = &r->last[rule->direction];
+	if (*last != 0)
+		conf_error(ce, st, 0,
+		    "never reached: the %s line %d has no conditions",
+		    direction_str(rule->direction), *last);
+	else if (rule->is_last)
+		*last = st->line;
+}
+
+static void
+parse_stmt(struct rules *r, const struct conf_stmt *st, struct conf_errors *ce)
+{
+	char q[ERR_QUOTED];
+	const char *s = st->word[0].s;
+
+	if (st->has_block)
+		conf_error(ce, st, 0, "rules have no blocks in braces");
+	else if (rules_word_is(st, 0, "group"))
+		parse_group(r, st, ce);
+	else if (rules_word_is(st, 0, "profile"))
+		parse_profile(r, st, ce);
+	else if (rules_word_is(st, 0, "also"))
+		parse_also(r, st, ce);
+	else if (direction_at(st, 0) != 0)
+		parse_rule(r, st, ce);
+	else
+		conf_error(ce, st, 0,
+		    "expected group, profile, outbound, inbound, internal or "
+		    "also, found %s", err_quote(q, sizeof(q), s, strlen(s)));
+}
+
+/* Each direction ends in a line without conditions. */
+static void
+check_last_lines(const struct rules *r, const char *path,
+    struct conf_errors *ce)
+{
+	char nothing[] = "";
+	struct conf_word w = {nothing, false, 1};
+	struct conf_stmt whole = {path, 1, &w, 1, NULL, 0, false};
+
+	for (int d = DIR_OUTBOUND; d <= DIR_INTERNAL; d++) {
+		const char *name = direction_str((enum direction)d);
+		bool has_line = d != DIR_INTERNAL;
+
+		for (size_t i = 0; i < r->n && !has_line; i++)
+			has_line = r->rule[i].direction == (enum direction)d;
+		if (r->last[d] == 0 && has_line)
+			conf_error(ce, &whole, 0,
+			    "missing: a last line \"%s : ...\" without "
+			    "conditions", name);
+	}
+}
+
+int
+rules_read(struct rules **out, const char *path, const struct config *c,
+    struct conf_errors *ce)
+{
+	char nothing[] = "";
+	struct conf_word w = {nothing, false, 1};
+	struct conf_stmt whole = {path, 1, &w, 1, NULL, 0, false};
+	struct rules *r;
+	size_t before = ce->n;
+
+	*out = NULL;
+	r = calloc(1, sizeof(*r));
+	if (r == NULL) {
+		conf_error(ce, &whole, 0, "out of memory");
+		return -1;
+	}
+	r->delimiter = c == NULL ? 0 : c->delimiter;
+	if (conf_read(&r->conf, path, ce) != 0 &&
+	    (r->conf == NULL || r->conf->stmts == 0))
+		goto out;
+	for (size_t i = 0; i < r->conf->stmts; i++)
+		parse_stmt(r, &r->conf->stmt[i], ce);
+	check_last_lines(r, path, ce);
+	if (ce->n == before) {
+		*out = r;
+		r = NULL;
+	}
+out:
+	rules_free(&r);
+	return *out == NULL ? -1 : 0;
+}
+
+void
+rules_free(struct rules **rp)
+{
+	struct rules *r = *rp;
+
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->n; i++)
+		rule_wipe(&r->rule[i]);
+	for (size_t i = 0; i < r->groups; i++) {
+		who_set_free(r->group[i].set);
+		free(r->group[i].set);
+	}
+	free(r->rule);
+	free(r->group);
+	free(r->profile);
+	conf_free(&r->conf);
+	free(r);
+	*rp = NULL;
+}
+
+size_t
+rules_count(const struct rules *r)
+{
+	return r->n;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Conditions of a rule: who, logins, networks; and the message conditions
+ * of "also" lines, which are checked but not kept, since this version cannot
+ * carry them out.
+ */
+#include "gateway/rules_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config_int.h"
+#include "gateway/verdict.h"
+
+static const char *const condition[] = {"from", "to", "envelope-from",
+	"authenticated", "network", "subject", "header", "attachment", "size",
+	"class"};
+
+bool
+rules_word_is(const struct conf_stmt *st, size_t w, const char *s)
+{
+	return w < st->words && !st->word[w].quoted &&
+	    strcmp(st->word[w].s, s) == 0;
+}
+
+static bool
+is_condition(const struct conf_stmt *st, size_t w)
+{
+	for (size_t i = 0; i < ARRAY_LEN(condition); i++)
+		if (rules_word_is(st, w, condition[i]))
+			return true;
+	return false;
+}
+
+/* A value of the condition before it? */
+static bool
+is_value(const struct conf_stmt *st, size_t w)
+{
+	return w < st->words && !rules_word_is(st, w, ":") &&
+	    !rules_word_is(st, w, ",") && !is_condition(st, w);
+}
+
+const struct group *
+rules_group(const struct rules *r, const char *name)
+{
+	for (size_t i = 0; i < r->groups; i++)
+		if (strcmp(r->group[i].name, name) == 0)
+			return &r->group[i];
+	return NULL;
+}
+
+static void
+add_who(struct who_set *set, enum who_kind kind, const char *text,
+    const struct conf_stmt *st, struct conf_errors *ce)
+{
+	void *a = set->who;
+	struct who *who;
+
+	who = config_grow(&a, &set->n, sizeof(*who), st, ce);
+	set->who = a;
+	if (who == NULL)
+		return;
+	who->kind = kind;
+	who->text = strdup(text);
+	if (who->text == NULL)
+		conf_error(ce, st, 0, "out of memory");
+}
+
+/* a@b, @b, @*.b */
+static void
+parse_pattern(struct who_set *set, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce)
+{
+	const char *raw = st->word[w].s;
+	char key[sizeof(((struct addr *)0)->text)];
+	enum who_kind kind = WHO_DOMAIN;
+	struct err e = {0};
+	struct addr a;
+
+	if (raw[0] != '@') {
+		if (addr_parse(&a, view_of(raw), &e) != 0) {
+			conf_error(ce, st, w,
+			    "expected an address, @DOMAIN or @*.DOMAIN: %s",
+			    e.msg);
+			return;
+		}
+		addr_key(&a, key);
+		add_who(set, WHO_ADDRESS, key, st, ce);
+		return;
+	}
+	raw++;
+	if (strncmp(raw, "*.", 2) == 0) {
+		kind = WHO_SUBDOMAINS;
+		raw += 2;
+	}
+	if (addr_domain_parse(key, sizeof(key), view_of(raw), &e) != 0)
+		conf_error(ce, st, w, "expected @DOMAIN or @*.DOMAIN: %s",
+		    e.msg);
+	else
+		add_who(set, kind, key, st, ce);
+}
+
+/* file "PATH": one pattern a line, relative to the rules file. */
+static void
+parse_list_file(struct who_set *set, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce)
+{
+	struct conf *list = NULL;
+	char *path = NULL;
+
+	config_path(&path, st, w, ce);
+	if (path == NULL)
+		return;
+	if (conf_read(&list, path, ce) != 0)
+		conf_error(ce, st, w, "the list has errors, or is not there");
+	free(path);
+	for (size_t i = 0; list != NULL && i < list->stmts; i++) {
+		const struct conf_stmt *line = &list->stmt[i];
+
+		if (line->words != 1 || line->has_block)
+			conf_error(ce, line, line->words > 1 ? 1 : 0,
+			    "expected one address, @DOMAIN or @*.DOMAIN a "
+			    "line");
+		else
+			parse_pattern(set, line, 0, ce);
+	}
+	conf_free(&list);
+}
+
+static void
+add_set(struct who_set *set, const struct who_set *other,
+    const struct conf_stmt *st, struct conf_errors *ce)
+{
+	void *a = (void *)(uintptr_t)set->group;
+	const struct who_set **slot;
+
+	slot = config_grow(&a, &set->groups, sizeof(*slot), st, ce);
+	set->group = a;
+	if (slot != NULL)
+		*slot = other;
+}
+
+/* Groups of a group become ours: the matcher looks one level deep. */
+static void
+add_group(struct rules *r, struct who_set *set, const struct conf_stmt *st,
+    size_t w, struct conf_errors *ce)
+{
+	const struct group *g = rules_group(r, st->word[w].s);
+
+	if (g == NULL) {
+		conf_error(ce, st, w,
+		    "no group %s above; an address has an @", st->word[w].s);
+		return;
+	}
+	add_set(set, g->set, st, ce);
+	for (size_t i = 0; i < g->set->groups; i++)
+		add_set(set, g->set->group[i], st, ce);
+}
+
+size_t
+rules_parse_who(struct rules *r, struct who_set *set,
+    const struct conf_stmt *st, size_t w, struct conf_errors *ce)
+{
+	size_t first = w;
+
+	for (; is_value(st, w); w++) {
+		if (rules_word_is(st, w, "file")) {
+			if (!is_value(st, w + 1))
+				conf_error(ce, st, w,
+				    "file: expected a path");
+			else
+				parse_list_file(set, st, ++w, ce);
+		} else if (strchr(st->word[w].s, '@') != NULL) {
+			parse_pattern(set, st, w, ce);
+		} else {
+			add_group(r, set, st, w, ce);
+		}
+	}
+	if (w == first)
+		conf_error(ce, st, w - 1,
+		    "%s: expected an address, @DOMAIN, @*.DOMAIN, a group or "
+		    "file PATH", st->word[w - 1].s);
+	return w;
+}
+
+void
+who_set_free(struct who_set *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->who[i].text);
+	free(s->who);
+	free((void *)(uintptr_t)s->group);
+	memset(s, 0, sizeof(*s));
+}
+
+static size_t
+parse_logins(struct conditions *c, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce)
+{
+	for (; is_value(st, w); w++) {
+		void *a = (void *)(uintptr_t)c->login;
+		const char **slot;
+
+		slot = config_grow(&a, &c->logins, sizeof(*slot), st, ce);
+		c->login = a;
+		if (slot != NULL)
+			*slot = st->word[w].s;
+	}
+	return w;
+}
+
+static size_t
+parse_networks(struct conditions *c, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce)
+{
+	size_t first = w;
+
+	for (; is_value(st, w); w++) {
+		struct err e = {0};
+		struct net *net;
+		void *a = c->net;
+
+		net = config_grow(&a, &c->nets, sizeof(*net), st, ce);
+		c->net = a;
+		if (net != NULL && net_parse(net, st->word[w].s, &e) != 0)
+			conf_error(ce, st, w, "network: %s", e.msg);
+	}
+	if (w == first)
+		conf_error(ce, st, w - 1, "network: expected a network such "
+		    "as 192.0.2.0/24");
+	return w;
+}
+
+static bool
+is_class(const char *s)
+{
+	for (int c = CLASS_NORMAL; c <= CLASS_LIST; c++)
+		if (strcmp(class_str((enum msg_class)c), s) == 0)
+			return true;
+	return false;
+}
+
+/* Values of subject, header, attachment, size, class, checked only. */
+static size_t
+check_message_condition(const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce)
+{
+	const char *what = st->word[w].s;
+	size_t first = ++w, least = strcmp(what, "header") == 0 ? 2 : 1;
+	uint64_t size;
+
+	for (; is_value(st, w); w++) {
+		const char *s = st->word[w].s;
+
+		if (strcmp(what, "size") == 0) {
+			if (conf_size(ce, st, w, 0, UINT64_MAX, &size) != 0)
+				continue;
+		} else if (strcmp(what, "attachment") == 0) {
+			if (strchr(s, '/') == NULL)
+				conf_error(ce, st, w, "attachment: expected a "
+				    "type such as application/pdf");
+		} else if (strcmp(what, "class") == 0 && !is_class(s)) {
+			conf_error(ce, st, w, "class: expected normal, dsn, "
+			    "mdn, acme, report, encrypted, signed, pgp, "
+			    "calendar, auto, resent or list");
+		}
+	}
+	if (w - first < least)
+		conf_error(ce, st, first - 1, "%s: expected %s", what,
+		    least == 2 ? "a name and a text" : "a value");
+	return w;
+}
+
+static bool
+is_message_condition(const struct conf_stmt *st, size_t w)
+{
+	for (size_t i = 5; i < ARRAY_LEN(condition); i++)
+		if (rules_word_is(st, w, condition[i]))
+			return true;
+	return false;
+}
+
+/* One condition at w that the envelope answers; 0: it is none. */
+static size_t
+parse_envelope_condition(struct rules *r, struct conditions *c,
+    const struct conf_stmt *st, size_t w, struct conf_errors *ce)
+{
+	struct {
+		const char *word;
+		bool *has;
+		struct who_set *set;
+	} known[] = {
+		{"from", &c->has_from, &c->from},
+		{"to", &c->has_to, &c->to},
+		{"envelope-from", &c->has_envelope_from, &c->envelope_from},
+		{"authenticated", &c->has_login, NULL},
+		{"network", &c->has_network, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (!rules_word_is(st, w, known[i].word))
+			continue;
+		if (*known[i].has)
+			conf_error(ce, st, w,
+			    "%s stands in this line already; several values "
+			    "follow one word", known[i].word);
+		*known[i].has = true;
+		if (known[i].set != NULL)
+			return rules_parse_who(r, known[i].set, st, w + 1, ce);
+		if (known[i].has == &c->has_login)
+			return parse_logins(c, st, w + 1, ce);
+		return parse_networks(c, st, w + 1, ce);
+	}
+	return 0;
+}
+
+size_t
+rules_parse_conditions(struct rules *r, struct rule *rule, bool also,
+    const struct conf_stmt *st, size_t w, struct conf_errors *ce)
+{
+	size_t first = w, next;
+
+	while (w < st->words && !rules_word_is(st, w, ":")) {
+		next = parse_envelope_condition(r, &rule->cond, st, w, ce);
+		if (next == 0 && is_message_condition(st, w)) {
+			if (!also)
+				conf_error(ce, st, w,
+				    "%s looks into the message: it stands "
+				    "only in also lines", st->word[w].s);
+			next = check_message_condition(st, w, ce);
+		} else if (next == 0) {
+			conf_error(ce, st, w,
+			    "expected from, to, envelope-from, authenticated, "
+			    "network%s or a colon, found %s",
+			    also ? ", subject, header, attachment, size, class"
+				 : "", st->word[w].s);
+			next = w + 1;
+			while (next < st->words && !is_condition(st, next) &&
+			    !rules_word_is(st, next, ":"))
+				next++;
+		}
+		w = next;
+	}
+	if (w == st->words)
+		conf_error(ce, st, w - 1,
+		    "expected a colon and treatments after the conditions");
+	rule->is_last = w == first;
+	return w;
+}
+
+void
+conditions_free(struct conditions *c)
+{
+	who_set_free(&c->from);
+	who_set_free(&c->to);
+	who_set_free(&c->envelope_from);
+	free((void *)(uintptr_t)c->login);
+	free(c->net);
+	memset(c, 0, sizeof(*c));
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The rules in memory, shared by the parser (rules.c, rules_cond.c,
+ * treatment.c) and the matcher (rules_match.c). Nothing here changes after
+ * rules_read.
+ */
+#ifndef GATEWAY_RULES_INT_H
+#define GATEWAY_RULES_INT_H
+
+#include "gateway/rules.h"
+
+/* One of several addresses. */
+enum who_kind { WHO_ADDRESS, WHO_DOMAIN, WHO_SUBDOMAINS };
+struct who {
+	enum who_kind kind;
+	char *text; /* lower-case key; a domain without @ and *. */
+};
+struct who_set {
+	struct who *who;
+	size_t n;
+	const struct who_set **group; /* borrowed from the rules' groups */
+	size_t groups;
+};
+
+struct group {
+	const char *name;
+	struct who_set *set;
+	int line;
+};
+
+struct profile {
+	const char *name;
+	const char *digest; /* NULL: by the key */
+	int line;
+};
+
+/* Conditions of one line; a condition that is not there holds. */
+struct conditions {
+	struct who_set from, to, envelope_from;
+	bool has_from, has_to, has_envelope_from;
+	bool has_login;
+	const char **login; /* n 0: any login */
+	size_t logins;
+	bool has_network;
+	struct net *net;
+	size_t nets;
+};
+
+struct rule {
+	enum direction direction;
+	struct conditions cond;
+	bool is_last; /* no conditions */
+	struct treatment treatment;
+	struct rule_ref ref;
+	char *text;
+};
+
+struct rules {
+	struct conf *conf; /* texts of words and file names live here */
+	struct group *group;
+	size_t groups;
+	struct profile *profile;
+	size_t profiles;
+	struct rule *rule;
+	size_t n;
+	int last[DIR_INTERNAL + 1]; /* line of the one without conditions */
+	int delimiter;
+};
+
+/* Is this unquoted word so? */
+bool rules_word_is(const struct conf_stmt *st, size_t w, const char *s);
+const struct group *rules_group(const struct rules *r, const char *name);
+const struct profile *rules_profile(const struct rules *r, const char *name);
+
+/* Add the values from word w on to set, up to (not including) the next
+ * condition, a comma, a colon or the end; returns the index of that. */
+size_t rules_parse_who(struct rules *r, struct who_set *set,
+    const struct conf_stmt *st, size_t w, struct conf_errors *ce);
+void who_set_free(struct who_set *s);
+
+/* Conditions from word w to the colon; returns the index of the colon (or
+ * the number of words when it is missing, reported). */
+size_t rules_parse_conditions(struct rules *r, struct rule *rule, bool also,
+    const struct conf_stmt *st, size_t w, struct conf_errors *ce);
+void conditions_free(struct conditions *c);
+
+/* Treatments from word w to the end, checked for the direction. */
+void rules_parse_treatments(const struct rules *r, struct rule *rule,
+    bool also, const struct conf_stmt *st, size_t w, struct conf_errors *ce);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Which rule decides. Runs for every recipient of every message and
+ * allocates nothing.
+ */
+#include "gateway/rules_int.h"
+
+#include <string.h>
+
+struct key {
+	char text[sizeof(((struct addr *)0)->text)];
+	const char *domain;
+};
+
+static void
+make_key(struct key *k, const struct addr *a)
+{
+	const char *at;
+
+	addr_key(a, k->text);
+	at = strrchr(k->text, '@');
+	k->domain = at == NULL ? "" : at + 1;
+}
+
+static bool
+is_subdomain(const char *d, const char *of)
+{
+	size_t n = strlen(d), m = strlen(of);
+
+	return n > m + 1 && d[n - m - 1] == '.' && strcmp(d + n - m, of) == 0;
+}
+
+static bool
+list_has(const struct who_set *s, const struct key *k)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct who *w = &s->who[i];
+
+		if (w->kind == WHO_ADDRESS && strcmp(w->text, k->text) == 0)
+			return true;
+		if (w->kind == WHO_DOMAIN && strcmp(w->text, k->domain) == 0)
+			return true;
+		if (w->kind == WHO_SUBDOMAINS && is_subdomain(k->domain,
+		    w->text))
+			return true;
+	}
+	return false;
+}
+
+static bool
+set_has(const struct who_set *s, const struct key *k)
+{
+	if (k->text[0] == '\0')
+		return false;
+	if (list_has(s, k))
+		return true;
+	for (size_t i = 0; i < s->groups; i++)
+		if (list_has(s->group[i], k))
+			return true;
+	return false;
+}
+
+static bool
+login_holds(const struct conditions *c, const char *login)
+{
+	if (login == NULL)
+		return false;
+	for (size_t i = 0; i < c->logins; i++)
+		if (strcmp(c->login[i], login) == 0)
+			return true;
+	return c->logins == 0;
+}
+
+static bool
+network_holds(const struct conditions *c, const char *ip)
+{
+	for (size_t i = 0; i < c->nets; i++)
+		if (net_has(&c->net[i], ip))
+			return true;
+	return false;
+}
+
+struct keys {
+	struct key from, envelope_from, to, stripped;
+};
+
+static bool
+conditions_hold(const struct conditions *c, const struct rule_input *in,
+    const struct keys *k)
+{
+	if (c->has_from && !set_has(&c->from, &k->from))
+		return false;
+	if (c->has_envelope_from &&
+	    !set_has(&c->envelope_from, &k->envelope_from))
+		return false;
+	if (c->has_to && !set_has(&c->to, &k->to) &&
+	    !set_has(&c->to, &k->stripped))
+		return false;
+	if (c->has_login && !login_holds(c, in->login))
+		return false;
+	return !c->has_network || network_holds(c, in->client_ip);
+}
+
+static void
+make_keys(struct keys *k, const struct rules *r, const struct rule_input *in)
+{
+	struct addr plain;
+
+	memset(k, 0, sizeof(*k));
+	if (in->from != NULL)
+		make_key(&k->from, in->from);
+	if (in->envelope_from != NULL)
+		make_key(&k->envelope_from, in->envelope_from);
+	if (in->to == NULL)
+		return;
+	make_key(&k->to, in->to);
+	/* The delimiter is ours: other domains may have another. */
+	if (in->direction != DIR_OUTBOUND && r->delimiter != 0) {
+		addr_strip_detail(in->to, r->delimiter, &plain);
+		make_key(&k->stripped, &plain);
+	}
+}
+
+void
+rules_decide(const struct rules *r, const struct rule_input *in,
+    struct treatment *out, struct rule_ref *ref)
+{
+	struct keys k;
+
+	make_keys(&k, r, in);
+	for (size_t i = 0; i < r->n; i++) {
+		const struct rule *rule = &r->rule[i];
+
+		if (rule->direction != in->direction ||
+		    !conditions_hold(&rule->cond, in, &k))
+			continue;
+		*out = rule->treatment;
+		*ref = rule->ref;
+		return;
+	}
+	memset(out, 0, sizeof(*out));
+	memset(ref, 0, sizeof(*ref));
+	out->pass = true;
+}

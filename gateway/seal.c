@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Outgoing mail: canonical entity, signature, encryption, each read back
+ * before it counts (S201); then the message gets the new entity. The
+ * verdict sees edits only when all is ready.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/gateway_int.h"
+#include "smime/canon.h"
+#include "smime/encrypt.h"
+#include "smime/sign.h"
+
+/* ---- putting an entity into the message ---- */
+
+static int delete_mime_fields(struct txn *t, struct err *e)
+{
+	const struct header *h = &t->h;
+
+	/* From the end: the highest index of each name comes first. */
+	for (size_t i = h->n; i-- > 0;) {
+		char name[1000];
+		int nth = 0;
+
+		if (!field_is_mime(&h->field[i]))
+			continue;
+		if (view_cstr(view_trim(h->field[i].name), name,
+		    sizeof(name)) != 0)
+			return err_set(e, FAIL_INPUT,
+			    "RFC 5322 2.2: malformed field name");
+		for (size_t k = 0; k <= i; k++)
+			nth += view_ieq(h->field[k].name, h->field[i].name);
+		if (verdict_delete(t->v, name, nth, e) != 0)
+			return err_set(e, e->kind == FAIL_TEMP ? FAIL_TEMP
+			    : FAIL_INPUT, "RFC 5322 2.2: malformed field "
+			    "name");
+	}
+	return 0;
+}
+
+/* A field of the entity, its folds as LF. */
+static int add_field(struct txn *t, const struct field *f, struct err *e)
+{
+	char name[1000];
+	struct buf value;
+	int rc = -1;
+
+	buf_init(&value, CAP_HEADER_FIELD + 1);
+	for (size_t i = 0; i < f->value.n; i++)
+		if (f->value.p[i] != '\r')
+			buf_putc(&value, f->value.p[i]);
+	if (buf_ok(&value, e) != 0)
+		goto out;
+	if (view_cstr(view_trim(f->name), name, sizeof(name)) != 0 ||
+	    strlen(buf_str(&value)) != value.n) {
+		err_set(e, FAIL_INPUT, "RFC 5322 2.2: malformed MIME field");
+		goto out;
+	}
+	rc = verdict_add(t->v, name, buf_str(&value), e);
+	if (rc != 0 && e->kind == FAIL_BUG)
+		e->kind = FAIL_INPUT; /* the message's own field */
+out:
+	buf_free(&value);
+	return rc;
+}
+
+/* Only Content-* comes out of an entity, whatever else it has (S39). */
+static int add_mime_fields(struct txn *t, const struct header *h,
+    struct err *e)
+{
+	if (verdict_add(t->v, "MIME-Version", " 1.0", e) != 0)
+		return -1;
+	for (size_t i = 0; i < h->n; i++)
+		if (view_istarts(h->field[i].name, "Content-") &&
+		    add_field(t, &h->field[i], e) != 0)
+			return -1;
+	return 0;
+}
+
+static uint64_t size_after(const struct txn *t)
+{
+	const struct verdict *v = t->v;
+	uint64_t n = spool_size(v->body) + t->h.text.n + 2;
+
+	for (size_t i = 0; i < t->h.n; i++)
+		if (field_is_mime(&t->h.field[i]))
+			n -= t->h.field[i].whole.n;
+	for (size_t i = 0; i < v->edits; i++) {
+		if (v->edit[i].kind == EDIT_DELETE)
+			continue;
+		n += strlen(v->edit[i].name) + strlen(v->edit[i].value) + 3;
+		for (const char *s = v->edit[i].value; *s != '\0'; s++)
+			n += *s == '\n'; /* a CR before it */
+	}
+	return n;
+}
+
+int install_entity(struct txn *t, const struct spool *entity, struct err *e)
+{
+	uint64_t end = spool_size(entity);
+	struct spool *body = NULL;
+	struct sink to;
+	struct header h;
+	int rc = -1;
+
+	if (header_read(&h, entity, 0, end, e) != 0 ||
+	    delete_mime_fields(t, e) != 0 || add_mime_fields(t, &h, e) != 0)
+		goto out;
+	if (txn_spool(t, &body, e) != 0)
+		goto out;
+	to = spool_sink(body);
+	if (spool_copy(entity, h.body_off, end, &to, e) != 0)
+		goto out;
+	t->v->body = body;
+	body = NULL;
+	t->v->size_out = size_after(t);
+	rc = 0;
+out:
+	spool_free(&body);
+	header_free(&h);
+	return rc;
+}
+
+/* ---- making it ---- */
+
+struct maker {
+	struct txn *t;
+	const struct plan *p;
+	struct spool *entity; /* what is made so far */
+	struct canon_info info;
+};
+
+/* Refuse for what the message or its author's key is like; other faults
+ * are ours. */
+static int judge(struct maker *m, struct err *e)
+{
+	if (e->kind != FAIL_INPUT && e->kind != FAIL_LIMIT &&
+	    e->kind != FAIL_POLICY)
+		return -1;
+	reply_from_err(m->t->v, e);
+	err_clear(e);
+	return 0;
+}
+
+static void replace(struct maker *m, struct spool **next)
+{
+	spool_free(&m->entity);
+	m->entity = *next;
+	*next = NULL;
+}
+
+static int make_canonical(struct maker *m, struct err *e)
+{
+	if (txn_spool(m->t, &m->entity, e) != 0)
+		return -1;
+	if (canon_entity(m->t->msg, 0, spool_size(m->t->msg), m->entity,
+	    &m->info, e) != 0)
+		return judge(m, e);
+	return 0;
+}
+
+static int make_signed(struct maker *m, struct err *e)
+{
+	const struct plan *p = m->p;
+	struct signer who = {0};
+	struct spool *next = NULL;
+	enum sign_form form;
+	int rc = -1;
+
+	who.cert = p->signer.cert;
+	who.chain = (const struct cert *const *)p->signer.chain;
+	who.chain_n = p->signer.chain_n;
+	who.encryption_cert = p->encryption_cert;
+	who.digest = p->digest;
+	form = p->opaque || !m->info.is_7bit ? SIGN_OPAQUE : SIGN_CLEAR;
+	if (txn_spool(m->t, &next, e) != 0)
+		return -1;
+	if (sign_entity(m->entity, &who, &m->t->keys, form, m->t->now, next,
+	    e) != 0)
+		rc = judge(m, e);
+	else if (sign_self_check(next, &who, e) == 0) {
+		replace(m, &next);
+		rc = 0;
+	}
+	spool_free(&next);
+	return rc;
+}
+
+static int make_encrypted(struct maker *m, struct err *e)
+{
+	const struct plan *p = m->p;
+	struct spool *next = NULL;
+	int rc = -1;
+
+	if (txn_spool(m->t, &next, e) != 0)
+		return -1;
+	if (encrypt_entity(m->entity, p->to, p->n, ENC_AES256_CBC, next,
+	    e) != 0)
+		rc = judge(m, e);
+	else if (encrypt_self_check(next, p->to, p->n, ENC_AES256_CBC,
+	    e) == 0) {
+		replace(m, &next);
+		rc = 0;
+	}
+	spool_free(&next);
+	return rc;
+}
+
+static void note_layers(struct maker *m)
+{
+	struct verdict *v = m->t->v;
+
+	if (m->p->encrypt)
+		buf_puts(&v->layers, "encrypted 1\n");
+	if (m->p->sign)
+		buf_puts(&v->layers, m->p->encrypt ? "signed 1/1\n"
+						   : "signed 1\n");
+}
+
+static void set_outcomes(struct maker *m)
+{
+	struct verdict *v = m->t->v;
+	enum outcome o = m->p->encrypt ? OUT_SEALED
+	    : m->p->sign	       ? OUT_SIGNED
+				       : OUT_PLAIN;
+
+	for (size_t i = 0; i < v->rcpts; i++)
+		v->rcpt[i].outcome = o == OUT_PLAIN &&
+			(v->rcpt[i].wanted.pass || !plan_seals(m->t, i))
+		    ? OUT_PASSED
+		    : o;
+}
+
+static int make(struct maker *m, struct err *e)
+{
+	struct verdict *v = m->t->v;
+
+	if (make_canonical(m, e) != 0)
+		return -1;
+	if (v->code == 0 && m->p->sign && make_signed(m, e) != 0)
+		return -1;
+	if (v->code == 0 && m->p->encrypt && make_encrypted(m, e) != 0)
+		return -1;
+	if (v->code != 0)
+		return 0;
+	if (install_entity(m->t, m->entity, e) != 0)
+		return judge(m, e);
+	if (v->size_out > m->t->g->config->max_message) {
+		reply_set(v, REPLY_TOO_LARGE,
+		    "after it was signed and encrypted");
+		return 0;
+	}
+	note_layers(m);
+	return 0;
+}
+
+int seal_run(struct txn *t, struct err *e)
+{
+	struct plan p;
+	struct maker m = {t, &p, NULL, {0}};
+	int rc = -1;
+
+	if (plan_make(t, &p, e) != 0)
+		goto out;
+	rc = 0;
+	if (p.is_refused)
+		goto out;
+	set_outcomes(&m);
+	if (p.sign || p.encrypt)
+		rc = make(&m, e);
+	else if (t->v->class == CLASS_ENCRYPTED)
+		txn_warn(t, "encrypted already: left as it is");
+out:
+	spool_free(&m.entity);
+	plan_free(&p);
+	return rc;
+}

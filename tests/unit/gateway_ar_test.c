@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Tests of gateway/ar.c: forged Authentication-Results in many spellings,
+ * and values that try to say more than they may.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gateway/gateway_int.h"
+
+#define OWN "mx.example.com"
+
+static const char *const forged[] = {
+	" mx.example.com; smime=pass",
+	"mx.example.com; smime=pass",
+	" MX.Example.COM; SMIME=pass",
+	" mx.example.com 1; smime=pass",
+	" mx.example.com (v) 1 (w); smime=pass",
+	" (comment) mx.example.com; smime=pass",
+	" (nested (comment) here) mx.example.com; smime=pass",
+	"\r\n\tmx.example.com;\r\n\tsmime=pass",
+	" \"mx.example.com\"; smime=pass",
+	" \"MX.EXAMPLE.COM\"; smime=pass",
+	" mx.example.com.; smime=pass",
+	" mx.example.com;smime=pass",
+	" mx.example.com; smime (c) = (d) pass",
+	" mx.example.com; smime/1=pass",
+	" mx.example.com; dkim=pass; smime=pass",
+	" mx.example.com; dkim=pass header.d=x.y; spf=pass; smime=pass "
+	"body.smime-identifier=a@b",
+	/* where a careless reader finds it */
+	" mx.example.com; dkim=pass (smime=pass)",
+	" mx.example.com; dkim=pass reason=\"smime=pass\"",
+	/* what cannot be read */
+	"",
+	"   ",
+	" ;smime=pass",
+	" ; mx.example.com; smime=pass",
+	" (unclosed mx.example.com; smime=pass",
+	" \"mx.example.com; smime=pass",
+	" \"mx\\.example.com\"; smime=pass",
+	" =?utf-8?q?mx=2Eexample=2Ecom?=; smime=pass",
+	" mx.example.com/1; dkim=pass",
+	" mx.example.com, smime=pass",
+	" mx.example.com; dkim",
+	" mx.example.com; =pass",
+	" mx.example.com; dkim=pass (open",
+	" mx.example.com; dkim=pass <x>",
+	" mx.example.com dkim=pass",
+	" \xd0\xbcx.example.com; smime=pass",
+};
+
+static const char *const kept[] = {
+	" mx.example.com; dkim=pass header.d=example.net",
+	" mx.example.com; none",
+	" mx.example.com 1; none",
+	" mx.example.com",
+	" mx.example.com; spf=pass smtp.mailfrom=a@b.example; dkim=pass "
+	"header.i=@b.example header.b=\"x/y\"",
+	" mx.example.com; auth=pass (cram-md5) smtp.auth=a@b.example",
+	" mx.example.com; dmarc=pass policy.at=12:30:00 header.from=x;",
+	" mx.example.com;\r\n\tiprev=pass policy.iprev=192.0.2.1",
+	" other.example; smime=pass",
+	" sub.mx.example.com; smime=pass",
+	" mx.example.com.evil.example; smime=pass",
+	" xmx.example.com; smime=pass",
+};
+
+static void S176_forged_spellings_are_found(void **state)
+{
+	static const char nul[] = " mx.example.com\0; smime=pass";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(forged); i++)
+		if (!ar_is_forged(OWN, view_of(forged[i])))
+			fail_msg("kept: %s", forged[i]);
+	assert_true(ar_is_forged(OWN, view_make(nul, sizeof(nul) - 1)));
+}
+
+static void S176_other_results_stay(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		if (ar_is_forged(OWN, view_of(kept[i])))
+			fail_msg("removed: %s", kept[i]);
+}
+
+static struct txn *new_txn(void)
+{
+	static struct config c;
+	static struct gateway g;
+	static struct verdict v;
+	static struct txn t;
+	static char own[] = OWN;
+
+	memset(&c, 0, sizeof(c));
+	memset(&t, 0, sizeof(t));
+	memset(&g, 0, sizeof(g));
+	verdict_init(&v);
+	c.authserv_id = own;
+	g.config = &c;
+	t.g = &g;
+	t.v = &v;
+	return &t;
+}
+
+static void S175_A30_values_cannot_break_out(void **state)
+{
+	struct txn *t = new_txn();
+	struct err e = {0};
+	const char *value;
+
+	(void)state;
+	t->v->sig_result = "pass";
+	t->v->sig_from_match = true;
+	text_set(t->v->sig_signer, sizeof(t->v->sig_signer),
+	    "\"a\\\r\nb; dkim=pass\"@example.com");
+	text_set(t->v->sig_part, sizeof(t->v->sig_part), "1/1");
+	assert_int_equal(ar_insert(t, "a) b (c \\ d\r\nX: y\033[2J\303\244",
+	    &e), 0);
+	value = t->v->edit[0].value;
+	assert_string_equal(value, " mx.example.com;\n\tsmime=pass "
+	    "(a\\) b \\(c \\\\ d??X: y?[2J?" "?)\n"
+	    "\tbody.smime-identifier=\"\\\"a\\\\??b; dkim=pass\\\""
+	    "@example.com\"\n\tbody.smime-part=\"1/1\"");
+	verdict_free(t->v);
+}
+
+static void S179_only_a_matching_address_is_named(void **state)
+{
+	struct txn *t = new_txn();
+	struct err e = {0};
+
+	(void)state;
+	t->v->sig_result = "policy";
+	text_set(t->v->sig_signer, sizeof(t->v->sig_signer), "a@b.example");
+	assert_int_equal(ar_insert(t, "", &e), 0);
+	assert_string_equal(t->v->edit[0].value,
+	    " mx.example.com;\n\tsmime=policy");
+	assert_int_equal(t->v->edit[0].kind, EDIT_INSERT_TOP);
+	verdict_free(t->v);
+}
+
+static void a_long_comment_is_cut(void **state)
+{
+	struct txn *t = new_txn();
+	struct err e = {0};
+	char s[1001];
+
+	(void)state;
+	memset(s, '(', 1000);
+	s[1000] = '\0';
+	t->v->sig_result = "fail";
+	assert_int_equal(ar_insert(t, s, &e), 0);
+	assert_int_equal(strlen(t->v->edit[0].value), strlen(
+	    " mx.example.com;\n\tsmime=fail ()") + 400);
+	verdict_free(t->v);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(S176_forged_spellings_are_found),
+		cmocka_unit_test(S176_other_results_stay),
+		cmocka_unit_test(S175_A30_values_cannot_break_out),
+		cmocka_unit_test(S179_only_a_matching_address_is_named),
+		cmocka_unit_test(a_long_comment_is_cut),
+	};
+
+	return cmocka_run_group_tests_name("gateway_ar", tests, NULL, NULL);
+}

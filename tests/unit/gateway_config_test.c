@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Tests of gateway/config.c: every error has its place and says what was
+ * expected; all are reported; defaults and values.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gateway/config.h"
+#include "util/proc.h"
+
+static char dir[] = "/tmp/gateway-config-XXXXXX";
+static char conf_path[64], list_path[64];
+
+static const char base[] =
+    "local-domains example.com Example.ORG\n"
+    "keystore sqlite ks.db\n"
+    "secret file \"/etc/postseal/secret\"\n"
+    "rules rules\n"
+    "authserv-id mx.example.com\n";
+
+static void write_file(const char *path, const char *a, const char *b)
+{
+	struct buf text;
+	struct err e = {0};
+
+	buf_init(&text, 65536);
+	buf_puts(&text, a);
+	buf_puts(&text, b);
+	if (io_write_file(path, 0600, buf_view(&text), &e) != 0)
+		fail_msg("%s", e.msg);
+	buf_free(&text);
+}
+
+static int make_dir(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	buf_init(&b, 60);
+	buf_printf(&b, "%s/conf", dir);
+	memcpy(conf_path, buf_str(&b), b.n + 1);
+	buf_clear(&b);
+	buf_printf(&b, "%s/list", dir);
+	memcpy(list_path, buf_str(&b), b.n + 1);
+	buf_free(&b);
+	return 0;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	(void)unlink(conf_path);
+	(void)unlink(list_path);
+	return rmdir(dir);
+}
+
+static struct config *read_ok(const char *more)
+{
+	struct config *c = NULL;
+	struct conf_errors ce;
+
+	write_file(conf_path, base, more);
+	conf_errors_init(&ce);
+	if (config_read(&c, conf_path, &ce) != 0)
+		fail_msg("%s", buf_str(&ce.text));
+	assert_int_equal(ce.n, 0);
+	conf_errors_free(&ce);
+	return c;
+}
+
+/* The text (after base, whose lines are 1 to 5) gives this many errors, and
+ * the report has this piece. */
+static void expect(const char *head, const char *more, size_t errors,
+    const char *piece)
+{
+	struct config *c = NULL;
+	struct conf_errors ce;
+
+	write_file(conf_path, head, more);
+	conf_errors_init(&ce);
+	assert_int_equal(config_read(&c, conf_path, &ce), -1);
+	assert_null(c);
+	if (ce.n != errors || strstr(buf_str(&ce.text), piece) == NULL)
+		fail_msg("%s\n: %zu errors, wanted %zu with \"%s\":\n%s", more,
+		    ce.n, errors, piece, buf_str(&ce.text));
+	conf_errors_free(&ce);
+}
+
+struct bad {
+	const char *text;
+	const char *piece;
+};
+
+static const struct bad bad[] = {
+	{"colour blue\n", "conf:6:1: unknown statement colour, expected one "
+			  "of local-domains, keystore"},
+	{"\"log\" stderr\n", ":6:1: unknown statement log"},
+	{"rules other\n", ":6:1: rules stands in line 4 already"},
+	{"log\n", ":6:1: log: expected syslog or stderr"},
+	{"log loud\n", ":6:5: log: expected syslog or stderr, found loud"},
+	{"log stderr stderr\n", ":6:12: log: expected"},
+	{"log stderr { }\n", ":6:1: log: expected no block"},
+	{"milter\n", ":6:1: milter: expected a block"},
+	{"milter now { }\n", ":6:8: milter: expected {"},
+	{"recipient-delimiter ++\n", ":6:21: recipient-delimiter: expected"},
+	{"recipient-delimiter @\n", ":6:21: recipient-delimiter: expected"},
+	{"max-message-size big\n", ":6:18:"},
+	{"max-message-size 1\n", ":6:18:"},
+	{"administrator nobody\n", ":6:15: administrator:"},
+	{"keep-audit 30\n", ":6:12:"},
+	{"metrics 9463\n", ":6:9: metrics: expected ADDRESS:PORT"},
+	{"metrics 127.0.0.1:0\n", ":6:9: metrics: expected ADDRESS:PORT"},
+	{"metrics 127.0.0.1:65536\n", ":6:9: metrics: expected"},
+	{"metrics 127.0.0.1:9x\n", ":6:9: metrics: expected"},
+	{"verify { min-rsa-bits 512 }\n", ":6:"},
+	{"verify { strict yes }\n", ":6:10: unknown statement strict, "
+				    "expected one of min-rsa-bits"},
+	{"evaluation-time now\n", ":6:17:"},
+	{"sign-for a@example.com from 10.0.0.0/8\n", ":6:24: sign-for: "
+						     "expected network NET"},
+	{"sign-for a@@b network 10.0.0.0/8\n", ":6:10: expected ADDRESS"},
+	{"sign-for @example.com network 10.0.0.0/33\n", ":6:31: sign-for:"},
+	{"sign-for @example.com network everywhere\n", ":6:31: sign-for:"},
+	{"relay { listen x }\n", ":6:1: relay: not yet"},
+	{"authority ldap x\n", ":6:11: authority: expected file PATH"},
+	{"milter { listen milter.sock }\n", ":6:17: listen: expected "
+					    "\"unix:/PATH\""},
+	{"milter { listen unix:run/sock }\n", ":6:17: listen: expected an "
+					      "absolute path"},
+	{"milter { listen inet:0@localhost }\n", ":6:17: listen: expected"},
+	{"milter { listen inet:25 }\n", ":6:17: listen: expected"},
+	{"milter { listen \"unix:/s\" mode 0880 }\n", "expected a mode"},
+	{"milter { listen \"unix:/s\" mode 1777 }\n", "expected a mode"},
+	{"milter { listen \"unix:/s\" mode 0060 }\n", "expected a mode"},
+	{"milter { listen \"unix:/s\" mode 0600 mode 0660 }\n", "each once"},
+	{"milter { listen \"unix:/s\" group }\n", "listen: expected mode"},
+	{"milter { workers 0 }\n", ":6:18:"},
+	{"milter { workers 257 }\n", ":6:18:"},
+	{"milter { waiting -1 }\n", ":6:18:"},
+	{"milter { outbound-networks 10.0.0.0/99 }\n", "outbound-networks:"},
+	{"milter { reinject lmtp \"127.0.0.1:24\" }\n", "reinject: expected "
+						       "smtp"},
+	{"milter { reinject smtp \"127.0.0.1\" }\n", "reinject: expected"},
+	{"milter { user a\n user b\n }\n", ":7:2: user stands in line 6"},
+};
+
+static void every_error_has_its_place(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		expect(base, bad[i].text, 1, bad[i].piece);
+}
+
+static void all_errors_are_reported(void **state)
+{
+	(void)state;
+	expect(base, "colour blue\nlog loud\nmilter { workers 0\n x y\n }\n",
+	    4, "conf:8:18:");
+	expect("log stderr\n", "", 5, "missing: local-domains DOMAIN ...");
+	expect("local-domains -a- b..c\nkeystore mysql x\nsecret x\n"
+	       "rules r\nauthserv-id \"mx;\"\n", "", 5, "keystore: expected "
+	       "sqlite PATH, found mysql");
+}
+
+static void a_missing_file_is_one_error(void **state)
+{
+	struct config *c = NULL;
+	struct conf_errors ce;
+
+	(void)state;
+	conf_errors_init(&ce);
+	assert_int_equal(config_read(&c, "/nowhere/conf", &ce), -1);
+	assert_null(c);
+	assert_int_equal(ce.n, 1);
+	conf_errors_free(&ce);
+}
+
+static void authority_errors_name_their_own_file(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1000);
+	buf_printf(&b, "authority file \"%s\"\n", list_path);
+	write_file(list_path, "bob\nceo ceo@example.com nonsense\n", "");
+	expect(base, buf_str(&b), 2, "list:1:1: expected LOGIN");
+	expect(base, buf_str(&b), 2, "list:2:21: expected ADDRESS");
+	buf_free(&b);
+}
+
+static void defaults_are_those_of_the_manual(void **state)
+{
+	struct config *c = read_ok("");
+	struct buf b;
+
+	(void)state;
+	assert_int_equal(c->domains, 2);
+	assert_string_equal(c->domain[1], "example.org");
+	assert_string_equal(c->secret, "/etc/postseal/secret");
+	assert_int_equal(c->max_message, 40u << 20);
+	assert_int_equal(c->keep_audit_s, 30 * 86400);
+	assert_int_equal(c->min_rsa_bits, 2048);
+	assert_int_equal(c->delimiter, 0);
+	assert_int_equal(c->workers, 4);
+	assert_int_equal(c->waiting, 1000);
+	assert_int_equal(c->listen_mode, 0660);
+	assert_int_equal(c->outbounds, 2);
+	assert_true(net_has(&c->outbound[0], "127.1.2.3"));
+	assert_true(net_has(&c->outbound[1], "IPv6:::1"));
+	assert_false(c->log_syslog);
+	assert_null(c->listen);
+	assert_null(c->metrics);
+	/* a relative path is relative to the file */
+	buf_init(&b, 100);
+	buf_printf(&b, "%s/ks.db", dir);
+	assert_string_equal(c->keystore, buf_str(&b));
+	buf_free(&b);
+	config_free(&c);
+	assert_null(c);
+	config_free(&c);
+}
+
+static void values_are_read(void **state)
+{
+	struct config *c;
+	struct buf b;
+	struct addr a;
+
+	(void)state;
+	buf_init(&b, 8192);
+	write_file(list_path, "# who\nboss CEO@Example.com @example.org\n", "");
+	buf_printf(&b,
+	    "recipient-delimiter +\nmax-message-size 10M\nspool /var/tmp\n"
+	    "administrator postmaster@example.com\nkeep-audit 7d\n"
+	    "log syslog\nmetrics \"127.0.0.1:9463\"\n"
+	    "authority file \"%s\"\n"
+	    "sign-for @example.com network 192.0.2.0/24\n"
+	    "sign-for Printer@example.com network 2001:db8::/32\n"
+	    "verify { min-rsa-bits 1024 }\nevaluation-time 1700000000\n"
+	    "milter {\n listen \"unix:/run/p.sock\" mode 0666 group mail\n"
+	    " user a\n keys-user b\n workers 256\n waiting 0\n"
+	    " outbound-networks 10.0.0.0/8\n"
+	    " reinject smtp \"127.0.0.1:10026\"\n}\n", list_path);
+	c = read_ok(buf_str(&b));
+	assert_int_equal(c->delimiter, '+');
+	assert_int_equal(c->max_message, 10u << 20);
+	assert_int_equal(c->keep_audit_s, 7 * 86400);
+	assert_true(c->log_syslog);
+	assert_int_equal(c->authorities, 2);
+	assert_string_equal(c->authority[0].login, "boss");
+	assert_string_equal(c->authority[0].who, "ceo@example.com");
+	assert_string_equal(c->authority[1].who, "@example.org");
+	assert_int_equal(c->sign_fors, 2);
+	assert_string_equal(c->sign_for[1].who, "printer@example.com");
+	assert_int_equal(c->min_rsa_bits, 1024);
+	assert_int_equal(c->fixed_time, 1700000000);
+	assert_int_equal(c->listen_mode, 0666);
+	assert_string_equal(c->listen_group, "mail");
+	assert_string_equal(c->keys_user, "b");
+	assert_int_equal(c->workers, 256);
+	assert_int_equal(c->waiting, 0);
+	assert_int_equal(c->outbounds, 1); /* replaces the default */
+	assert_string_equal(c->reinject, "127.0.0.1:10026");
+	buf_clear(&b);
+	config_print(c, &b);
+	assert_non_null(strstr(buf_str(&b), "milter.workers 256\n"));
+	buf_free(&b);
+	assert_int_equal(addr_parse(&a, view_of("x@EXAMPLE.com"), NULL), 0);
+	assert_true(config_is_local(c, &a));
+	assert_int_equal(addr_parse(&a, view_of("x@sub.example.com"), NULL),
+	    0);
+	assert_false(config_is_local(c, &a));
+	config_free(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_error_has_its_place),
+		cmocka_unit_test(all_errors_are_reported),
+		cmocka_unit_test(a_missing_file_is_one_error),
+		cmocka_unit_test(authority_errors_name_their_own_file),
+		cmocka_unit_test(defaults_are_those_of_the_manual),
+		cmocka_unit_test(values_are_read),
+	};
+
+	return cmocka_run_group_tests_name("gateway_config", tests, make_dir,
+	    remove_dir);
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Tests of gateway/rules*.c and treatment.c: errors with their place, which
+ * line decides, sentences.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gateway/rules.h"
+#include "util/proc.h"
+
+static char dir[] = "/tmp/gateway-rules-XXXXXX";
+static char rules_path[64], list_path[64];
+
+#define LAST "outbound : pass\ninbound : pass\n"
+
+static void write_file(const char *path, const char *text)
+{
+	struct err e = {0};
+
+	if (io_write_file(path, 0600, view_of(text), &e) != 0)
+		fail_msg("%s", e.msg);
+}
+
+static int make_dir(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	buf_init(&b, 60);
+	buf_printf(&b, "%s/rules", dir);
+	memcpy(rules_path, buf_str(&b), b.n + 1);
+	buf_clear(&b);
+	buf_printf(&b, "%s/list", dir);
+	memcpy(list_path, buf_str(&b), b.n + 1);
+	buf_free(&b);
+	write_file(list_path, "# partners\na@list.example\n@*.list.example\n");
+	return 0;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	(void)unlink(rules_path);
+	(void)unlink(list_path);
+	return rmdir(dir);
+}
+
+struct bad {
+	const char *text; /* LAST stands before it, unless it has its own */
+	const char *piece;
+};
+
+/* Lines are put before LAST; positions count from line 1. */
+static const struct bad bad[] = {
+	/* lines */
+	{"sign everything\n", "rules:1:1: expected group, profile, outbound"},
+	{"\"outbound\" to @x.de : sign\n", ":1:1: expected group"},
+	{"outbound to @x.de { }\n", "no blocks"},
+	{"outbound to @x.de\n", "expected a colon"},
+	{"outbound to @x.de :\n", "expected treatments after the colon"},
+	{"outbound : sign\n", "never reached: the outbound line 1"},
+	/* conditions */
+	{"outbound with @x.de : sign\n", ":1:10: expected from, to"},
+	{"outbound to : sign\n", ":1:10: to: expected an address"},
+	{"outbound to @x.de to @y.de : sign\n", ":1:19: to stands"},
+	{"outbound to nobody : sign\n", ":1:13: no group nobody above"},
+	{"outbound to a@@b : sign\n", ":1:13: expected an address"},
+	{"outbound to @-x- : sign\n", ":1:13: expected @DOMAIN"},
+	{"outbound to @*.-x- : sign\n", ":1:13: expected @DOMAIN"},
+	{"outbound to *@x.de.. : sign\n", ":1:13: expected"},
+	{"outbound to file : sign\n", ":1:13: file: expected a path"},
+	{"outbound to file nowhere : sign\n", "the list has errors, or is "
+					      "not there"},
+	{"outbound network here : sign\n", ":1:18: network:"},
+	{"outbound network : sign\n", ":1:10: network: expected a network"},
+	{"outbound subject x : sign\n", "stands only in also lines"},
+	{"outbound class dsn : pass\n", "stands only in also lines"},
+	/* groups and profiles */
+	{"group\n", ":1:1: group: expected a name"},
+	{"group to @x.de\n", ":1:7: group: expected a name that is no word"},
+	{"group g\n", "expected an address"},
+	{"group g @x.de , @y.de\n", "group: expected addresses, found ,"},
+	{"group g @x.de\ngroup g @y.de\n", ":2:7: group g stands in line 1"},
+	{"group g g\n", "no group g above"},
+	{"profile p\n", "profile: expected compat"},
+	{"profile p strong\n", ":1:11: profile: expected compat"},
+	{"profile p digest\n", "digest: expected sha-256"},
+	{"profile p digest md5\n", ":1:18: digest: expected sha-256"},
+	{"profile p digest sha-1\n", ":1:18: digest: expected"},
+	{"profile p digest sha-256 digest sha-384\n", "expected a comma"},
+	{"profile p digest sha-256, digest sha-384\n", "digest stands"},
+	{"profile p compat,\n", "expected a word after the comma"},
+	{"profile p edi-energy\n", "profile edi-energy: not yet"},
+	{"profile p compat\nprofile p compat\n", "profile p stands in line 1"},
+	/* treatments */
+	{"outbound to @x.de : shred\n", ":1:21: unknown treatment shred"},
+	{"outbound to @x.de : \"sign\"\n", "unknown treatment"},
+	{"outbound to @x.de : sign encrypt\n", ":1:26: expected a comma"},
+	{"outbound to @x.de : sign,\n", "expected a treatment after"},
+	{"outbound to @x.de : , sign\n", "expected a treatment, found ,"},
+	{"outbound to @x.de : sign, sign\n", "sign stands"},
+	{"outbound to @x.de : sign or\n", "sign or: expected plain"},
+	{"outbound to @x.de : sign or tls\n", "expected one of plain"},
+	{"outbound to @x.de : sign or \"plain\"\n", "expected one of plain"},
+	{"outbound to @x.de : encrypt or reject\n", "expected one of plain "
+						     "tls quarantine"},
+	{"outbound to @x.de : pass or plain\n", "pass has no alternative"},
+	{"inbound from @x.de : verify or plain\n", "expected one of "
+						   "quarantine reject"},
+	{"outbound to @x.de : opaque\n", "it needs sign"},
+	{"outbound to @x.de : profile p\n", "no profile p above"},
+	{"outbound to @x.de : sign, profile\n", "profile: expected a name"},
+	{"profile p compat\noutbound to @x.de : profile p\n", "profile needs "
+							     "sign or"},
+	{"outbound to @x.de : refuse\n", "refuse: expected a \"text\""},
+	{"outbound to @x.de : refuse now\n", "refuse: expected a \"text\""},
+	{"outbound to @x.de : refuse \"\"\n", "refuse: expected a \"text\""},
+	{"outbound to @x.de : pass, sign\n", "stand alone"},
+	{"outbound to @x.de : refuse \"x\", sign\n", "stand alone"},
+	{"outbound to @x.de : decrypt\n", "decrypt is for inbound mail"},
+	{"outbound to @x.de : verify\n", "verify is for inbound mail"},
+	{"outbound to @x.de : store-encrypted\n", "is for inbound mail"},
+	{"inbound from @x.de : sign\n", "sign is for outbound mail"},
+	{"inbound from @x.de : encrypt\n", "encrypt is for outbound mail"},
+	{"inbound from @x.de : decrypt, leave-sealed\n", "contradict"},
+	{"inbound from @x.de : decrypt, store-encrypted\n", "contradict"},
+	{"internal from @x.de : sign, verify\ninternal : pass\n",
+	    "seals or opens, not both"},
+	/* not yet */
+	{"outbound to @x.de : encrypt or tls\n", "encrypt or tls: not yet"},
+	{"outbound to @x.de : encrypt or quarantine\n", "encrypt or "
+							"quarantine: not yet"},
+	{"inbound from @x.de : harvest\n", "harvest: not yet"},
+	{"outbound to @x.de : sign, remove-trigger\n", "remove-trigger: not "
+						       "yet"},
+	{"outbound to @x.de : sign, protect-headers copy\n",
+	    "protect-headers copy: not yet"},
+	{"outbound to @x.de : sign, protect-headers baseline\n", "not yet"},
+	{"outbound to @x.de : sign, protect-headers shy\n", "not yet"},
+	{"outbound to @x.de : sign, protect-headers loud\n", "expected off"},
+	{"also outbound subject \"x\" : sign\n", ":1:1: also lines: not yet"},
+};
+
+static void expect(const char *text, const char *last, const char *piece)
+{
+	struct rules *r = NULL;
+	struct conf_errors ce;
+	struct buf b;
+
+	buf_init(&b, 65536);
+	/* a line without conditions must be the last of its direction */
+	if (strncmp(text, "outbound : sign", 15) == 0)
+		buf_printf(&b, "%s%s", last, text);
+	else
+		buf_printf(&b, "%s%s", text, last);
+	write_file(rules_path, buf_str(&b));
+	conf_errors_init(&ce);
+	assert_int_equal(rules_read(&r, rules_path, NULL, &ce), -1);
+	assert_null(r);
+	if (strstr(buf_str(&ce.text), piece) == NULL || ce.n == 0)
+		fail_msg("%swanted \"%s\", got\n%s", text, piece,
+		    buf_str(&ce.text));
+	/* what cannot be read at all may have a second error; no more */
+	assert_in_range(ce.n, 1, 2);
+	conf_errors_free(&ce);
+	buf_free(&b);
+}
+
+static void every_error_says_what_was_expected(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		expect(bad[i].text, LAST, bad[i].piece);
+}
+
+static void each_direction_needs_a_last_line(void **state)
+{
+	(void)state;
+	expect("", "outbound : pass\n", "missing: a last line \"inbound");
+	expect("", "inbound : pass\n", "missing: a last line \"outbound");
+	expect("internal from @x.de : pass\n", LAST,
+	    "missing: a last line \"internal");
+	expect("", "", "missing: a last line");
+}
+
+static void also_lines_are_checked_before_they_are_refused(void **state)
+{
+	static const struct bad also[] = {
+		{"also\n", "also: expected outbound"},
+		{"also outbound size big : sign\n", ":1:20:"},
+		{"also outbound attachment pdf : sign\n", "expected a type"},
+		{"also outbound class fun : sign\n", "class: expected normal"},
+		{"also outbound header X : sign\n", "a name and a text"},
+		{"also outbound subject : sign\n", "subject: expected a value"},
+		{"also outbound subject x : pass\n", "can only strengthen"},
+		{"also outbound subject x : sign or plain\n", "strengthen"},
+		{"also outbound subject x : shred\n", "unknown treatment"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(also); i++)
+		expect(also[i].text, LAST, also[i].piece);
+}
+
+static void all_errors_are_reported(void **state)
+{
+	struct rules *r = NULL;
+	struct conf_errors ce;
+
+	(void)state;
+	write_file(rules_path, "shred\noutbound to x : sign\n"
+	    "outbound : opaque, harvest\n");
+	conf_errors_init(&ce);
+	assert_int_equal(rules_read(&r, rules_path, NULL, &ce), -1);
+	/* two lines, three in the third, one missing direction */
+	assert_int_equal(ce.n, 6);
+	assert_non_null(strstr(buf_str(&ce.text), "rules:3:20: harvest is "
+	    "for inbound"));
+	conf_errors_free(&ce);
+}
+
+/* ---- which line decides ---- */
+
+static const char decide_rules[] =
+    "group   banks    @bank.example @*.bank.example Treasurer@other.example\n"
+    "group   money    banks @coins.example\n"
+    "profile long     digest sha-512\n"
+    "profile plain    compat\n"
+    "outbound to banks                 : sign, encrypt\n"
+    "outbound to money                 : sign, encrypt or plain\n"
+    "outbound to @list.example file list : encrypt\n"
+    "outbound from boss@example.com to @p.example \\\n"
+    "    : sign, opaque\n"
+    "outbound authenticated bob alice  : sign, profile long\n"
+    "outbound network 192.0.2.0/24 2001:db8::/32 : sign, profile plain, "
+    "protect-headers off\n"
+    "outbound envelope-from bounce@example.com : refuse \"no,  thanks\"\n"
+    "outbound authenticated            : sign or plain\n"
+    "outbound                          : sign or plain, encrypt or plain\n"
+    "inbound  from banks               : decrypt, verify or quarantine\n"
+    "inbound  to hr@example.com        : leave-sealed\n"
+    "inbound  to board@example.com     : store-encrypted, verify or reject\n"
+    "inbound                           : decrypt, verify\n";
+
+struct decision {
+	enum direction d;
+	const char *from, *envelope_from, *to, *login, *ip;
+	int line;
+	const char *words;
+};
+
+#define O DIR_OUTBOUND
+#define I DIR_INBOUND
+
+static const struct decision decision[] = {
+	{O, "a@e.de", NULL, "x@bank.example", NULL, NULL, 5, "sign, encrypt"},
+	{O, "a@e.de", NULL, "X@BANK.example", NULL, NULL, 5, "sign, encrypt"},
+	{O, "a@e.de", NULL, "x@a.b.bank.example", NULL, NULL, 5,
+	    "sign, encrypt"},
+	{O, "a@e.de", NULL, "x@notbank.example", NULL, NULL, 14, NULL},
+	{O, "a@e.de", NULL, "x@bank.example.de", NULL, NULL, 14, NULL},
+	{O, "a@e.de", NULL, "treasurer@other.example", NULL, NULL, 5, NULL},
+	{O, "a@e.de", NULL, "clerk@other.example", NULL, NULL, 14, NULL},
+	{O, "a@e.de", NULL, "x@coins.example", NULL, NULL, 6,
+	    "sign, encrypt or plain"},
+	{O, "a@e.de", NULL, "x@list.example", NULL, NULL, 7, "encrypt"},
+	{O, "a@e.de", NULL, "a@list.example", NULL, NULL, 7, NULL},
+	{O, "a@e.de", NULL, "b@sub.list.example", NULL, NULL, 7, NULL},
+	{O, "boss@example.com", NULL, "x@p.example", NULL, NULL, 8,
+	    "sign, opaque"},
+	{O, "boss@example.com", NULL, "x@q.example", NULL, NULL, 14, NULL},
+	{O, "other@example.com", NULL, "x@p.example", NULL, NULL, 14, NULL},
+	{O, NULL, NULL, "x@p.example", NULL, NULL, 14, NULL},
+	{O, "a@e.de", NULL, "x@q.example", "bob", NULL, 10,
+	    "sign, profile long"},
+	{O, "a@e.de", NULL, "x@q.example", "alice", NULL, 10, NULL},
+	{O, "a@e.de", NULL, "x@q.example", "Bob", NULL, 13, "sign or plain"},
+	{O, "a@e.de", NULL, "x@q.example", NULL, "192.0.2.77", 11,
+	    "sign, profile plain, protect-headers off"},
+	{O, "a@e.de", NULL, "x@q.example", NULL, "2001:db8::5", 11, NULL},
+	{O, "a@e.de", NULL, "x@q.example", NULL, "192.0.3.1", 14, NULL},
+	{O, "a@e.de", "bounce@example.com", "x@q.example", NULL, NULL, 12,
+	    "refuse \"no,  thanks\""},
+	{O, "bounce@example.com", NULL, "x@q.example", NULL, NULL, 14,
+	    "sign or plain, encrypt or plain"},
+	{I, "x@bank.example", NULL, "a@example.com", NULL, NULL, 15,
+	    "decrypt, verify or quarantine"},
+	{I, "x@y.example", NULL, "hr@example.com", NULL, NULL, 16,
+	    "leave-sealed"},
+	{I, "x@y.example", NULL, "hr+jobs@example.com", NULL, NULL, 16, NULL},
+	{I, "x@y.example", NULL, "hrx@example.com", NULL, NULL, 18, NULL},
+	{I, "x@y.example", NULL, "board@example.com", NULL, NULL, 17,
+	    "verify or reject, store-encrypted"},
+	{I, NULL, NULL, "a@example.com", NULL, NULL, 18, "decrypt, verify"},
+	{DIR_INTERNAL, "a@e.de", NULL, "b@e.de", NULL, NULL, 0, "pass"},
+};
+
+static const struct addr *parse(struct addr *a, const char *s)
+{
+	struct err e = {0};
+
+	if (s == NULL)
+		return NULL;
+	if (addr_parse(a, view_of(s), &e) != 0)
+		fail_msg("%s", e.msg);
+	return a;
+}
+
+static void check_decision(const struct rules *r, const struct decision *k)
+{
+	struct rule_input in = {0};
+	struct addr a[3];
+	struct treatment t;
+	struct rule_ref ref;
+	struct buf b;
+
+	in.direction = k->d;
+	in.from = parse(&a[0], k->from);
+	in.envelope_from = parse(&a[1], k->envelope_from);
+	in.to = parse(&a[2], k->to);
+	in.login = k->login;
+	in.client_ip = k->ip;
+	rules_decide(r, &in, &t, &ref);
+	if (ref.line != k->line)
+		fail_msg("to %s: line %d, wanted %d", k->to, ref.line,
+		    k->line);
+	buf_init(&b, 1000);
+	treatment_print(&t, &b);
+	if (k->words != NULL)
+		assert_string_equal(buf_str(&b), k->words);
+	buf_free(&b);
+	assert_int_equal(ref.file == NULL, k->line == 0);
+}
+
+static void the_first_line_that_matches_decides(void **state)
+{
+	struct rules *r = NULL;
+	struct config c = {0};
+	struct conf_errors ce;
+
+	(void)state;
+	c.delimiter = '+';
+	write_file(rules_path, decide_rules);
+	conf_errors_init(&ce);
+	if (rules_read(&r, rules_path, &c, &ce) != 0)
+		fail_msg("%s", buf_str(&ce.text));
+	assert_int_equal(rules_count(r), 13);
+	for (size_t i = 0; i < ARRAY_LEN(decision); i++)
+		check_decision(r, &decision[i]);
+	conf_errors_free(&ce);
+	rules_free(&r);
+	rules_free(&r);
+}
+
+static void a_rule_reads_as_a_sentence(void **state)
+{
+	struct rules *r = NULL;
+	struct conf_errors ce;
+	struct rule_input in = {0};
+	struct treatment t;
+	struct rule_ref ref;
+
+	(void)state;
+	write_file(rules_path, "outbound   :   sign ,  \\\n  encrypt  or plain\n"
+	    "inbound : refuse \"a,  b\"\n");
+	conf_errors_init(&ce);
+	if (rules_read(&r, rules_path, NULL, &ce) != 0)
+		fail_msg("%s", buf_str(&ce.text));
+	in.direction = DIR_OUTBOUND;
+	rules_decide(r, &in, &t, &ref);
+	assert_string_equal(ref.text, "outbound : sign, encrypt or plain");
+	assert_string_equal(ref.file, rules_path);
+	in.direction = DIR_INBOUND;
+	rules_decide(r, &in, &t, &ref);
+	assert_string_equal(ref.text, "inbound : refuse \"a,  b\"");
+	assert_string_equal(t.refuse, "a,  b");
+	conf_errors_free(&ce);
+	rules_free(&r);
+}
+
+static void ten_thousand_rules_are_read(void **state)
+{
+	struct rules *r = NULL;
+	struct conf_errors ce;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, CAP_CONF_FILE);
+	for (int i = 0; i < 10000; i++)
+		buf_printf(&b, "outbound to u%d@x.example : sign\n", i);
+	buf_puts(&b, LAST);
+	assert_int_equal(buf_ok(&b, NULL), 0);
+	write_file(rules_path, buf_str(&b));
+	conf_errors_init(&ce);
+	assert_int_equal(rules_read(&r, rules_path, NULL, &ce), 0);
+	assert_int_equal(rules_count(r), 10002);
+	conf_errors_free(&ce);
+	rules_free(&r);
+	buf_free(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_error_says_what_was_expected),
+		cmocka_unit_test(each_direction_needs_a_last_line),
+		cmocka_unit_test(
+		    also_lines_are_checked_before_they_are_refused),
+		cmocka_unit_test(all_errors_are_reported),
+		cmocka_unit_test(the_first_line_that_matches_decides),
+		cmocka_unit_test(a_rule_reads_as_a_sentence),
+		cmocka_unit_test(ten_thousand_rules_are_read),
+	};
+
+	return cmocka_run_group_tests_name("gateway_rules", tests, make_dir,
+	    remove_dir);
+}
