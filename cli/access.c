@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Opening what a verb needs: configuration, keystore, secret, keys,
+ * passwords. Here root is given up.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "util/ossl.h"
+#include "util/proc.h"
+#include "util/spool.h"
+
+#define PASSWORD_MAX 1023
+
+int cli_config(struct cli *c)
+{
+	struct conf_errors ce;
+	struct err e = { 0 };
+	int rc = EX_OK;
+
+	if (c->config != NULL)
+		return EX_OK;
+	if (access(c->config_path, R_OK) != 0)
+		return cli_say(EX_CONFIG, "%s: %s; \"postseal init\" makes "
+		    "one, -c FILE names another", c->config_path,
+		    strerror(errno));
+	conf_errors_init(&ce);
+	if (config_read(&c->config, c->config_path, &ce) != 0) {
+		fputs(buf_str(&ce.text), stderr);
+		rc = cli_say(EX_CONFIG, "%s: %zu errors", c->config_path,
+		    ce.n);
+	} else if (c->config->spool != NULL &&
+	    spool_set_dir(c->config->spool, &e) != 0) {
+		rc = cli_fail(&e);
+	}
+	conf_errors_free(&ce);
+	return rc;
+}
+
+/* The store's files belong to its owner, also those that appear now. */
+static int drop_root(struct cli *c)
+{
+	struct err e = { 0 };
+	struct stat st;
+
+	if (c->dropped)
+		return EX_OK;
+	c->dropped = true;
+	if (geteuid() != 0)
+		return EX_OK;
+	if (lstat(c->config->keystore, &st) != 0)
+		return cli_say(EX_CONFIG, "keystore %s: %s",
+		    c->config->keystore, strerror(errno));
+	if (st.st_uid == 0)
+		return EX_OK;
+	if (proc_drop(st.st_uid, st.st_gid, &e) != 0)
+		return cli_fail(&e);
+	return EX_OK;
+}
+
+int cli_keystore(struct cli *c, enum ks_mode mode)
+{
+	struct err e = { 0 };
+	int rc;
+
+	if (c->ks != NULL)
+		return EX_OK;
+	rc = cli_config(c);
+	if (rc == EX_OK)
+		rc = drop_root(c);
+	if (rc != EX_OK)
+		return rc;
+	if (keystore_open(&c->ks, c->config->keystore, mode, &e) != 0)
+		return cli_fail(&e);
+	return EX_OK;
+}
+
+int cli_secret(struct cli *c)
+{
+	struct err e = { 0 };
+
+	if (c->secret.n > 0)
+		return EX_OK;
+	if (io_read_secret(c->config->secret, &c->secret, &e) != 0)
+		return cli_fail(&e);
+	return EX_OK;
+}
+
+int cli_keyring(struct cli *c)
+{
+	struct err e = { 0 };
+	int rc;
+
+	if (c->keyring != NULL)
+		return EX_OK;
+	rc = cli_keystore(c, KS_READ);
+	if (rc == EX_OK)
+		rc = cli_secret(c);
+	if (rc != EX_OK)
+		return rc;
+	if (keyring_load(&c->keyring, c->ks, buf_view(&c->secret), &e) != 0)
+		return cli_fail(&e);
+	return EX_OK;
+}
+
+void cli_done(struct cli *c)
+{
+	keyring_free(&c->keyring);
+	keystore_close(&c->ks);
+	buf_free(&c->secret);
+	config_free(&c->config);
+}
+
+/* ---- passwords ---- */
+
+static int check_password(struct buf *out, size_t had)
+{
+	struct view text = view_sub(buf_view(out), had, out->n);
+	size_t end = view_chr(text, '\n', 0);
+
+	if (end != (size_t)-1)
+		text.n = end;
+	if (text.n > 0 && text.p[text.n - 1] == '\r')
+		text.n--;
+	if (text.n > PASSWORD_MAX || view_chr(text, 0, 0) != (size_t)-1)
+		return cli_say(EX_DATAERR, "password: want one line of at "
+		    "most %d octets", PASSWORD_MAX);
+	out->n = had + text.n;
+	out->p[out->n] = '\0';
+	return EX_OK;
+}
+
+static int password_from_file(const char *file, struct buf *out)
+{
+	struct err e = { 0 };
+	size_t had = out->n;
+
+	if (io_read_file(file, out, &e) != 0)
+		return cli_fail(&e);
+	return out->p == NULL ? EX_OK : check_password(out, had);
+}
+
+/* One line from the terminal, not shown. */
+static int ask(int tty, const char *prompt, struct buf *out)
+{
+	struct termios old, quiet;
+	struct err e = { 0 };
+	ssize_t n = -1;
+	char c;
+
+	if (tcgetattr(tty, &old) != 0)
+		return cli_say(EX_IOERR, "terminal: %s", strerror(errno));
+	quiet = old;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	if (io_write_all(tty, prompt, strlen(prompt), &e) != 0 ||
+	    tcsetattr(tty, TCSAFLUSH, &quiet) != 0)
+		return cli_say(EX_IOERR, "terminal: %s", strerror(errno));
+	while (out->n <= PASSWORD_MAX && (n = read(tty, &c, 1)) == 1 &&
+	    c != '\n')
+		buf_putc(out, c);
+	(void)tcsetattr(tty, TCSAFLUSH, &old);
+	(void)!write(tty, "\n", 1);
+	if (n != 1)
+		return cli_say(EX_DATAERR, "password: none given");
+	return buf_ok(out, &e) != 0 ? cli_fail(&e) : EX_OK;
+}
+
+static int ask_twice(int tty, const struct buf *first)
+{
+	struct buf again;
+	int rc;
+
+	buf_init_secret(&again, 2 * PASSWORD_MAX);
+	rc = ask(tty, "Again: ", &again);
+	if (rc == EX_OK && !view_eq(buf_view(first), buf_view(&again)))
+		rc = cli_say(EX_DATAERR, "the two passwords differ");
+	buf_free(&again);
+	return rc;
+}
+
+int cli_password(const char *file, const char *prompt, bool confirm,
+    struct buf *out)
+{
+	int tty, rc;
+
+	if (file != NULL)
+		return password_from_file(file, out);
+	tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (tty == -1)
+		return cli_say(EX_USAGE, "a password is needed: "
+		    "--password-file FILE, or \"-\" for standard input");
+	rc = ask(tty, prompt, out);
+	if (rc == EX_OK && confirm)
+		rc = ask_twice(tty, out);
+	close(tty);
+	return rc;
+}

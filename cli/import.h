@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Bringing files into the keystore: what cert import, cert trust and key
+ * import share.
+ */
+#ifndef CLI_IMPORT_H
+#define CLI_IMPORT_H
+
+#include "cli/cli.h"
+#include "keystore/import.h"
+
+struct import_job {
+	const struct cli_list *path; /* files, folders, "-" */
+	bool strict;		     /* all or nothing */
+	const char *password_file;   /* or NULL */
+	bool with_keys; /* the secret is read, keys are taken */
+	bool only_keys; /* nothing but keys counts as success */
+	unsigned use;
+	bool anchor;
+	const char *address;
+};
+
+/* Runs it and reports; an exit code. */
+int import_run(struct cli *c, const struct import_job *job);
+
+/*
+ * The CMS object of a signed mail, decoded, appended to der. 1 it is one, 0
+ * it is no signed mail, -1 FAIL_TEMP.
+ */
+int mail_signature(struct view mail, struct buf *der, struct err *e);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * postseal(1): the table of verbs, and what comes before the verb. Every
+ * verb is in a file of its own.
+ */
+#include "cli/cli.h"
+
+#include <string.h>
+
+#include "util/log.h"
+#include "util/ossl.h"
+#include "util/proc.h"
+
+#define VERSION "0.1"
+
+static const struct cli_verb verbs[] = {
+	{ "init", cmd_init, "init --dir DIR --domain D [--domain D2]",
+	    "everything for a start under one folder" },
+	{ "ca", cmd_ca, "ca init|issue",
+	    "a small certificate authority of one's own" },
+	{ "cert", cmd_cert,
+	    "cert import|list|show|export|remove|trust|distrust",
+	    "certificates in the keystore" },
+	{ "key", cmd_key, "key import|export|list",
+	    "private keys in the keystore" },
+	{ "rules", cmd_rules, "rules check|explain",
+	    "what would happen to whom, and why" },
+	{ "seal", cmd_seal,
+	    "seal --from A --to B [--to C] [--auth LOGIN | --no-auth] "
+	    "[--json FILE] < in > out",
+	    "what the milter would do to outgoing mail" },
+	{ "open", cmd_open,
+	    "open --from A --to B [--to C] [--json FILE] < in > out",
+	    "what the milter would do to incoming mail" },
+	{ "explain", cmd_explain, "explain ID",
+	    "the whole story of one message" },
+	{ "status", cmd_status, "status", "what is there, what will expire" },
+};
+
+static int print_version(void)
+{
+	const char *warning = ossl_version_warning();
+
+	printf("postseal %s (OpenSSL %s)\n", VERSION, ossl_version());
+	if (warning != NULL)
+		return cli_say(EX_OK, "%s", warning);
+	return EX_OK;
+}
+
+static int print_help(void)
+{
+	struct table *t = table_new(2);
+	struct buf out;
+	size_t i;
+	int rc = EX_OSERR;
+
+	buf_init(&out, 65536);
+	buf_puts(&out, "usage: postseal [-c FILE] VERB [ARGUMENTS]\n\n");
+	for (i = 0; t != NULL && i < ARRAY_LEN(verbs); i++) {
+		table_cell(t, verbs[i].name);
+		table_cell(t, verbs[i].what);
+	}
+	if (t != NULL && table_print(t, &out) == 0) {
+		buf_puts(&out, "\n\"postseal VERB --help\" says more about "
+		    "a verb; postseal(1) everything.\n");
+		rc = cli_print(&out);
+	}
+	table_free(&t);
+	buf_free(&out);
+	return rc;
+}
+
+static int usage(void)
+{
+	return cli_say(EX_USAGE, "usage: postseal [-c FILE] VERB "
+	    "[ARGUMENTS]; \"postseal --help\" names the verbs");
+}
+
+/* Options before the verb: how many words they take, or -1. */
+static int read_first(struct cli *c, int argc, char **argv)
+{
+	int i = 1;
+
+	while (i < argc && argv[i][0] == '-' && argv[i][1] == 'c') {
+		if (argv[i][2] != '\0') {
+			c->config_path = argv[i++] + 2;
+			continue;
+		}
+		if (i + 1 == argc)
+			return -1;
+		c->config_path = argv[i + 1];
+		i += 2;
+	}
+	return i;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli c = { .config_path = CLI_CONFIG };
+	int first, rc;
+
+	log_init("postseal", LOG_L_WARN, 0);
+	proc_no_core();
+	buf_init_secret(&c.secret, 65536);
+	first = read_first(&c, argc, argv);
+	if (first < 0 || first >= argc)
+		return usage();
+	if (strcmp(argv[first], "--version") == 0)
+		return print_version();
+	if (strcmp(argv[first], "--help") == 0 ||
+	    strcmp(argv[first], "-h") == 0 ||
+	    strcmp(argv[first], "help") == 0)
+		return print_help();
+	rc = cli_dispatch(&c, verbs, ARRAY_LEN(verbs), argc - first + 1,
+	    argv + first - 1);
+	cli_done(&c);
+	return c.helped ? EX_OK : rc;
+}

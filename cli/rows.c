@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Printing certificates: table, long form, JSON.
+ */
+#include "cli/rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/json.h"
+
+#define PRINT_MAX ((size_t)1 << 30) /* 10^5 certificates need some 60 MB */
+
+static int keep(void *arg, const struct ks_row *r, struct err *e)
+{
+	struct rows *rows = arg;
+	size_t size = rows->size == 0 ? 16 : 2 * rows->size;
+	struct ks_row *bigger;
+
+	if (rows->only_keys && !r->has_key)
+		return 0;
+	if (rows->n == rows->size) {
+		bigger = realloc(rows->row, size * sizeof(*bigger));
+		if (bigger == NULL)
+			return err_set(e, FAIL_TEMP, "out of memory");
+		rows->row = bigger;
+		rows->size = size;
+	}
+	rows->row[rows->n] = *r;
+	rows->row[rows->n].cert = cert_ref(r->cert);
+	rows->n++;
+	return 0;
+}
+
+int rows_read(struct cli *c, const char *what, struct rows *rows)
+{
+	struct err e = { 0 };
+
+	if (keystore_list(c->ks, what, keep, rows, &e) != 0)
+		return cli_fail(&e);
+	return EX_OK;
+}
+
+void rows_free(struct rows *rows)
+{
+	size_t i;
+
+	for (i = 0; i < rows->n; i++)
+		ks_row_free(&rows->row[i]);
+	free(rows->row);
+	memset(rows, 0, sizeof(*rows));
+}
+
+/* "sign, encrypt". */
+static void put_use(struct buf *b, const struct ks_row *r)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} uses[] = {
+		{ KS_SIGN, "sign" },
+		{ KS_ENCRYPT, "encrypt" },
+		{ KS_STORAGE, "storage" },
+	};
+	size_t i, had = b->n;
+
+	if (cert_is_ca(r->cert))
+		buf_puts(b, r->is_anchor ? "trusted root" : "ca");
+	for (i = 0; i < ARRAY_LEN(uses); i++) {
+		/* Who may encrypt may store: said only when it is alone. */
+		if ((r->use & uses[i].bit) == 0 ||
+		    (uses[i].bit == KS_STORAGE && (r->use & KS_ENCRYPT) != 0))
+			continue;
+		buf_printf(b, "%s%s", b->n > had ? ", " : "", uses[i].name);
+	}
+	if (b->n == had)
+		buf_puts(b, "-");
+}
+
+static const char *state_of(const struct ks_row *r, int64_t now)
+{
+	if (r->state != KS_USABLE)
+		return ks_state_str(r->state);
+	if (now > cert_not_after(r->cert))
+		return "EXPIRED";
+	if (now < cert_not_before(r->cert))
+		return "not yet valid";
+	return "usable";
+}
+
+static void table_row(struct table *t, const struct ks_row *r, int64_t now)
+{
+	const struct cert *c = r->cert;
+	char date[32];
+	struct buf b;
+
+	buf_init(&b, 4096);
+	buf_printf(&b, "%.16s", cert_sha256_hex(c));
+	table_cell(t, buf_str(&b));
+	buf_clear(&b);
+	buf_puts(&b, cert_addresses(c) > 0 ? cert_address(c, 0)->text :
+	    cert_subject(c));
+	if (cert_addresses(c) > 1)
+		buf_printf(&b, " +%zu", cert_addresses(c) - 1);
+	table_cell(t, buf_str(&b));
+	table_cell(t, cert_key_name(c));
+	buf_clear(&b);
+	put_use(&b, r);
+	table_cell(t, buf_str(&b));
+	table_cell(t, r->has_key ? "yes" : "-");
+	table_cell(t, cli_date(date, cert_not_after(c)));
+	table_cell(t, state_of(r, now));
+	table_cell(t, ks_source_str(r->source));
+	buf_free(&b);
+}
+
+int rows_table(struct cli *c, const struct rows *rows)
+{
+	static const char *const head[] = {
+		"SHA-256", "FOR", "ALGORITHM", "USE", "KEY", "UNTIL", "STATE",
+		"SOURCE"
+	};
+	struct table *t = table_new(ARRAY_LEN(head));
+	struct buf out;
+	size_t i;
+	int rc = EX_OSERR;
+
+	buf_init(&out, PRINT_MAX);
+	for (i = 0; t != NULL && i < ARRAY_LEN(head); i++)
+		table_cell(t, head[i]);
+	for (i = 0; t != NULL && i < rows->n; i++)
+		table_row(t, &rows->row[i], cli_now(c));
+	if (t == NULL || table_print(t, &out) != 0)
+		rc = cli_say(EX_OSERR, "out of memory");
+	else
+		rc = cli_print(&out);
+	table_free(&t);
+	buf_free(&out);
+	return rc;
+}
+
+/* ---- long form ---- */
+
+static void put_usage(struct buf *b, const struct cert *c)
+{
+	unsigned ku = cert_ku(c);
+
+	if (!cert_has_ku(c)) {
+		buf_puts(b, "any (no extension)");
+		return;
+	}
+	buf_printf(b, "%s%s%s%s", (ku & CERT_KU_SIGN) != 0 ?
+	    "signature " : "", (ku & CERT_KU_ENCIPHER) != 0 ?
+	    "key-encipherment " : "", (ku & CERT_KU_AGREE) != 0 ?
+	    "key-agreement " : "", (ku & CERT_KU_CERT) != 0 ?
+	    "certificates " : "");
+}
+
+static void put_path(struct cli *c, const struct cert *cert, struct buf *b)
+{
+	struct err e = { 0 };
+	struct path p;
+
+	if (keystore_path(c->ks, cert, NULL, 0, cli_now(c), &p, &e) != 0) {
+		buf_puts(b, e.msg);
+		return;
+	}
+	if (p.ok)
+		buf_printf(b, "good, to %s", p.anchor);
+	else
+		buf_printf(b, "none: %s", p.reason);
+	path_free(&p);
+}
+
+static void show_row(struct cli *c, const struct ks_row *r, struct buf *b)
+{
+	const struct cert *cert = r->cert;
+	char from[32], until[32];
+	size_t i;
+
+	buf_printf(b, "SHA-256      %s\nsubject      %s\nissuer       %s\n"
+	    "serial       %s\n", cert_sha256_hex(cert), cert_subject(cert),
+	    cert_issuer(cert), cert_serial_hex(cert));
+	for (i = 0; i < cert_addresses(cert); i++)
+		buf_printf(b, "address      %s\n",
+		    cert_address(cert, i)->text);
+	if (cert_bad_addresses(cert) > 0)
+		buf_printf(b, "malformed    %zu addresses, ignored\n",
+		    cert_bad_addresses(cert));
+	buf_printf(b, "valid        %s to %s\nalgorithm    %s\n"
+	    "key usage    ", cli_timestamp(from, cert_not_before(cert)),
+	    cli_timestamp(until, cert_not_after(cert)),
+	    cert_key_name(cert));
+	put_usage(b, cert);
+	buf_printf(b, "\ne-mail       %s\nused for     ",
+	    cert_eku_mail(cert) ? "allowed" : "not allowed by extended key "
+	    "usage");
+	put_use(b, r);
+	buf_printf(b, "\nprivate key  %s\nstate        %s\nsource       %s, "
+	    "%s\npath         ", r->has_key ? "here" : "-",
+	    state_of(r, cli_now(c)), ks_source_str(r->source),
+	    cli_date(from, r->added));
+	put_path(c, cert, b);
+	buf_putc(b, '\n');
+}
+
+int rows_show(struct cli *c, const struct rows *rows)
+{
+	struct buf out;
+	size_t i;
+	int rc;
+
+	buf_init(&out, PRINT_MAX);
+	for (i = 0; i < rows->n; i++) {
+		if (i > 0)
+			buf_putc(&out, '\n');
+		show_row(c, &rows->row[i], &out);
+	}
+	rc = cli_print(&out);
+	buf_free(&out);
+	return rc;
+}
+
+/* ---- JSON ---- */
+
+static void json_row(struct json *j, const struct ks_row *r, int64_t now)
+{
+	const struct cert *c = r->cert;
+	char date[32];
+	size_t i;
+
+	json_object(j, NULL);
+	json_str(j, "sha256", cert_sha256_hex(c));
+	json_str(j, "subject", cert_subject(c));
+	json_str(j, "issuer", cert_issuer(c));
+	json_str(j, "serial", cert_serial_hex(c));
+	json_array(j, "addresses");
+	for (i = 0; i < cert_addresses(c); i++)
+		json_str(j, NULL, cert_address(c, i)->text);
+	json_end_array(j);
+	json_str(j, "not_before", cli_timestamp(date, cert_not_before(c)));
+	json_str(j, "not_after", cli_timestamp(date, cert_not_after(c)));
+	json_bool(j, "expired", now > cert_not_after(c));
+	json_str(j, "algorithm", cert_key_name(c));
+	json_array(j, "use");
+	if ((r->use & KS_SIGN) != 0)
+		json_str(j, NULL, "sign");
+	if ((r->use & KS_ENCRYPT) != 0)
+		json_str(j, NULL, "encrypt");
+	if ((r->use & KS_STORAGE) != 0)
+		json_str(j, NULL, "storage");
+	json_end_array(j);
+	json_str(j, "state", ks_state_str(r->state));
+	json_str(j, "source", ks_source_str(r->source));
+	json_str(j, "added", cli_timestamp(date, r->added));
+	json_bool(j, "has_key", r->has_key);
+	json_bool(j, "is_ca", cert_is_ca(c));
+	json_bool(j, "is_anchor", r->is_anchor);
+	json_end_object(j);
+}
+
+int rows_json(struct cli *c, const struct rows *rows)
+{
+	struct json j;
+	struct buf out;
+	size_t i;
+	int rc;
+
+	buf_init(&out, PRINT_MAX);
+	json_init(&j, &out);
+	json_array(&j, NULL);
+	for (i = 0; i < rows->n; i++)
+		json_row(&j, &rows->row[i], cli_now(c));
+	json_end_array(&j);
+	buf_putc(&out, '\n');
+	rc = cli_print(&out);
+	buf_free(&out);
+	return rc;
+}

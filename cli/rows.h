@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Certificates of the keystore as lists for people and programs.
+ */
+#ifndef CLI_ROWS_H
+#define CLI_ROWS_H
+
+#include "cli/cli.h"
+
+struct rows {
+	struct ks_row *row; /* owned */
+	size_t n;
+	size_t size;
+	bool only_keys; /* set before reading: those with a private key */
+};
+
+/* As keystore_list(); each an exit code. */
+int rows_read(struct cli *c, const char *what, struct rows *rows);
+void rows_free(struct rows *rows);
+int rows_table(struct cli *c, const struct rows *rows);
+int rows_show(struct cli *c, const struct rows *rows);
+int rows_json(struct cli *c, const struct rows *rows);
+
+#endif

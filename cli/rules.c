@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * postseal rules check and explain.
+ */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "gateway/authority.h"
+#include "gateway/gateway.h"
+
+static int read_rules(struct cli *c, const char *path, struct rules **out)
+{
+	struct conf_errors ce;
+	int rc;
+
+	conf_errors_init(&ce);
+	rc = rules_read(out, path, c->config, &ce);
+	if (rc != 0)
+		fputs(buf_str(&ce.text), stderr);
+	if (rc != 0)
+		rc = cli_say(EX_CONFIG, "%s: %zu %s", path, ce.n,
+		    ce.n == 1 ? "error" : "errors");
+	conf_errors_free(&ce);
+	return rc;
+}
+
+static int check(struct cli *c, int argc, char **argv)
+{
+	struct cli_opt none[] = {{NULL, NULL, NULL, NULL}};
+	struct cli_list rest = {0};
+	struct rules *r = NULL;
+	const char *path;
+	int rc = cli_options(c, argc, argv, none, &rest);
+
+	if (rc == 0 && rest.n > 1)
+		rc = cli_usage(c, "one file at a time");
+	if (rc == 0 && rest.n == 0)
+		rc = cli_config(c);
+	if (rc != 0)
+		goto out;
+	path = rest.n == 0 ? c->config->rules : rest.v[0];
+	rc = read_rules(c, path, &r);
+	if (rc == 0)
+		printf("%s: %zu %s, no errors\n", path, rules_count(r),
+		    rules_count(r) == 1 ? "rule" : "rules");
+out:
+	rules_free(&r);
+	cli_list_free(&rest);
+	return rc;
+}
+
+/* ---- explain ---- */
+
+struct question {
+	struct cli *c;
+	struct rules *rules;
+	struct envelope env;
+	struct addr from;
+	struct buf out;
+};
+
+static int print_selection(struct question *q, const char *label,
+    const struct addr *a, unsigned use)
+{
+	struct selection s = {0};
+	struct err e = {0};
+	char date[32];
+
+	if (keystore_select(q->c->ks, a, use, cli_now(q->c), &s, &e) != 0)
+		return cli_fail(&e);
+	if (s.cert != NULL)
+		buf_printf(&q->out, "  %-12s%.16s  %s  until %s\n", label,
+		    cert_sha256_hex(s.cert), cert_subject(s.cert),
+		    cli_date(date, cert_not_after(s.cert)));
+	else
+		buf_printf(&q->out, "  %-12sno usable certificate of %s\n",
+		    label, a->text);
+	for (size_t i = 0; i < s.over_n; i++)
+		buf_printf(&q->out, "  %-12s%.16s  %s\n", "passed over",
+		    s.over[i].sha256, s.over[i].reason);
+	selection_free(&s);
+	return 0;
+}
+
+static bool may_sign(const struct question *q)
+{
+	const struct config *c = q->c->config;
+
+	if (q->env.auth == ENV_AUTH_CALLER)
+		return config_is_local(c, &q->from);
+	return authority_may_sign(c, q->env.login, NULL, &q->from);
+}
+
+static int explain_signature(struct question *q, const struct treatment *t)
+{
+	if (!t->sign)
+		return 0;
+	buf_printf(&q->out, "  %-12s%s %s sign as %s\n", "right",
+	    q->env.auth == ENV_AUTH_LOGIN  ? q->env.login
+		: q->env.auth == ENV_AUTH_NONE ? "without login, nobody"
+					       : "the caller",
+	    may_sign(q) ? "may" : "may not", q->from.text);
+	return print_selection(q, "sign with", &q->from, KS_SIGN);
+}
+
+static int explain_rcpt(struct question *q, const char *raw_to)
+{
+	struct rule_input in = {0};
+	struct treatment t;
+	struct rule_ref ref;
+	struct err e = {0};
+	struct addr to;
+	int rc = 0;
+
+	if (addr_parse_path(&to, raw_to, &e) != 0)
+		return cli_usage(q->c, "--to: %s", e.msg);
+	in.direction = gateway_direction(q->c->config, &q->env, &to);
+	in.from = in.envelope_from = &q->from;
+	in.to = &to;
+	in.login = q->env.auth == ENV_AUTH_LOGIN ? q->env.login
+	    : q->env.auth == ENV_AUTH_CALLER	 ? q->from.text
+						 : NULL;
+	rules_decide(q->rules, &in, &t, &ref);
+	buf_printf(&q->out, "%s: %s\n", to.text, direction_str(in.direction));
+	if (ref.file == NULL)
+		buf_printf(&q->out, "  %-12snone: internal mail passes\n",
+		    "rule");
+	else
+		buf_printf(&q->out, "  %-12s%s:%d: %s\n", "rule", ref.file,
+		    ref.line, ref.text);
+	buf_printf(&q->out, "  %-12s", "treatment");
+	treatment_print(&t, &q->out);
+	buf_putc(&q->out, '\n');
+	rc = explain_signature(q, &t);
+	if (rc == 0 && t.encrypt)
+		rc = print_selection(q, "encrypt to", &to, KS_ENCRYPT);
+	if (rc == 0 && t.store_encrypted)
+		rc = print_selection(q, "store for", &to, KS_STORAGE);
+	if (rc == 0 && t.store_encrypted)
+		rc = print_selection(q, "or for", &to, KS_ENCRYPT);
+	return rc;
+}
+
+/* Somebody of ours is taken to be logged in, everybody else to come from
+ * outside, unless the options say otherwise. */
+static int set_sender(struct question *q, const char *from, const char *auth,
+    bool no_auth)
+{
+	struct err e = {0};
+
+	if (addr_parse_path(&q->from, from, &e) != 0)
+		return cli_usage(q->c, "--from: %s", e.msg);
+	q->env.mail_from = from;
+	q->env.login = auth;
+	if (auth != NULL)
+		q->env.auth = ENV_AUTH_LOGIN;
+	else if (!no_auth && config_is_local(q->c->config, &q->from))
+		q->env.auth = ENV_AUTH_CALLER;
+	return 0;
+}
+
+static int explain(struct cli *c, int argc, char **argv)
+{
+	const char *from = NULL, *auth = NULL;
+	bool no_auth = false;
+	struct cli_list to = {0}, rest = {0};
+	struct cli_opt opt[] = {
+		{"--from", NULL, &from, NULL},
+		{"--to", NULL, NULL, &to},
+		{"--auth", NULL, &auth, NULL},
+		{"--no-auth", &no_auth, NULL, NULL},
+		{NULL, NULL, NULL, NULL},
+	};
+	struct question q = {0};
+	int rc = cli_options(c, argc, argv, opt, &rest);
+
+	q.c = c;
+	buf_init(&q.out, 16u << 20);
+	if (rc == 0 && (from == NULL || to.n == 0 || rest.n != 0))
+		rc = cli_usage(c, "--from and --to are needed, and nothing "
+		    "else");
+	if (rc == 0 && auth != NULL && no_auth)
+		rc = cli_usage(c, "--auth and --no-auth exclude each other");
+	if (rc == 0)
+		rc = cli_config(c);
+	if (rc == 0)
+		rc = read_rules(c, c->config->rules, &q.rules);
+	if (rc == 0)
+		rc = cli_keystore(c, KS_READ);
+	if (rc == 0)
+		rc = set_sender(&q, from, auth, no_auth);
+	for (size_t i = 0; rc == 0 && i < to.n; i++)
+		rc = explain_rcpt(&q, to.v[i]);
+	if (rc == 0)
+		rc = cli_print(&q.out);
+	buf_free(&q.out);
+	rules_free(&q.rules);
+	cli_list_free(&to);
+	cli_list_free(&rest);
+	return rc;
+}
+
+int cmd_rules(struct cli *c, int argc, char **argv)
+{
+	static const struct cli_verb verb[] = {
+		{"check", check, "rules check [FILE]",
+		    "find errors in the rules"},
+		{"explain", explain,
+		    "rules explain --from A --to B [--to C] "
+		    "[--auth LOGIN | --no-auth]",
+		    "say which line decides"},
+	};
+
+	return cli_dispatch(c, verb, ARRAY_LEN(verb), argc, argv);
+}

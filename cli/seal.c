@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * postseal seal and open: what the milter would do to a message, by hand.
+ * The command plays the MTA (verdict_apply) and the keys process (rights are
+ * asked before every private-key operation, as there).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "gateway/authority.h"
+#include "gateway/gateway.h"
+#include "smime/header.h"
+#include "util/proc.h"
+
+/* ---- the keys process, played ---- */
+
+struct ticket {
+	const struct cli *c;
+	const struct envelope *env;
+	struct addr *rcpt;
+	size_t rcpts;
+};
+
+static bool may_sign(const struct ticket *t, const struct cert *cert)
+{
+	const struct config *c = t->c->config;
+
+	if (t->env->auth != ENV_AUTH_CALLER)
+		return authority_may_sign_cert(c,
+		    t->env->auth == ENV_AUTH_LOGIN ? t->env->login : NULL,
+		    t->env->client_ip, cert);
+	for (size_t i = 0; i < cert_addresses(cert); i++)
+		if (config_is_local(c, cert_address(cert, i)))
+			return true;
+	return false;
+}
+
+static int ticket_sign(void *ctx, const unsigned char cert_sha256[32],
+    enum sig_alg alg, struct view attrs, struct buf *sig, struct err *e)
+{
+	const struct ticket *t = ctx;
+	const struct cert *cert = keyring_cert(t->c->keyring, cert_sha256);
+
+	if (cert == NULL)
+		return err_set(e, FAIL_INPUT, "no such private key");
+	if (!may_sign(t, cert))
+		return err_set(e, FAIL_POLICY,
+		    "no right to sign with this key");
+	return keyring_sign(t->c->keyring, cert_sha256, alg, attrs, sig, e);
+}
+
+static int ticket_open(void *ctx, const unsigned char cert_sha256[32],
+    struct view ri, size_t cek_len, unsigned char cek[CAP_CEK],
+    struct err *e)
+{
+	const struct ticket *t = ctx;
+	const struct cert *cert = keyring_cert(t->c->keyring, cert_sha256);
+
+	if (cert == NULL)
+		return err_set(e, FAIL_INPUT, "no such private key");
+	if (!authority_may_open(t->c->config, t->rcpt, t->rcpts, cert))
+		return err_set(e, FAIL_POLICY,
+		    "no right to open with this key");
+	return keyring_open(t->c->keyring, cert_sha256, ri, cek_len, cek, e);
+}
+
+/* ---- one run ---- */
+
+struct job {
+	struct cli *c;
+	struct envelope env;
+	struct cli_list to;
+	struct ticket ticket;
+	struct rules *rules;
+	struct spool *msg;
+	struct spool *out;
+	struct verdict v;
+	const char *json;
+	int json_fd;
+	char id[20];
+	bool has_crlf; /* the input's line ends */
+};
+
+static int parse_arguments(struct job *j, int argc, char **argv, bool seals)
+{
+	const char *from = NULL, *auth = NULL;
+	bool no_auth = false;
+	struct cli_list rest = {0};
+	struct cli_opt opt[] = {
+		{"--from", NULL, &from, NULL},
+		{"--to", NULL, NULL, &j->to},
+		{"--json", NULL, &j->json, NULL},
+		{seals ? "--auth" : NULL, NULL, &auth, NULL}, /* ends open's */
+		{"--no-auth", &no_auth, NULL, NULL},
+		{NULL, NULL, NULL, NULL},
+	};
+	int rc;
+
+	rc = cli_options(j->c, argc, argv, opt, &rest);
+	if (rc == 0 && rest.n != 0)
+		rc = cli_usage(j->c, "unexpected argument %s", rest.v[0]);
+	else if (rc == 0 && (from == NULL || j->to.n == 0))
+		rc = cli_usage(j->c, "--from and --to are needed");
+	else if (rc == 0 && auth != NULL && no_auth)
+		rc = cli_usage(j->c, "--auth and --no-auth exclude each "
+		    "other");
+	cli_list_free(&rest);
+	if (rc != 0)
+		return rc;
+	j->env.mail_from = from;
+	j->env.rcpt = j->to.v;
+	j->env.rcpts = j->to.n;
+	j->env.login = auth;
+	j->env.forced = seals ? DIR_OUTBOUND : DIR_INBOUND;
+	j->env.auth = auth != NULL  ? ENV_AUTH_LOGIN
+	    : seals && !no_auth	    ? ENV_AUTH_CALLER
+				    : ENV_AUTH_NONE;
+	return 0;
+}
+
+/* Addresses that cannot be read are refused here: a person typed them. */
+static int check_addresses(struct job *j)
+{
+	struct err e = {0};
+	struct addr a;
+
+	if (strcmp(j->env.mail_from, "<>") != 0 &&
+	    *j->env.mail_from != '\0' &&
+	    addr_parse_path(&a, j->env.mail_from, &e) != 0)
+		return cli_usage(j->c, "--from: %s", e.msg);
+	j->ticket.rcpt = calloc(j->to.n, sizeof(*j->ticket.rcpt));
+	if (j->ticket.rcpt == NULL)
+		return cli_say(EX_OSERR, "out of memory");
+	j->ticket.rcpts = j->to.n;
+	for (size_t i = 0; i < j->to.n; i++)
+		if (addr_parse_path(&j->ticket.rcpt[i], j->to.v[i], &e) != 0)
+			return cli_usage(j->c, "--to: %s", e.msg);
+	return 0;
+}
+
+/* The caller's own file, before root is given up. */
+static int open_json(struct job *j)
+{
+	j->json_fd = -1;
+	if (j->json == NULL)
+		return 0;
+	j->json_fd = open(j->json, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+	    0644);
+	if (j->json_fd == -1)
+		return cli_say(EX_CANTCREAT, "%s: %s", j->json,
+		    strerror(errno));
+	return 0;
+}
+
+static int open_stores(struct job *j)
+{
+	struct conf_errors ce;
+	struct err e = {0};
+	int rc;
+
+	conf_errors_init(&ce);
+	if (rules_read(&j->rules, j->c->config->rules, j->c->config,
+	    &ce) != 0) {
+		fputs(buf_str(&ce.text), stderr);
+		conf_errors_free(&ce);
+		return EX_CONFIG;
+	}
+	conf_errors_free(&ce);
+	rc = cli_keystore(j->c, KS_READ);
+	if (rc == 0)
+		rc = cli_keyring(j->c);
+	if (rc == 0 && j->c->config->spool != NULL &&
+	    spool_set_dir(j->c->config->spool, &e) != 0)
+		rc = cli_fail(&e);
+	return rc;
+}
+
+/* ---- line ends ---- */
+
+/* Copies to, every line end as CRLF; a lone CR stays what it is. */
+struct to_crlf {
+	struct sink to;
+	bool after_cr;
+	bool is_known; /* the first line end was seen */
+	bool has_crlf;
+};
+
+static int put_line_end(struct to_crlf *x, struct err *e)
+{
+	if (!x->is_known) {
+		x->is_known = true;
+		x->has_crlf = x->after_cr;
+	}
+	return sink_puts(&x->to, x->after_cr ? "\n" : "\r\n", e);
+}
+
+static int put_crlf(struct to_crlf *x, const char *p, size_t n,
+    struct err *e)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool after = i > 0 ? p[i - 1] == '\r' : x->after_cr;
+
+		if (p[i] != '\n')
+			continue;
+		if (sink_put(&x->to, p + start, i - start, e) != 0)
+			return -1;
+		x->after_cr = after;
+		if (put_line_end(x, e) != 0)
+			return -1;
+		start = i + 1;
+	}
+	if (n != 0)
+		x->after_cr = p[n - 1] == '\r';
+	return sink_put(&x->to, p + start, n - start, e);
+}
+
+static int read_input(struct job *j)
+{
+	char chunk[32768];
+	struct to_crlf x = {0};
+	struct err e = {0};
+	ssize_t n;
+
+	if (spool_new(&j->msg, (uint64_t)1 << 50, &e) != 0)
+		return cli_fail(&e);
+	x.to = spool_sink(j->msg);
+	for (;;) {
+		n = read(STDIN_FILENO, chunk, sizeof(chunk));
+		if (n == 0)
+			break;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return cli_say(EX_IOERR, "standard input: %s",
+			    strerror(errno));
+		if (put_crlf(&x, chunk, (size_t)n, &e) != 0)
+			return cli_fail(&e);
+	}
+	j->has_crlf = x.has_crlf;
+	return 0;
+}
+
+/* A header with at least one field: anything else is no message. What is
+ * beyond our caps is for the pipeline to judge. */
+static int check_input(struct job *j)
+{
+	struct header h;
+	struct err e = {0};
+	bool is_message;
+
+	if (header_read(&h, j->msg, 0, spool_size(j->msg), &e) != 0) {
+		header_free(&h);
+		return e.kind == FAIL_LIMIT ? 0 : cli_fail(&e);
+	}
+	is_message = h.n > 0 && h.field[0].name.n > 0;
+	header_free(&h);
+	if (is_message)
+		return 0;
+	return cli_say(EX_DATAERR, "standard input holds no message "
+	    "(RFC 5322 2.1: it begins with header fields)");
+}
+
+/* Output with the line ends of the input. */
+static int put_lf(void *arg, const void *p, size_t n, struct err *e)
+{
+	bool *after_cr = arg;
+	const char *s = p;
+
+	for (size_t i = 0; i < n; i++) {
+		if (*after_cr && s[i] != '\n' && putchar('\r') == EOF)
+			break;
+		*after_cr = s[i] == '\r';
+		if (!*after_cr && putchar(s[i]) == EOF)
+			break;
+	}
+	return ferror(stdout)
+	    ? err_sys(e, FAIL_TEMP, "standard output")
+	    : 0;
+}
+
+static int put_as_is(void *arg, const void *p, size_t n, struct err *e)
+{
+	(void)arg;
+	if (fwrite(p, 1, n, stdout) != n)
+		return err_sys(e, FAIL_TEMP, "standard output");
+	return 0;
+}
+
+static int write_output(struct job *j)
+{
+	bool after_cr = false;
+	struct sink to = {j->has_crlf ? put_as_is : put_lf, &after_cr};
+	struct err e = {0};
+
+	if (spool_new(&j->out, (uint64_t)1 << 50, &e) != 0 ||
+	    verdict_apply(&j->v, j->msg, j->out, &e) != 0 ||
+	    spool_copy(j->out, 0, spool_size(j->out), &to, &e) != 0)
+		return cli_fail(&e);
+	if (after_cr && putchar('\r') == EOF)
+		return cli_say(EX_IOERR, "standard output: %s",
+		    strerror(errno));
+	if (fflush(stdout) != 0)
+		return cli_say(EX_IOERR, "standard output: %s",
+		    strerror(errno));
+	return 0;
+}
+
+/* ---- the verdict ---- */
+
+static int write_json(struct job *j, struct view json)
+{
+	struct err e = {0};
+	int rc;
+
+	if (j->json_fd == -1)
+		return 0;
+	rc = io_write_all(j->json_fd, json.p, json.n, &e);
+	if (rc == 0)
+		rc = io_write_all(j->json_fd, "\n", 1, &e);
+	return rc == 0 ? 0 : cli_fail(&e);
+}
+
+/* The command's own handle only reads. That no record could be written is
+ * said, but what became of the message stands. */
+static void write_audit(struct job *j, struct view json)
+{
+	const struct config *c = j->c->config;
+	struct keystore *ks = NULL;
+	struct err e = {0};
+
+	if (keystore_open(&ks, c->keystore, KS_WRITE, &e) != 0 ||
+	    keystore_audit_add(ks, j->v.id, j->env.now, NULL, json,
+	    &e) != 0 ||
+	    keystore_audit_expire(ks, j->env.now - c->keep_audit_s, NULL,
+	    &e) != 0)
+		(void)cli_say(0, "no audit record: %s", e.msg);
+	keystore_close(&ks);
+}
+
+static int record(struct job *j)
+{
+	struct buf json;
+	int rc;
+
+	buf_init(&json, 64u << 20);
+	verdict_json(&j->v, &json);
+	if (json.failed) {
+		buf_free(&json);
+		return cli_say(EX_OSERR, "the verdict does not fit memory");
+	}
+	write_audit(j, buf_view(&json));
+	rc = write_json(j, buf_view(&json));
+	buf_free(&json);
+	return rc;
+}
+
+static int say_reply(struct job *j)
+{
+	const struct verdict *v = &j->v;
+
+	if (v->action == ACT_QUARANTINED)
+		return cli_say(EX_UNAVAILABLE, "quarantined: signature %s%s%s"
+		    " (id %s)", v->sig_result,
+		    v->sig_reason[0] == '\0' ? "" : ", ", v->sig_reason,
+		    v->id);
+	return cli_say(v->code < 500 ? EX_TEMPFAIL : EX_UNAVAILABLE,
+	    "%d %s %s", v->code, v->enhanced, v->text);
+}
+
+static int decide(struct job *j)
+{
+	struct key_ops keys = {&j->ticket, ticket_sign, ticket_open};
+	struct gateway g = {j->c->config, j->rules, j->c->ks, &keys};
+	struct err e = {0};
+	int rc;
+
+	verdict_new_id(j->id);
+	j->env.id = j->id;
+	j->env.now = cli_now(j->c);
+	j->ticket.c = j->c;
+	j->ticket.env = &j->env;
+	gateway_run(&g, &j->env, j->msg, &j->v, &e);
+	if (e.kind != 0)
+		(void)cli_say(0, "%s", e.msg);
+	rc = record(j);
+	if (rc != 0)
+		return rc;
+	if (j->v.code != 0 || j->v.action == ACT_QUARANTINED)
+		return say_reply(j);
+	return write_output(j);
+}
+
+static int run(struct cli *c, int argc, char **argv, bool seals)
+{
+	struct job j = {0};
+	int rc;
+
+	j.c = c;
+	j.json_fd = -1;
+	verdict_init(&j.v);
+	rc = parse_arguments(&j, argc, argv, seals);
+	if (rc == 0)
+		rc = check_addresses(&j);
+	if (rc == 0)
+		rc = cli_config(c);
+	if (rc == 0)
+		rc = open_json(&j);
+	if (rc == 0)
+		rc = open_stores(&j);
+	if (rc == 0)
+		rc = read_input(&j);
+	if (rc == 0)
+		rc = check_input(&j);
+	if (rc == 0)
+		rc = decide(&j);
+	if (j.json_fd != -1)
+		close(j.json_fd);
+	verdict_free(&j.v);
+	rules_free(&j.rules);
+	spool_free(&j.msg);
+	spool_free(&j.out);
+	free(j.ticket.rcpt);
+	cli_list_free(&j.to);
+	return rc;
+}
+
+int cmd_seal(struct cli *c, int argc, char **argv)
+{
+	return run(c, argc, argv, true);
+}
+
+int cmd_open(struct cli *c, int argc, char **argv)
+{
+	return run(c, argc, argv, false);
+}
