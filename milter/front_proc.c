@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Life of the front: libmilter in the main thread, the parent's orders in
+ * another.
+ */
+#include "milter/front_proc.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "milter/clock.h"
+#include "milter/ctl.h"
+#include "milter/front.h"
+#include "util/log.h"
+
+/* Messages that are with a worker when we are told to stop. */
+#define STOP_WAIT_MS 15000
+/* For a neighbour that does not take what we send. */
+#define SEND_TIMEOUT_S 5
+/* For the rest of an answer once it began. */
+#define RECV_TIMEOUT_S 60
+#define MAX_DATA 1048575 /* MILTER_MDS_1M (M15) */
+
+static struct front front;
+static const struct front_start *start;
+
+static void set_timeouts(int fd)
+{
+	const struct timeval out = { .tv_sec = SEND_TIMEOUT_S };
+	const struct timeval in = { .tv_sec = RECV_TIMEOUT_S };
+
+	if (fd < 0)
+		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &out, sizeof(out));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &in, sizeof(in));
+}
+
+static void order(const struct ctl *m)
+{
+	struct pool_gen g = { m->generation, m->fd, m->max_message,
+	    (int)m->waiting, 0 };
+	struct err e = { 0 };
+	int rc = 0;
+
+	set_timeouts(m->fd);
+	if (m->kind == CTL_GENERATION && m->fd >= 0)
+		rc = pool_generation(front.pool, &g, &e);
+	else if (m->kind == CTL_WORKER && m->fd >= 0)
+		rc = pool_add(front.pool, m->generation, m->number, m->fd, &e);
+	else if (m->kind == CTL_STORE)
+		front_set_store(&front, m->fd);
+	if (rc != 0)
+		log_fatal("event=front error=\"%s\"", e.msg);
+}
+
+/*
+ * No new connections, then the running messages, then the end. libmilter
+ * looks at its stop flag every few seconds; closing the socket for
+ * connections makes it look now.
+ */
+static void stop(void)
+{
+	(void)smfi_stop();
+	(void)shutdown(start->listen, SHUT_RDWR);
+	if (!pool_idle(front.pool, clock_ms() + STOP_WAIT_MS))
+		log_warn("event=stop messages=unfinished");
+	/* answers that threads are about to write */
+	(void)usleep(200000);
+	_exit(0);
+}
+
+static void *follow_orders(void *arg)
+{
+	struct err e = { 0 };
+	struct ctl m;
+	int rc;
+
+	(void)arg;
+	while ((rc = ctl_recv(start->ctl, &m, &e)) == 1) {
+		if (m.kind == CTL_STOP)
+			break;
+		order(&m);
+	}
+	if (rc < 0)
+		log_err("event=front error=\"%s\"", e.msg);
+	stop();
+	return NULL;
+}
+
+void front_proc(const struct front_start *s)
+{
+	struct err e = { 0 };
+	struct smfiDesc d;
+	sigset_t own;
+	pthread_t t;
+
+	child_drop(&s->ids);
+	/* Few arenas: a thread for each connection would get one of its own,
+	 * and each keeps the memory of the largest message it saw. */
+	(void)mallopt(M_ARENA_MAX, 4);
+	(void)mallopt(M_MMAP_THRESHOLD, 65536);
+	start = s;
+	if ((s->config->spool != NULL &&
+	    spool_set_dir(s->config->spool, &e) != 0) ||
+	    front_init(&front, s->stats, s->ctl, &e) != 0) {
+		log_err("event=start process=front error=\"%s\"", e.msg);
+		_exit(EX_CONFIG);
+	}
+	front_describe(&front, &d);
+	(void)smfi_setmaxdatasize(MAX_DATA);
+	/* libmilter's own thread takes these three */
+	(void)sigemptyset(&own);
+	(void)sigaddset(&own, SIGHUP);
+	(void)sigaddset(&own, SIGINT);
+	(void)sigaddset(&own, SIGTERM);
+	(void)pthread_sigmask(SIG_BLOCK, &own, NULL);
+	if (pthread_create(&t, NULL, follow_orders, NULL) != 0)
+		_exit(EX_OSERR);
+	child_ready(s->ctl);
+	if (smfi_main() != MI_SUCCESS)
+		log_err("event=front error=\"libmilter gave up\"");
+	else
+		(void)pthread_join(t, NULL); /* told to stop: it ends us */
+	_exit(EX_SOFTWARE);
+}

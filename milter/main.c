@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * postseal-milter: options, checking, start. See postseal-milter(8).
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "milter/child.h"
+#include "milter/keys_proc.h"
+#include "milter/parent.h"
+#include "util/log.h"
+#include "util/ossl.h"
+
+#define VERSION "0.1"
+#define DEFAULT_CONFIG "/etc/postseal/postseal.conf"
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: postseal-milter [-fnV] [-c FILE]\n"
+	    "  -c FILE  configuration (" DEFAULT_CONFIG ")\n"
+	    "  -f       stay in the foreground (always so)\n"
+	    "  -n       check configuration, rules and keys, print what would "
+	    "be used\n"
+	    "  -V       print the version\n");
+	return EX_USAGE;
+}
+
+/* -n: everything that a start would need, without starting. */
+static int check(const struct setup *s)
+{
+	struct keyring *kr = NULL;
+	struct err e = { 0 };
+	struct buf out;
+
+	buf_init(&out, 1u << 20);
+	config_print(s->config, &out);
+	fputs(buf_str(&out), stdout);
+	buf_free(&out);
+	printf("rules read: %zu\n", rules_count(s->rules));
+	if (s->config->listen == NULL) {
+		fprintf(stderr, "postseal-milter: milter { listen } is "
+		    "missing\n");
+		return EX_CONFIG;
+	}
+	if (keys_load(s->config, &kr, &e) != 0) {
+		fprintf(stderr, "postseal-milter: %s\n", e.msg);
+		return EX_CONFIG;
+	}
+	printf("private keys: %zu\n", keyring_keys(kr));
+	keyring_free(&kr);
+	return EX_OK;
+}
+
+int main(int argc, char **argv)
+{
+	const char *path = DEFAULT_CONFIG;
+	bool only_check = false;
+	struct setup *s = NULL;
+	struct conf_errors ce;
+	int opt, rc;
+
+	while ((opt = getopt(argc, argv, "c:fnV")) != -1) {
+		switch (opt) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'f':
+			break;
+		case 'n':
+			only_check = true;
+			break;
+		case 'V':
+			printf("postseal-milter %s, OpenSSL %s\n", VERSION,
+			    ossl_version());
+			return EX_OK;
+		default:
+			return usage();
+		}
+	}
+	if (optind != argc)
+		return usage();
+	conf_errors_init(&ce);
+	rc = setup_read(&s, path, &ce);
+	if (rc != 0)
+		fprintf(stderr, "%s\n", buf_str(&ce.text));
+	conf_errors_free(&ce);
+	if (rc != 0)
+		return EX_CONFIG;
+	if (only_check) {
+		rc = check(s);
+		setup_release(&s);
+		return rc;
+	}
+	log_init("postseal-milter", LOG_L_INFO, s->config->log_syslog);
+	if (ossl_version_warning() != NULL)
+		log_warn("event=start warning=\"%s\"", ossl_version_warning());
+	return parent_run(path, s);
+}

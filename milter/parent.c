@@ -1,0 +1,755 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The supervisor's loop: signals, readiness, deaths, times to start again.
+ * What a generation is made of is in generation.c.
+ */
+#include "milter/parent.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "milter/clock.h"
+#include "milter/ctl.h"
+#include "milter/front.h"
+#include "milter/front_proc.h"
+#include "milter/listen.h"
+#include "milter/metrics_proc.h"
+#include "milter/notify.h"
+#include "milter/parent_int.h"
+#include "milter/store_proc.h"
+#include "util/log.h"
+
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_MAX_MS 10000
+/* Who lived this long did not die of its start. */
+#define BACKOFF_FORGET_MS 10000
+#define STOP_FRONT_MS 20000
+#define STOP_REST_MS 5000
+#define LIVE_FDS (2 * WORKERS_MAX + 8)
+
+int64_t backoff_next(struct backoff *b, int64_t born_ms)
+{
+	int64_t wait;
+
+	if (clock_ms() - born_ms >= BACKOFF_FORGET_MS)
+		b->delay_ms = 0;
+	wait = b->delay_ms;
+	b->delay_ms = wait == 0 ? BACKOFF_FIRST_MS : wait * 2;
+	if (b->delay_ms > BACKOFF_MAX_MS)
+		b->delay_ms = BACKOFF_MAX_MS;
+	return wait;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* ---- starting ---- */
+
+static int start_front(struct parent *p, struct err *e)
+{
+	struct front_start s = { .config = p->setup->config,
+		.stats = p->stats, .listen = p->listen };
+	int keep[2];
+	pid_t pid;
+
+	if (child_ids(s.config, ROLE_FRONT, &s.ids, e) != 0)
+		return -1;
+	pid = child_fork(&p->front, &s.ctl, e);
+	if (pid == 0) {
+		keep[0] = s.ctl;
+		keep[1] = p->listen;
+		child_begin(ROLE_FRONT, keep, 2);
+		front_proc(&s);
+	}
+	return pid < 0 ? -1 : 0;
+}
+
+static int start_store(struct parent *p, struct err *e)
+{
+	struct store_start s = { .config = p->setup->config };
+	int pair[2], keep[2];
+	pid_t pid;
+
+	if (child_ids(s.config, ROLE_STORE, &s.ids, e) != 0 ||
+	    child_pair(SOCK_STREAM, pair, e) != 0)
+		return -1;
+	close_fd(&p->store.ctl);
+	pid = child_fork(&p->store, &s.ctl, e);
+	if (pid == 0) {
+		s.records = pair[1];
+		keep[0] = s.ctl;
+		keep[1] = pair[1];
+		child_begin(ROLE_STORE, keep, 2);
+		stats_drop(&p->stats);
+		store_proc(&s);
+	}
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return -1;
+	}
+	close_fd(&p->records);
+	p->records = pair[0];
+	return 0;
+}
+
+static int start_metrics(struct parent *p, struct err *e)
+{
+	struct metrics_start s = { .config = p->setup->config,
+		.stats = p->stats };
+	pid_t pid;
+
+	if (s.config->metrics == NULL)
+		return 0;
+	if (child_ids(s.config, ROLE_METRICS, &s.ids, e) != 0)
+		return -1;
+	pid = child_fork(&p->metrics, &s.ctl, e);
+	if (pid == 0) {
+		child_begin(ROLE_METRICS, &s.ctl, 1);
+		metrics_proc(&s);
+	}
+	return pid < 0 ? -1 : 0;
+}
+
+/* ---- readiness ---- */
+
+static void log_failure(const char *what, const struct err *e)
+{
+	log_err("event=%s error=\"%s\"", what, e->msg);
+}
+
+/* Hand over what is ready to a front that is. */
+static void hand_over(struct parent *p)
+{
+	struct ctl store = { .kind = CTL_STORE, .fd = p->records };
+	struct err e = { 0 };
+
+	if (!p->front.is_ready)
+		return;
+	if (p->store.is_ready && p->records >= 0) {
+		if (ctl_send(p->front.ctl, &store, &e) != 0)
+			log_failure("hand-over", &e);
+		close_fd(&p->records);
+	}
+	if (p->starting == NULL || !generation_is_ready(p->starting))
+		return;
+	if (generation_go_live(p, &e) != 0) {
+		log_failure("hand-over", &e); /* the front died: see reap */
+		return;
+	}
+	log_notice("event=generation id=%u workers=%zu", p->live->id,
+	    p->live->workers);
+	if (p->is_reloading) {
+		p->is_reloading = false;
+		stats_add(&p->stats->reloads);
+		notify_send("READY=1");
+	}
+}
+
+static void check_started(struct parent *p)
+{
+	if (p->has_started || p->live == NULL || !p->store.is_ready ||
+	    (p->setup->config->metrics != NULL && !p->metrics.is_ready))
+		return;
+	p->has_started = true;
+	log_notice("event=started listen=%s", p->setup->config->listen);
+	notify_send("READY=1");
+}
+
+/* The front wants a worker ended. */
+static void kill_worker(struct parent *p, const struct ctl *m)
+{
+	struct generation *g[3] = { p->live, p->starting, p->old };
+	struct generation *x;
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_LEN(g); i++)
+		for (x = g[i]; x != NULL; x = i == 2 ? x->next : NULL)
+			for (k = 0; k < x->workers; k++)
+				if (x->id == m->generation &&
+				    x->worker[k].number == m->number &&
+				    x->worker[k].c.pid > 0)
+					(void)kill(x->worker[k].c.pid,
+					    SIGKILL);
+}
+
+/* A control socket is readable. */
+static void on_control(struct parent *p, struct child *c)
+{
+	struct err e = { 0 };
+	struct ctl m;
+	int rc = ctl_recv(c->ctl, &m, &e);
+
+	if (rc <= 0) {
+		close_fd(&c->ctl); /* it ends: see reap */
+		return;
+	}
+	close_fd(&m.fd);
+	if (m.kind == CTL_READY)
+		c->is_ready = true;
+	else if (m.kind == CTL_KILL && c == &p->front)
+		kill_worker(p, &m);
+}
+
+/* ---- deaths ---- */
+
+static void again_at(int64_t *at, struct backoff *b, const struct child *c)
+{
+	*at = clock_ms() + backoff_next(b, c->born_ms);
+	if (*at == 0)
+		*at = 1;
+}
+
+static const char *how(int status, struct buf *b)
+{
+	if (WIFSIGNALED(status))
+		buf_printf(b, "signal %d", WTERMSIG(status));
+	else
+		buf_printf(b, "status %d", WEXITSTATUS(status));
+	return buf_str(b);
+}
+
+static void say_death(const char *role, pid_t pid, int status)
+{
+	struct buf b;
+
+	buf_init(&b, 64);
+	log_err("event=death process=%s pid=%ld reason=\"%s\"", role,
+	    (long)pid, how(status, &b));
+	buf_free(&b);
+}
+
+static struct parent_worker *find_worker(struct generation *g, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; g != NULL && i < g->workers; i++)
+		if (g->worker[i].c.pid == pid)
+			return &g->worker[i];
+	return NULL;
+}
+
+static void gone(struct child *c)
+{
+	c->pid = 0;
+	c->is_ready = false;
+	close_fd(&c->ctl);
+}
+
+/* A generation that cannot start: the one before it stays. */
+static void give_up_starting(struct parent *p, const struct child *died)
+{
+	generation_kill(p->starting, SIGKILL);
+	generation_retire(p, &p->starting);
+	if (p->is_reloading) {
+		p->is_reloading = false;
+		stats_add(&p->stats->reloads_failed);
+		log_err("event=reload error=\"the new processes do not "
+		    "start, the old ones go on\"");
+		notify_send("READY=1");
+		if (p->live != NULL) {
+			setup_release(&p->setup);
+			p->setup = setup_ref(p->live->setup);
+			return;
+		}
+	}
+	again_at(&p->generation_at_ms, &p->generation_wait, died);
+}
+
+static void on_old_death(struct parent *p, pid_t pid)
+{
+	struct generation *g;
+	struct parent_worker *w;
+
+	for (g = p->old; g != NULL; g = g->next) {
+		if (g->keys.pid == pid)
+			gone(&g->keys);
+		w = find_worker(g, pid);
+		if (w != NULL)
+			gone(&w->c);
+	}
+	generation_sweep(p);
+}
+
+/* keys or a worker, of the live generation or the starting one? */
+static bool on_generation_death(struct parent *p, pid_t pid, int status)
+{
+	struct generation *s = p->starting, *l = p->live;
+	struct parent_worker *w;
+	struct child died;
+
+	if (s != NULL && (s->keys.pid == pid || find_worker(s, pid) != NULL)) {
+		w = find_worker(s, pid);
+		say_death(w == NULL ? "keys" : "worker", pid, status);
+		died = w == NULL ? s->keys : w->c;
+		gone(w == NULL ? &s->keys : &w->c);
+		give_up_starting(p, &died);
+		return true;
+	}
+	if (l == NULL)
+		return false;
+	if (l->keys.pid == pid) {
+		say_death("keys", pid, status);
+		stats_add(&p->stats->keys_deaths);
+		gone(&l->keys);
+		if (s == NULL)
+			again_at(&p->generation_at_ms, &p->generation_wait,
+			    &l->keys);
+		return true;
+	}
+	w = find_worker(l, pid);
+	if (w == NULL)
+		return false;
+	say_death("worker", pid, status);
+	gone(&w->c);
+	again_at(&w->start_at_ms, &p->worker_wait, &w->c);
+	return true;
+}
+
+static void on_front_death(struct parent *p, pid_t pid, int status)
+{
+	say_death("front", pid, status);
+	stats_add(&p->stats->front_deaths);
+	atomic_store(&p->stats->workers, 0);
+	atomic_store(&p->stats->busy, 0);
+	atomic_store(&p->stats->waiting, 0);
+	gone(&p->front);
+	again_at(&p->front_at_ms, &p->front_wait, &p->front);
+	/* its workers saw their sockets close and end; so does the store */
+	generation_retire(p, &p->live);
+	if (p->starting == NULL)
+		p->generation_at_ms = p->front_at_ms;
+}
+
+static void on_death(struct parent *p, pid_t pid, int status)
+{
+	if (pid == p->front.pid) {
+		on_front_death(p, pid, status);
+	} else if (pid == p->store.pid) {
+		if (status != 0)
+			say_death("store", pid, status);
+		gone(&p->store);
+		again_at(&p->store_at_ms, &p->store_wait, &p->store);
+	} else if (pid == p->metrics.pid) {
+		if (status != 0)
+			say_death("metrics", pid, status);
+		gone(&p->metrics);
+		again_at(&p->metrics_at_ms, &p->metrics_wait, &p->metrics);
+	} else if (!on_generation_death(p, pid, status)) {
+		on_old_death(p, pid);
+	}
+}
+
+/* 0, or the exit code of a child that died before all had started. */
+static int reap(struct parent *p)
+{
+	int status, code = 0;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (!p->has_started && code == 0)
+			code = WIFEXITED(status) && WEXITSTATUS(status) != 0 ?
+			    WEXITSTATUS(status) : EX_SOFTWARE;
+		on_death(p, pid, status);
+	}
+	return code;
+}
+
+/* ---- starting again ---- */
+
+static bool is_due(int64_t *at)
+{
+	if (*at == 0 || clock_ms() < *at)
+		return false;
+	*at = 0;
+	return true;
+}
+
+static void start_due_workers(struct parent *p)
+{
+	struct generation *g = p->live;
+	struct parent_worker *w;
+	struct err e = { 0 };
+	size_t i;
+
+	for (i = 0; g != NULL && i < g->workers; i++) {
+		w = &g->worker[i];
+		/* without keys the whole generation is started anew */
+		if (g->keys.pid <= 0 || w->c.pid > 0 ||
+		    !is_due(&w->start_at_ms))
+			continue;
+		if (generation_worker(p, g, w, &e) != 0) {
+			log_failure("start", &e);
+			again_at(&w->start_at_ms, &p->worker_wait, &w->c);
+		}
+	}
+}
+
+static void start_due(struct parent *p)
+{
+	struct err e = { 0 };
+
+	if (is_due(&p->front_at_ms) && start_front(p, &e) != 0) {
+		log_failure("start", &e);
+		again_at(&p->front_at_ms, &p->front_wait, &p->front);
+	}
+	if (is_due(&p->generation_at_ms) && p->starting == NULL &&
+	    generation_start(p, p->setup, &e) != 0) {
+		log_failure("start", &e);
+		again_at(&p->generation_at_ms, &p->generation_wait,
+		    &p->front);
+	}
+	if (is_due(&p->store_at_ms) && start_store(p, &e) != 0) {
+		log_failure("start", &e);
+		again_at(&p->store_at_ms, &p->store_wait, &p->store);
+	}
+	if (is_due(&p->metrics_at_ms) && start_metrics(p, &e) != 0) {
+		log_failure("start", &e);
+		again_at(&p->metrics_at_ms, &p->metrics_wait, &p->metrics);
+	}
+	start_due_workers(p);
+}
+
+static void sooner(int64_t *until, int64_t at)
+{
+	if (at != 0 && (*until == 0 || at < *until))
+		*until = at;
+}
+
+/* For poll: -1, or milliseconds to the next start. */
+static int next_due(const struct parent *p)
+{
+	int64_t until = 0, left;
+	size_t i;
+
+	sooner(&until, p->generation_at_ms);
+	sooner(&until, p->front_at_ms);
+	sooner(&until, p->store_at_ms);
+	sooner(&until, p->metrics_at_ms);
+	for (i = 0; p->live != NULL && p->live->keys.pid > 0 &&
+	    i < p->live->workers; i++)
+		if (p->live->worker[i].c.pid <= 0)
+			sooner(&until, p->live->worker[i].start_at_ms);
+	if (until == 0)
+		return -1;
+	left = until - clock_ms();
+	return left < 0 ? 0 : (int)left;
+}
+
+/* ---- reload ---- */
+
+static void log_lines(const char *text)
+{
+	const char *nl;
+
+	for (; (nl = strchr(text, '\n')) != NULL; text = nl + 1)
+		log_err("event=reload error=\"%.*s\"", (int)(nl - text),
+		    text);
+	if (*text != '\0')
+		log_err("event=reload error=\"%s\"", text);
+}
+
+static void reload(struct parent *p)
+{
+	struct conf_errors ce;
+	struct setup *s = NULL;
+	struct err e = { 0 };
+
+	notify_reloading();
+	conf_errors_init(&ce);
+	if (setup_read(&s, p->config_path, &ce) != 0) {
+		log_lines(buf_str(&ce.text));
+		log_err("event=reload errors=%zu kept=old", ce.n);
+		goto fail;
+	}
+	if (s->config->listen == NULL ||
+	    strcmp(s->config->listen, p->setup->config->listen) != 0)
+		log_warn("event=reload warning=\"another listen needs a "
+		    "restart\"");
+	if (p->starting != NULL) {
+		generation_kill(p->starting, SIGKILL);
+		generation_retire(p, &p->starting);
+	}
+	if (generation_start(p, s, &e) != 0) {
+		log_failure("reload", &e);
+		goto fail;
+	}
+	p->is_reloading = true;
+	setup_release(&p->setup);
+	p->setup = s;
+	/* they end by themselves: the store when the front lets go of it,
+	 * metrics at once, which then is started anew */
+	if (start_store(p, &e) != 0)
+		log_failure("reload", &e);
+	if (p->metrics.pid > 0)
+		close_fd(&p->metrics.ctl);
+	else
+		p->metrics_at_ms = 1;
+	conf_errors_free(&ce);
+	return;
+fail:
+	stats_add(&p->stats->reloads_failed);
+	setup_release(&s);
+	conf_errors_free(&ce);
+	notify_send("READY=1");
+}
+
+/* ---- the loop ---- */
+
+/* Children to listen to: those not ready yet, and the front always. */
+static size_t watch(struct parent *p, struct pollfd *fd, struct child **who)
+{
+	struct child *c[LIVE_FDS] = { &p->front, &p->store, &p->metrics };
+	struct generation *g[2] = { p->starting, p->live };
+	size_t n = 3, k = 0, i, x;
+
+	for (x = 0; x < 2; x++) {
+		if (g[x] == NULL)
+			continue;
+		c[n++] = &g[x]->keys;
+		for (i = 0; i < g[x]->workers; i++)
+			c[n++] = &g[x]->worker[i].c;
+	}
+	for (i = 0; i < n; i++) {
+		if (c[i]->ctl < 0 || (c[i]->is_ready && c[i] != &p->front))
+			continue;
+		who[k] = c[i];
+		fd[k].fd = c[i]->ctl;
+		fd[k].events = POLLIN;
+		k++;
+	}
+	return k;
+}
+
+static void hand_new_workers(struct parent *p)
+{
+	struct generation *g = p->live;
+	struct err e = { 0 };
+	size_t i;
+
+	if (g == NULL || !p->front.is_ready)
+		return;
+	for (i = 0; i < g->workers; i++)
+		if (g->worker[i].c.is_ready &&
+		    generation_hand_worker(p, g, &g->worker[i], &e) != 0)
+			log_failure("hand-over", &e);
+}
+
+/* The next signal for us, or 0. */
+static int next_signal(struct parent *p)
+{
+	struct signalfd_siginfo si;
+
+	if (read(p->signals, &si, sizeof(si)) != (ssize_t)sizeof(si))
+		return 0;
+	return (int)si.ssi_signo;
+}
+
+/* One round. -1 go on, else the exit code; *stop: a signal said so. */
+static int step(struct parent *p, bool *stop)
+{
+	struct pollfd fd[LIVE_FDS + 1];
+	struct child *who[LIVE_FDS];
+	size_t n = watch(p, fd, who), i;
+	int sig, code = 0;
+
+	fd[n].fd = p->signals;
+	fd[n].events = POLLIN;
+	if (poll(fd, n + 1, next_due(p)) < 0 && errno != EINTR)
+		return EX_OSERR;
+	for (i = 0; i < n; i++)
+		if ((fd[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
+		    who[i]->ctl == fd[i].fd)
+			on_control(p, who[i]);
+	while ((sig = next_signal(p)) != 0) {
+		if (sig == SIGTERM || sig == SIGINT)
+			*stop = true;
+		else if (sig == SIGHUP)
+			reload(p);
+	}
+	code = reap(p);
+	if (code != 0)
+		return code;
+	start_due(p);
+	hand_over(p);
+	hand_new_workers(p);
+	check_started(p);
+	return -1;
+}
+
+/* ---- the end ---- */
+
+static bool any_left(const struct parent *p)
+{
+	return p->front.pid > 0 || p->store.pid > 0 || p->metrics.pid > 0 ||
+	    p->old != NULL;
+}
+
+/* Reap until the front, or all, are gone. */
+static void wait_gone(struct parent *p, bool all, int64_t ms)
+{
+	int64_t until = clock_ms() + ms;
+	int status;
+	pid_t pid;
+
+	while (all ? any_left(p) : p->front.pid > 0) {
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			struct child *c[] = { &p->front, &p->store,
+				&p->metrics };
+			size_t i;
+
+			for (i = 0; i < ARRAY_LEN(c); i++)
+				if (c[i]->pid == pid)
+					gone(c[i]);
+			on_old_death(p, pid);
+		}
+		if (clock_ms() >= until)
+			return;
+		(void)poll(NULL, 0, 10);
+	}
+}
+
+static void stop_all(struct parent *p)
+{
+	struct ctl m = { .kind = CTL_STOP, .fd = -1 };
+	struct generation *g;
+	bool live = p->live != NULL;
+
+	notify_send("STOPPING=1");
+	log_notice("event=stop");
+	if (p->front.pid > 0 && (!live || p->front.ctl < 0 ||
+	    ctl_send(p->front.ctl, &m, NULL) != 0))
+		(void)kill(p->front.pid, SIGKILL);
+	generation_retire(p, &p->starting);
+	if (live) { /* keep its pids: reaping below looks at old ones */
+		g = p->live;
+		g->next = p->old;
+		p->old = g;
+		p->live = NULL;
+	}
+	wait_gone(p, false, STOP_FRONT_MS);
+	if (p->front.pid > 0)
+		(void)kill(p->front.pid, SIGKILL);
+	for (g = p->old; g != NULL; g = g->next)
+		close_fd(&g->keys.ctl);
+	close_fd(&p->store.ctl);
+	close_fd(&p->records);
+	close_fd(&p->metrics.ctl);
+	wait_gone(p, true, STOP_REST_MS);
+	for (g = p->old; g != NULL; g = g->next)
+		generation_kill(g, SIGKILL);
+	if (p->store.pid > 0)
+		(void)kill(p->store.pid, SIGKILL);
+	if (p->metrics.pid > 0)
+		(void)kill(p->metrics.pid, SIGKILL);
+	listen_remove(p->setup->config);
+}
+
+/* ---- the beginning ---- */
+
+static int block_signals(struct parent *p, struct err *e)
+{
+	sigset_t s;
+
+	(void)sigemptyset(&s);
+	(void)sigaddset(&s, SIGHUP);
+	(void)sigaddset(&s, SIGTERM);
+	(void)sigaddset(&s, SIGINT);
+	(void)sigaddset(&s, SIGCHLD);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &s, NULL) != 0)
+		return err_sys(e, FAIL_TEMP, "sigprocmask");
+	p->signals = signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
+	return p->signals < 0 ? err_sys(e, FAIL_TEMP, "signalfd") : 0;
+}
+
+static bool can_read_secret(const struct config *c, const struct ids *ids)
+{
+	struct buf b;
+	int rc = -1;
+
+	buf_init_secret(&b, 4096);
+	if (setegid(ids->gid) == 0 && seteuid(ids->uid) == 0)
+		rc = io_read_secret(c->secret, &b, NULL);
+	if (seteuid(0) != 0 || setegid(0) != 0)
+		log_fatal("event=start error=\"seteuid\"");
+	buf_free(&b);
+	return rc == 0;
+}
+
+/* See parent.h for when root is kept. */
+static int drop(const struct config *c, struct err *e)
+{
+	struct ids ids, keys;
+
+	if (child_ids(c, ROLE_FRONT, &ids, e) != 0 ||
+	    child_ids(c, ROLE_KEYS, &keys, e) != 0)
+		return -1;
+	if (geteuid() != 0) {
+		if (keys.uid != ids.uid)
+			log_warn("event=start warning=\"keys-user needs a "
+			    "start by root\"");
+		return 0;
+	}
+	if (keys.uid != ids.uid || !can_read_secret(c, &ids))
+		return 0;
+	return proc_drop(ids.uid, ids.gid, e);
+}
+
+static int begin(struct parent *p, struct err *e)
+{
+	const struct config *c = p->setup->config;
+	struct smfiDesc d;
+	struct ids ids;
+
+	if (c->listen == NULL)
+		return err_set(e, FAIL_CONFIG, "%s: milter { listen } is "
+		    "missing", p->config_path);
+	if (child_ids(c, ROLE_FRONT, &ids, e) != 0)
+		return -1;
+	front_describe(NULL, &d);
+	if (smfi_register(d) != MI_SUCCESS)
+		return err_set(e, FAIL_BUG, "libmilter: cannot register");
+	if (block_signals(p, e) != 0 || stats_new(&p->stats, e) != 0 ||
+	    listen_open(c, &ids, &p->listen, e) != 0 || drop(c, e) != 0)
+		return -1;
+	proc_no_core();
+	if (start_front(p, e) != 0 || start_store(p, e) != 0 ||
+	    start_metrics(p, e) != 0)
+		return -1;
+	return generation_start(p, p->setup, e);
+}
+
+int parent_run(const char *config_path, struct setup *take_s)
+{
+	struct parent p = { .config_path = config_path, .setup = take_s,
+		.listen = -1, .signals = -1, .records = -1 };
+	struct err e = { 0 };
+	bool stop = false;
+	int code = -1;
+
+	p.front.ctl = p.store.ctl = p.metrics.ctl = -1;
+	if (begin(&p, &e) != 0) {
+		log_failure("start", &e);
+		code = e.kind == FAIL_CONFIG ? EX_CONFIG : EX_TEMPFAIL;
+	}
+	while (code < 0 && !stop)
+		code = step(&p, &stop);
+	stop_all(&p);
+	generation_sweep(&p);
+	setup_release(&p.setup);
+	return code < 0 ? EX_OK : code;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Collecting a transaction.
+ */
+#include "milter/txn.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Beyond max_message: the pipeline must see a size above it, and the header
+ * section whatever its size. */
+#define TXN_ABOVE (CAP_HEADER_SECTION + 1)
+
+static void fail(struct txn *t, const char *what)
+{
+	if (t->fault == TXN_OK)
+		(void)err_set(&t->why, FAIL_TEMP, "%s: out of memory", what);
+	t->fault = TXN_TEMP;
+}
+
+void txn_reset(struct txn *t)
+{
+	size_t i;
+
+	free(t->mail_from);
+	free(t->envid);
+	free(t->login);
+	free(t->queue_id);
+	for (i = 0; i < t->rcpts; i++)
+		free(t->rcpt[i]);
+	free(t->rcpt);
+	spool_free(&t->msg);
+	memset(t, 0, sizeof(*t));
+}
+
+void txn_begin(struct txn *t, char *const *argv, uint64_t max_message)
+{
+	size_t i;
+
+	txn_reset(t);
+	t->is_live = true;
+	t->max = max_message + TXN_ABOVE;
+	t->mail_from = strdup(argv[0] == NULL ? "<>" : argv[0]);
+	if (t->mail_from == NULL)
+		fail(t, "sender");
+	for (i = 1; argv[0] != NULL && argv[i] != NULL; i++) {
+		if (strncasecmp(argv[i], "ENVID=", 6) != 0 || t->envid != NULL)
+			continue;
+		t->envid = strdup(argv[i] + 6);
+		if (t->envid == NULL)
+			fail(t, "ENVID");
+	}
+	if (spool_new(&t->msg, t->max, &t->why) != 0)
+		t->fault = TXN_TEMP;
+}
+
+void txn_add_rcpt(struct txn *t, const char *raw_path)
+{
+	char **more;
+
+	if (t->rcpts >= CAP_RECIPIENTS) {
+		if (t->fault == TXN_OK)
+			t->fault = TXN_RECIPIENTS;
+		return;
+	}
+	if ((t->rcpts & (t->rcpts - 1)) == 0) {
+		more = reallocarray(t->rcpt, t->rcpts == 0 ? 1 : t->rcpts * 2,
+		    sizeof(*more));
+		if (more == NULL) {
+			fail(t, "recipients");
+			return;
+		}
+		t->rcpt = more;
+	}
+	t->rcpt[t->rcpts] = strdup(raw_path);
+	if (t->rcpt[t->rcpts] == NULL)
+		fail(t, "recipient");
+	else
+		t->rcpts++;
+}
+
+static void set_once(struct txn *t, char **at, const char *s)
+{
+	if (*at != NULL || s == NULL || *s == '\0')
+		return;
+	*at = strdup(s);
+	if (*at == NULL)
+		fail(t, "envelope");
+}
+
+void txn_set_login(struct txn *t, const char *login)
+{
+	set_once(t, &t->login, login);
+}
+
+void txn_set_queue_id(struct txn *t, const char *id)
+{
+	set_once(t, &t->queue_id, id);
+}
+
+static void put(struct txn *t, const void *p, size_t n)
+{
+	uint64_t room;
+
+	if (t->fault != TXN_OK || t->msg == NULL)
+		return;
+	room = t->max - spool_size(t->msg);
+	if (n > room)
+		n = (size_t)room;
+	if (spool_write(t->msg, p, n, &t->why) != 0)
+		t->fault = TXN_TEMP;
+}
+
+void txn_put_header(struct txn *t, const char *name, const char *value,
+    bool lead_space)
+{
+	const char *lf;
+	size_t n;
+
+	put(t, name, strlen(name));
+	put(t, lead_space ? ":" : ": ", lead_space ? 1 : 2);
+	while ((lf = strchr(value, '\n')) != NULL) {
+		n = (size_t)(lf - value);
+		if (n > 0 && value[n - 1] == '\r')
+			n--;
+		put(t, value, n);
+		put(t, "\r\n", 2);
+		value = lf + 1;
+	}
+	put(t, value, strlen(value));
+	put(t, "\r\n", 2);
+}
+
+void txn_end_header(struct txn *t)
+{
+	if (!t->has_end_of_header)
+		put(t, "\r\n", 2);
+	t->has_end_of_header = true;
+}
+
+void txn_put_body(struct txn *t, const void *p, size_t n)
+{
+	put(t, p, n);
+}
+
+void txn_envelope(const struct txn *t, const char *id, const char *client_ip,
+    struct envelope *env)
+{
+	memset(env, 0, sizeof(*env));
+	env->id = id;
+	env->queue_id = t->queue_id;
+	env->client_ip = client_ip;
+	env->auth = t->login == NULL ? ENV_AUTH_NONE : ENV_AUTH_LOGIN;
+	env->login = t->login;
+	env->mail_from = t->mail_from;
+	env->rcpt = (const char *const *)t->rcpt;
+	env->rcpts = t->rcpts;
+	env->now = (int64_t)time(NULL);
+}
