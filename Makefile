@@ -3,7 +3,7 @@
 #   make            programs into build/
 #   make check      the fast tests (./run check installs what they need first)
 #   make check-full the fast tests, sanitizers, Debian 12 and 13 folders
-#   make asan tsan  the tests of make check under sanitizers
+#   make asan tsan  units and most end-to-end tests under sanitizers
 #   make lint bench requirements demo install clean
 #
 # DESTDIR, PREFIX, CC, CFLAGS, BUILD are respected.
@@ -82,15 +82,19 @@ $(BUILD)/postseal-milter: $(BUILD)/milter/main.o $(A_MILTER) $(CORE_A)
 T_ALL = $(sort $(wildcard tests/unit/*_test.c))
 T_BIN = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(T_ALL))
 unit: $(T_BIN)
+# Certificates, keys and key_ops made by the tests themselves.
+TESTCA = $(BUILD)/tests/unit/testca.o
 
 $(BUILD)/tests/unit/util_%: $(BUILD)/tests/unit/util_%.o $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(UTIL_LIBS)
-$(BUILD)/tests/unit/smime_%: $(BUILD)/tests/unit/smime_%.o $(A_SMIME) $(A_UTIL)
+$(BUILD)/tests/unit/smime_%: $(BUILD)/tests/unit/smime_%.o $(TESTCA) \
+    $(A_SMIME) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(SMIME_LIBS) $(UTIL_LIBS)
-$(BUILD)/tests/unit/keystore_%: $(BUILD)/tests/unit/keystore_%.o \
+$(BUILD)/tests/unit/keystore_%: $(BUILD)/tests/unit/keystore_%.o $(TESTCA) \
     $(A_KEYSTORE) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(KEYSTORE_LIBS) $(UTIL_LIBS)
-$(BUILD)/tests/unit/gateway_%: $(BUILD)/tests/unit/gateway_%.o $(CORE_A)
+$(BUILD)/tests/unit/gateway_%: $(BUILD)/tests/unit/gateway_%.o $(TESTCA) \
+    $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
 $(BUILD)/tests/unit/cli_%: $(BUILD)/tests/unit/cli_%.o $(A_CLI) $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
@@ -98,10 +102,130 @@ $(BUILD)/tests/unit/milter_%: $(BUILD)/tests/unit/milter_%.o $(A_MILTER) \
     $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(MILTER_LIBS) $(CORE_LIBS)
 
+# ---- tests ----
+#
+# E2E_T: end-to-end tests on a real Postfix; they skip, saying why, what the
+# machine cannot do. POSTSEAL_BUILD tells them which programs to use.
+
+E2E_T   = $(sort $(wildcard tests/e2e/*_test.py tests/bench/*_test.py))
+LINT_T  = tests/lint/lint_test.py
+RUNNER  = tests/runner.py
+JOBS    = 2
+RESULTS = build/results.tsv
+
+check: all unit fuzz bench-tools
+	@POSTSEAL_BUILD=$(BUILD) $(RUNNER) -j $(JOBS) -o $(RESULTS) \
+	    $(T_BIN) $(FUZZ_RUNS) $(LINT_T) $(E2E_T)
+
+# Sanitizers build in folders of their own and run the units and those
+# end-to-end tests that are not about sizes or rates.
+SAN_E2E = tests/e2e/command_test.py tests/e2e/mail_test.py \
+          tests/e2e/hostile_test.py
+ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+          -fno-omit-frame-pointer
+ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
+           UBSAN_OPTIONS=print_stacktrace=1 POSTSEAL_SANITIZER=1
+
+asan:
+	@$(MAKE) -s BUILD=build-asan SAN="$(ASAN)" HARDEN=-fPIE \
+	    OPT="-O1 -g" all unit fuzz bench-tools
+	@$(ASAN_ENV) POSTSEAL_BUILD=build-asan $(RUNNER) -j $(JOBS) -t 900 \
+	    -o build/results-asan.tsv $(T_BIN:$(BUILD)/%=build-asan/%) \
+	    $(FUZZ_RUNS:$(BUILD)/%=build-asan/%) $(wildcard $(SAN_E2E))
+
+# The front is the only program with threads.
+TSAN_T = $(filter $(BUILD)/tests/unit/milter_%,$(T_BIN))
+tsan:
+	@$(MAKE) -s BUILD=build-tsan SAN=-fsanitize=thread HARDEN=-fPIE \
+	    OPT="-O1 -g" all unit bench-tools
+	@TSAN_OPTIONS=halt_on_error=0:exitcode=66 POSTSEAL_SANITIZER=1 \
+	    POSTSEAL_BUILD=build-tsan $(RUNNER) -j $(JOBS) -t 900 \
+	    -o build/results-tsan.tsv $(TSAN_T:$(BUILD)/%=build-tsan/%) \
+	    $(wildcard tests/e2e/mail_test.py)
+
+check-full:
+	@tests/phases.sh check asan tsan bookworm trixie
+
+lint:
+	@tests/lint/lint.py && echo "lint: nothing found"
+
+requirements:
+	@test -f $(RESULTS) || $(MAKE) check >&2 || :
+	@tests/requirements.py $(RESULTS)
+
+demo: all
+	@tests/demo.py
+
+# Fuzzers: tests/fuzz/fuzz_ROOM_NAME.c with LLVMFuzzerTestOneInput and, as
+# its corpus, the folder tests/fuzz/fuzz_ROOM_NAME. Here they are linked with
+# a driver that runs the corpus and mutants of it; fuzz-clang builds them for
+# libFuzzer.
+FUZZ_SRC  = $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_RUNS = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
+fuzz: $(FUZZ_RUNS)
+fuzz-smoke: fuzz
+	@test -z "$(FUZZ_RUNS)" || $(RUNNER) -j $(JOBS) \
+	    -o build/results-fuzz.tsv $(FUZZ_RUNS)
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
+    $(BUILD)/tests/fuzz/driver.o $(CORE_A)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+# ---- install ----
+
+BINDIR  = $(PREFIX)/bin
+SBINDIR = $(PREFIX)/sbin
+MANDIR  = $(PREFIX)/share/man
+DOCDIR  = $(PREFIX)/share/doc/postseal
+UNITDIR = $(PREFIX)/lib/systemd/system
+INSTALL = install
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
+	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DOCDIR)/samples/messages
+	$(INSTALL) -m 755 $(BUILD)/postseal $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 755 $(BUILD)/postseal-milter $(DESTDIR)$(SBINDIR)
+	for f in doc/*.[1-8]; do s=$${f##*.}; \
+	    $(INSTALL) -d $(DESTDIR)$(MANDIR)/man$$s && \
+	    $(INSTALL) -m 644 $$f $(DESTDIR)$(MANDIR)/man$$s || exit 1; done
+	sed 's|/usr/sbin/postseal|$(SBINDIR)/postseal|' \
+	    contrib/postseal-milter.service \
+	    >$(DESTDIR)$(UNITDIR)/postseal-milter.service
+	$(INSTALL) -m 644 README.md SECURITY.md CHANGES.md LICENSE \
+	    $(DESTDIR)$(DOCDIR)
+	find samples -maxdepth 1 -type f -exec $(INSTALL) -m 644 -t \
+	    $(DESTDIR)$(DOCDIR)/samples {} +
+	find samples/messages -type f -exec $(INSTALL) -m 644 -t \
+	    $(DESTDIR)$(DOCDIR)/samples/messages {} +
+
+# Debian test folders have /proc mounted while they run.
 clean:
-	rm -rf $(BUILD) build-asan build-tsan
+	rm -rf --one-file-system build-asan build-tsan $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) \( -name 'debian-*' -o -name 'root-*' \) \
+    -prune -o -name '*.d' -type f -print 2>/dev/null)
 
-.PHONY: all unit clean
+.PHONY: all unit check asan tsan check-full lint requirements demo fuzz \
+    fuzz-smoke install clean
 .SECONDARY:
+
+# bench
+#
+# Not part of check: `make bench` takes about five minutes and prints the
+# table of doc/BENCHMARKS.md. mfload also serves the end-to-end tests.
+
+B_TOOLS = $(addprefix $(BUILD)/tests/bench/,mfload nullmilter cryptobase)
+B_MFLOAD = $(addprefix $(BUILD)/tests/bench/,mfload.o mfrun.o mfclient.o \
+    mfanswer.o mfmessage.o)
+
+bench-tools: $(B_TOOLS)
+bench: all bench-tools
+	@tests/bench/bench.sh $(BUILD)
+
+$(BUILD)/tests/bench/mfload: $(B_MFLOAD) $(A_UTIL)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(UTIL_LIBS) -lpthread
+$(BUILD)/tests/bench/nullmilter: $(BUILD)/tests/bench/nullmilter.o
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lmilter -lpthread
+$(BUILD)/tests/bench/cryptobase: $(BUILD)/tests/bench/cryptobase.o
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcrypto
+
+.PHONY: bench bench-tools

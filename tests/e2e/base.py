@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 the postseal authors
+"""Checks, TAP output, temporary folders, ports and processes, for the
+end-to-end tests and the demo. What was started is ended by its process id,
+also on Ctrl-C."""
+import atexit
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.normpath(os.path.join(os.path.dirname(
+    os.path.abspath(__file__)), '..', '..'))
+BUILD = os.path.join(TOP, os.environ.get('POSTSEAL_BUILD', 'build'))
+ROOT = os.path.join(TOP, 'build', 'root-postfix')
+POSTSEAL = os.path.join(BUILD, 'postseal')
+MILTER = os.path.join(BUILD, 'postseal-milter')
+SAMPLES = os.path.join(TOP, 'samples')
+# Sanitizers need many times the memory and time.
+SANITIZER = bool(os.environ.get('POSTSEAL_SANITIZER'))
+
+# Accounts that every Debian system has; none is created.
+MAIL_OWNER, SETGID_GROUP, DEFAULT_PRIVS = 'mail', 'daemon', 'nobody'
+MILTER_USER, KEYS_USER = 'proxy', 'backup'
+
+
+class Skip(Exception):
+    """This test cannot run here; the text says why."""
+
+
+class Failed(Exception):
+    """A condition of a test does not hold."""
+
+
+def check(condition, what, *more):
+    if not condition:
+        raise Failed('\n'.join([what] + [show(m) for m in more]))
+
+
+def equal(found, wanted, what):
+    check(found == wanted, '%s: found %s, wanted %s' %
+          (what, show(found, 600), show(wanted, 600)))
+
+
+def show(x, limit=6000):
+    if isinstance(x, (bytes, bytearray)):
+        x = bytes(x).decode('utf-8', 'backslashreplace')
+    x = str(x)
+    return x if len(x) <= limit else x[:limit] + '... (%d)' % len(x)
+
+
+def wait_for(condition, what, seconds=30, every=0.05):
+    """Poll until condition() is true, and return what it gave."""
+    if SANITIZER:
+        seconds *= 4
+    end = time.monotonic() + seconds
+    while True:
+        got = condition()
+        if got:
+            return got
+        if time.monotonic() > end:
+            raise Failed('waited %d s for %s' % (seconds, what() if
+                                                 callable(what) else what))
+        time.sleep(every)
+
+
+# ---- TAP ----
+
+_tests = []
+_cleanup = []
+
+
+def test(function):
+    """A test; its name is the function's, requirement IDs first."""
+    _tests.append(function)
+    return function
+
+
+def at_exit(function):
+    _cleanup.append(function)
+
+
+def clean_up():
+    while _cleanup:
+        with contextlib.suppress(Exception):
+            _cleanup.pop()()
+
+
+def on_signal(number, _frame):
+    clean_up()
+    os._exit(128 + number)
+
+
+def prepare():
+    """Whatever happens, end what we started."""
+    for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(s, on_signal)
+    atexit.register(clean_up)
+
+
+def main(setup=None):
+    """Run the tests of a file; setup may raise Skip for all of them."""
+    prepare()
+    wanted = sys.argv[1:]
+    chosen = [t for t in _tests
+              if not wanted or any(w in t.__name__ for w in wanted)]
+    print('1..%d' % len(chosen), flush=True)
+    why = None
+    if setup is not None:
+        try:
+            setup()
+        except Skip as e:
+            why = e
+        except Failed as e:
+            print('# set-up failed: %s' % str(e).replace('\n', '\n# '))
+            why = Failed('set-up failed')
+    bad = 0
+    for n, t in enumerate(chosen, 1):
+        line, detail = 'ok %d - %s' % (n, t.__name__), ''
+        try:
+            if why is not None:
+                raise why
+            t()
+        except Skip as e:
+            line += ' # SKIP %s' % e
+        except Failed as e:
+            line, detail = 'not ' + line, str(e)
+        except Exception:
+            import traceback
+            line, detail = 'not ' + line, traceback.format_exc()
+        bad += line.startswith('not')
+        print(line, flush=True)
+        for x in detail.splitlines():
+            print('# ' + x, flush=True)
+    clean_up()
+    sys.exit(1 if bad else 0)
+
+
+# ---- folders, ports, processes ----
+
+def temporary(name='postseal'):
+    """A folder that other accounts can enter; removed at the end unless
+    POSTSEAL_KEEP is set."""
+    d = tempfile.mkdtemp(prefix=name + '-')
+    os.chmod(d, 0o755)
+    if not os.environ.get('POSTSEAL_KEEP'):
+        at_exit(lambda: shutil.rmtree(d, ignore_errors=True))
+    return d
+
+
+_ports = []
+
+
+def free_port():
+    """A port that nobody listens on; kept until the process ends from
+    being given out twice."""
+    while True:
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            p = s.getsockname()[1]
+        if p not in _ports:
+            _ports.append(p)
+            return p
+
+
+def alive(pid):
+    try:
+        with open('/proc/%d/stat' % pid, encoding='ascii',
+                  errors='replace') as f:
+            return f.read().rsplit(')', 1)[1].split()[0] != 'Z'
+    except OSError:
+        return False
+
+
+def children(pid):
+    """Pids of all descendants."""
+    parents = {}
+    for p in os.listdir('/proc'):
+        if p.isdigit():
+            try:
+                with open('/proc/%s/stat' % p, encoding='ascii',
+                          errors='replace') as f:
+                    parents[int(p)] = int(
+                        f.read().rsplit(')', 1)[1].split()[1])
+            except OSError:
+                pass
+    found, todo = [], [pid]
+    while todo:
+        x = todo.pop()
+        for p, pp in parents.items():
+            if pp == x:
+                found.append(p)
+                todo.append(p)
+    return sorted(found)
+
+
+def title(pid):
+    try:
+        with open('/proc/%d/cmdline' % pid, 'rb') as f:
+            return f.read().replace(b'\0', b' ').decode().strip()
+    except OSError:
+        return ''
+
+
+def status_kib(pid, field):
+    """A memory figure of /proc/PID/status: VmHWM, VmRSS; KiB."""
+    with open('/proc/%d/status' % pid, encoding='ascii') as f:
+        m = re.search(r'^%s:\s+(\d+) kB' % field, f.read(), re.MULTILINE)
+    return int(m.group(1)) if m else 0
+
+
+def run(argv, data=b'', env=None, timeout=120, cwd=None):
+    """-> (exit status, stdout, stderr); status -N for signal N."""
+    r = subprocess.run(argv, input=data, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, env=env, cwd=cwd,
+                       timeout=timeout * (4 if SANITIZER else 1),
+                       check=False)
+    return r.returncode, r.stdout, r.stderr
+
+
+def must_run(argv, data=b'', **more):
+    status, out, err = run(argv, data, **more)
+    check(status == 0, '%s: exit status %d' % (' '.join(argv), status),
+          err, out)
+    return out
+
+
+def run_measured(argv, stdin, stdout):
+    """Run with files; -> (exit status, peak resident KiB, stderr)."""
+    with open(stdin, 'rb') as i, open(stdout, 'wb') as o, \
+            tempfile.TemporaryFile() as e:
+        p = subprocess.Popen(argv, stdin=i, stdout=o, stderr=e)
+        _, status, usage = os.wait4(p.pid, 0)
+        p.returncode = os.waitstatus_to_exitcode(status)
+        e.seek(0)
+        return p.returncode, usage.ru_maxrss, e.read()
+
+
+def need(program):
+    path = shutil.which(program)
+    if path is None:
+        raise Skip('%s is not installed' % program)
+    return path
+
+
+def need_root():
+    if os.getuid() != 0:
+        raise Skip('needs root')
+
+
+def need_postfix():
+    need_root()
+    if not os.path.exists(os.path.join(ROOT, 'usr/sbin/postfix')):
+        raise Skip('no Postfix in build/root-postfix: ./run postfix')
