@@ -61,6 +61,11 @@ static int drop_root(struct cli *c)
 		    c->config->keystore, strerror(errno));
 	if (st.st_uid == 0)
 		return EX_OK;
+	/* The secret may be for root and the keys process alone, so the
+	 * store's user cannot read it. Who needs it and has it not by then
+	 * tries again, and says why it fails. */
+	if (io_read_secret(c->config->secret, &c->secret, NULL) != 0)
+		buf_clear(&c->secret);
 	if (proc_drop(st.st_uid, st.st_gid, &e) != 0)
 		return cli_fail(&e);
 	return EX_OK;

@@ -79,31 +79,43 @@ static int find_one(struct cli *c, const char *what, struct rows *rows)
 	return EX_OK;
 }
 
-static int set_anchor(struct cli *c, const char *what, bool on)
+/* Trust makes a root an anchor, and lifts distrust from any. */
+static int change_trust(struct keystore *ks, const struct ks_row *r, bool on,
+    struct err *e)
+{
+	const unsigned char *sha256 = cert_sha256(r->cert);
+
+	if (!on && r->is_anchor &&
+	    keystore_set_anchor(ks, sha256, false, e) != 0)
+		return -1;
+	if (keystore_set_state(ks, sha256, on ? KS_USABLE : KS_DISTRUSTED,
+	    e) != 0)
+		return -1;
+	if (on && (cert_is_ca(r->cert) || r->state != KS_DISTRUSTED))
+		return keystore_set_anchor(ks, sha256, true, e);
+	return 0;
+}
+
+static int set_trust(struct cli *c, const char *what, bool on)
 {
 	struct rows rows = { 0 };
-	const struct cert *cert;
 	struct err e = { 0 };
 	int rc;
 
 	rc = cli_keystore(c, KS_WRITE);
 	if (rc == EX_OK)
 		rc = find_one(c, what, &rows);
-	if (rc != EX_OK)
-		goto out;
-	cert = rows.row[0].cert;
-	if (on && (keystore_set_state(c->ks, cert_sha256(cert), KS_USABLE,
-	    &e) != 0 || keystore_set_anchor(c->ks, cert_sha256(cert), true,
-	    &e) != 0))
+	if (rc == EX_OK && keystore_begin(c->ks, &e) != 0)
 		rc = cli_fail(&e);
-	if (!on && ((rows.row[0].is_anchor && keystore_set_anchor(c->ks,
-	    cert_sha256(cert), false, &e) != 0) || keystore_set_state(c->ks,
-	    cert_sha256(cert), KS_DISTRUSTED, &e) != 0))
+	if (rc == EX_OK && (change_trust(c->ks, &rows.row[0], on, &e) != 0 ||
+	    keystore_commit(c->ks, &e) != 0)) {
+		keystore_rollback(c->ks);
 		rc = cli_fail(&e);
+	}
 	if (rc == EX_OK)
-		printf("%.16s %s: %s\n", cert_sha256_hex(cert),
-		    cert_subject(cert), on ? "trusted" : "distrusted");
-out:
+		printf("%.16s %s: %s\n", cert_sha256_hex(rows.row[0].cert),
+		    cert_subject(rows.row[0].cert),
+		    on ? "trusted" : "distrusted");
 	rows_free(&rows);
 	return rc;
 }
@@ -128,7 +140,7 @@ static int trust_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK && rest.n == 0)
 		rc = cli_usage(c, "no file and no SHA-256 given");
 	if (rc == EX_OK && rest.n == 1 && is_fingerprint(rest.v[0]))
-		rc = set_anchor(c, rest.v[0], true);
+		rc = set_trust(c, rest.v[0], true);
 	else if (rc == EX_OK)
 		rc = import_run(c, &job);
 	cli_list_free(&rest);
@@ -145,7 +157,7 @@ static int distrust_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK && rest.n != 1)
 		rc = cli_usage(c, "want one certificate");
 	if (rc == EX_OK)
-		rc = set_anchor(c, rest.v[0], false);
+		rc = set_trust(c, rest.v[0], false);
 	cli_list_free(&rest);
 	return rc;
 }
@@ -155,7 +167,6 @@ static int distrust_verb(struct cli *c, int argc, char **argv)
 static int list_verb(struct cli *c, int argc, char **argv)
 {
 	struct cli_list rest = { NULL, 0 };
-	struct rows rows = { 0 };
 	bool json = false;
 	const struct cli_opt opt[] = {
 		{ "--json", &json, NULL, NULL },
@@ -169,12 +180,7 @@ static int list_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK)
 		rc = cli_keystore(c, KS_READ);
 	if (rc == EX_OK)
-		rc = rows_read(c, rest.n == 1 ? rest.v[0] : NULL, &rows);
-	if (rc == EX_OK && rest.n == 1 && rows.n == 0 && !json)
-		rc = cli_say(EX_DATAERR, "%s: no certificate", rest.v[0]);
-	if (rc == EX_OK)
-		rc = json ? rows_json(c, &rows) : rows_table(c, &rows);
-	rows_free(&rows);
+		rc = rows_list(c, rest.n == 1 ? rest.v[0] : NULL, false, json);
 	cli_list_free(&rest);
 	return rc;
 }

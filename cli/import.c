@@ -34,6 +34,7 @@ struct run {
 	size_t n;
 	struct import_opts opts;
 	struct buf password;
+	struct buf lines; /* said when it is true: after the commit */
 	/* sums */
 	size_t added, known, keys, refused;
 	bool show;
@@ -161,6 +162,7 @@ static void free_run(struct run *r)
 	}
 	free(r->source);
 	buf_free(&r->password);
+	buf_free(&r->lines);
 }
 
 /* ---- one file ---- */
@@ -225,7 +227,8 @@ static int report(void *arg, const char *file, const struct import_item *it)
 	else
 		r->known++;
 	if (r->show)
-		printf("%s: %s %s%s%.16s: %s\n", file, it->kind, it->what,
+		buf_printf(&r->lines, "%s: %s %s%s%.16s: %s\n", file,
+		    it->kind, it->what,
 		    it->sha256[0] != '\0' ? " " : "", it->sha256,
 		    r->job->anchor ? "trusted" :
 		    it->added ? "imported" : "known already");
@@ -347,11 +350,14 @@ static int import_all(struct run *r, struct err *e)
 	return 0;
 }
 
-static int say_sum(const struct run *r)
+static int say_sum(struct run *r)
 {
 	size_t good = r->keys + (r->job->only_keys ? 0 : r->added + r->known);
+	int rc = EX_OK;
 
-	if (!r->show)
+	if (r->show)
+		rc = cli_print(&r->lines);
+	else
 		printf("%zu certificates imported, %zu known already, %zu "
 		    "private keys, %zu refused\n", r->added, r->known,
 		    r->keys, r->refused);
@@ -360,8 +366,7 @@ static int say_sum(const struct run *r)
 	if (r->refused > 0 && good > 0)
 		(void)cli_say(0, "%zu refused, %zu imported", r->refused,
 		    good);
-	return good == 0 || (r->refused > 0 && r->job->strict) ? EX_DATAERR :
-	    EX_OK;
+	return good == 0 ? EX_DATAERR : rc;
 }
 
 static int import_in_tx(struct run *r)
@@ -409,6 +414,7 @@ int import_run(struct cli *c, const struct import_job *job)
 	int rc;
 
 	buf_init_secret(&r.password, 4096);
+	buf_init(&r.lines, 256u << 20);
 	r.opts.use = job->use;
 	r.opts.anchor = job->anchor;
 	r.opts.address = job->address;

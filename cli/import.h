@@ -28,6 +28,7 @@ int import_run(struct cli *c, const struct import_job *job);
  * The CMS object of a signed mail, decoded, appended to der. 1 it is one, 0
  * it is no signed mail, -1 FAIL_TEMP.
  */
-int mail_signature(struct view mail, struct buf *der, struct err *e);
+int mail_signature(struct view mail, struct buf *der, struct err *e)
+    MUST_CHECK;
 
 #endif

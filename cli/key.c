@@ -212,7 +212,6 @@ static int export_verb(struct cli *c, int argc, char **argv)
 static int list_verb(struct cli *c, int argc, char **argv)
 {
 	struct cli_list rest = { NULL, 0 };
-	struct rows rows = { .only_keys = true };
 	bool json = false;
 	const struct cli_opt opt[] = {
 		{ "--json", &json, NULL, NULL },
@@ -226,10 +225,7 @@ static int list_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK)
 		rc = cli_keystore(c, KS_READ);
 	if (rc == EX_OK)
-		rc = rows_read(c, rest.n == 1 ? rest.v[0] : NULL, &rows);
-	if (rc == EX_OK)
-		rc = json ? rows_json(c, &rows) : rows_table(c, &rows);
-	rows_free(&rows);
+		rc = rows_list(c, rest.n == 1 ? rest.v[0] : NULL, true, json);
 	cli_list_free(&rest);
 	return rc;
 }

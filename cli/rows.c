@@ -115,31 +115,6 @@ static void table_row(struct table *t, const struct ks_row *r, int64_t now)
 	buf_free(&b);
 }
 
-int rows_table(struct cli *c, const struct rows *rows)
-{
-	static const char *const head[] = {
-		"SHA-256", "FOR", "ALGORITHM", "USE", "KEY", "UNTIL", "STATE",
-		"SOURCE"
-	};
-	struct table *t = table_new(ARRAY_LEN(head));
-	struct buf out;
-	size_t i;
-	int rc = EX_OSERR;
-
-	buf_init(&out, PRINT_MAX);
-	for (i = 0; t != NULL && i < ARRAY_LEN(head); i++)
-		table_cell(t, head[i]);
-	for (i = 0; t != NULL && i < rows->n; i++)
-		table_row(t, &rows->row[i], cli_now(c));
-	if (t == NULL || table_print(t, &out) != 0)
-		rc = cli_say(EX_OSERR, "out of memory");
-	else
-		rc = cli_print(&out);
-	table_free(&t);
-	buf_free(&out);
-	return rc;
-}
-
 /* ---- long form ---- */
 
 static void put_usage(struct buf *b, const struct cert *c)
@@ -258,6 +233,86 @@ static void json_row(struct json *j, const struct ks_row *r, int64_t now)
 	json_bool(j, "is_ca", cert_is_ca(c));
 	json_bool(j, "is_anchor", r->is_anchor);
 	json_end_object(j);
+}
+
+/* ---- lists ---- */
+
+/* Ten thousand parsed certificates would be 100 MB: a list keeps text. */
+struct listing {
+	struct table *table; /* or NULL: JSON */
+	struct json j;
+	int64_t now;
+	bool only_keys;
+	size_t n;
+};
+
+static int list_row(void *arg, const struct ks_row *r, struct err *e)
+{
+	struct listing *l = arg;
+
+	(void)e;
+	if (l->only_keys && !r->has_key)
+		return 0;
+	l->n++;
+	if (l->table != NULL)
+		table_row(l->table, r, l->now);
+	else
+		json_row(&l->j, r, l->now);
+	return 0;
+}
+
+static struct table *new_table(void)
+{
+	static const char *const head[] = {
+		"SHA-256", "FOR", "ALGORITHM", "USE", "KEY", "UNTIL", "STATE",
+		"SOURCE"
+	};
+	struct table *t = table_new(ARRAY_LEN(head));
+	size_t i;
+
+	for (i = 0; t != NULL && i < ARRAY_LEN(head); i++)
+		table_cell(t, head[i]);
+	return t;
+}
+
+static int print_listing(struct cli *c, const char *what, struct listing *l,
+    struct buf *out)
+{
+	struct err e = { 0 };
+
+	if (l->table == NULL)
+		json_array(&l->j, NULL);
+	if (keystore_list(c->ks, what, list_row, l, &e) != 0)
+		return cli_fail(&e);
+	if (l->table == NULL) {
+		json_end_array(&l->j);
+		buf_putc(out, '\n');
+	} else if (l->n == 0 && what != NULL) {
+		return cli_say(EX_DATAERR, "%s: no certificate%s", what,
+		    l->only_keys ? " with a private key" : "");
+	} else if (table_print(l->table, out) != 0) {
+		return cli_say(EX_OSERR, "out of memory");
+	}
+	return cli_print(out);
+}
+
+int rows_list(struct cli *c, const char *what, bool only_keys, bool json)
+{
+	struct listing l = { .now = cli_now(c), .only_keys = only_keys };
+	struct buf out;
+	int rc;
+
+	buf_init(&out, PRINT_MAX);
+	json_init(&l.j, &out);
+	if (!json)
+		l.table = new_table();
+	if (!json && l.table == NULL)
+		rc = cli_say(EX_OSERR, "out of memory");
+	else
+		rc = print_listing(c, what, &l, &out);
+	table_free(&l.table);
+	buf_free(&out);
+	return rc;
 }
 
 int rows_json(struct cli *c, const struct rows *rows)

@@ -18,7 +18,8 @@ struct rows {
 /* As keystore_list(); each an exit code. */
 int rows_read(struct cli *c, const char *what, struct rows *rows);
 void rows_free(struct rows *rows);
-int rows_table(struct cli *c, const struct rows *rows);
+/* A list of any length, printed while it is read. */
+int rows_list(struct cli *c, const char *what, bool only_keys, bool json);
 int rows_show(struct cli *c, const struct rows *rows);
 int rows_json(struct cli *c, const struct rows *rows);
 

@@ -240,45 +240,59 @@ static int is_ar_at(const struct spool *s, uint64_t off, bool *is,
 	return 0;
 }
 
-static int count_unread(const struct spool *s, int *count, struct err *e)
+/* Reads lines; count grows by one for each field of that name. */
+struct counter {
+	const struct spool *s;
+	uint64_t line; /* where the current line begins */
+	bool is_start;
+	bool is_over; /* blank line seen */
+	int count;
+};
+
+static int count_octet(struct counter *k, uint64_t at, unsigned char c,
+    struct err *e)
+{
+	bool is_ar = false;
+
+	if (k->is_start) {
+		k->line = at;
+		if ((c == 'A' || c == 'a') &&
+		    is_ar_at(k->s, at, &is_ar, e) != 0)
+			return -1;
+		k->count += is_ar;
+	}
+	k->is_start = c == '\n';
+	/* the blank line: at most a CR before its LF */
+	k->is_over = k->is_start && at - k->line <= 1;
+	return 0;
+}
+
+static int count_unread(struct counter *k, struct err *e)
 {
 	struct spool_rd r;
 	struct view c;
-	uint64_t line = 0; /* where it begins */
-	bool is_start = true, is_ar;
-	int rc;
+	int rc = 0;
 
-	spool_rd_init(&r, s, 0, spool_size(s));
-	while ((rc = spool_next(&r, &c, e)) == 0 && c.n != 0) {
-		for (size_t i = 0; i < c.n; i++) {
-			uint64_t at = r.off - c.n + i;
-
-			if (is_start) {
-				line = at;
-				if (c.p[i] == 'A' || c.p[i] == 'a') {
-					rc = is_ar_at(s, at, &is_ar, e);
-					if (rc != 0)
-						goto out;
-					*count += is_ar;
-				}
-			}
-			is_start = c.p[i] == '\n';
-			/* the blank line: at most a CR before its LF */
-			if (is_start && at - line <= 1)
-				goto out;
-		}
+	spool_rd_init(&r, k->s, 0, spool_size(k->s));
+	while (rc == 0 && !k->is_over) {
+		rc = spool_next(&r, &c, e);
+		if (rc != 0 || c.n == 0)
+			break;
+		for (size_t i = 0; i < c.n && rc == 0 && !k->is_over; i++)
+			rc = count_octet(k, r.off - c.n + i, c.p[i], e);
 	}
-out:
 	spool_rd_free(&r);
 	return rc;
 }
 
 int ar_strip_unread(struct txn *t, struct err *e)
 {
-	int n = 0;
+	struct counter k = {t->msg, 0, true, false, 0};
+	int n;
 
-	if (count_unread(t->msg, &n, e) != 0)
+	if (count_unread(&k, e) != 0)
 		return -1;
+	n = k.count;
 	if (n > CAP_HEADER_FIELDS)
 		return err_set(e, FAIL_LIMIT, "more than %d fields %s",
 		    CAP_HEADER_FIELDS, AR_NAME);
@@ -332,17 +346,21 @@ static void put_value(struct buf *b, const char *s)
 	buf_putc(b, '"');
 }
 
-int ar_insert(struct txn *t, const char *comment, struct err *e)
+int ar_insert(struct txn *t, bool has_looked, const char *comment,
+    struct err *e)
 {
 	const struct verdict *v = t->v;
 	struct buf b;
 	int rc = -1;
 
 	buf_init(&b, 8192);
-	buf_printf(&b, " %s;\n\tsmime=%s", t->g->config->authserv_id,
-	    v->sig_result);
+	/* RFC 8601 2.2: "none" alone says that nothing was done */
+	buf_printf(&b, " %s;\n\t%s%s", t->g->config->authserv_id,
+	    has_looked ? "smime=" : "", has_looked ? v->sig_result : "none");
 	put_comment(&b, comment);
-	if (v->sig_from_match && v->sig_signer[0] != '\0') {
+	/* a name only where it is proven (S179) */
+	if (strcmp(v->sig_result, "pass") == 0 && v->sig_from_match &&
+	    v->sig_signer[0] != '\0') {
 		buf_puts(&b, "\n\tbody.smime-identifier=");
 		put_value(&b, v->sig_signer);
 	}

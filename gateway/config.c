@@ -10,8 +10,7 @@
 
 #include "gateway/config_int.h"
 
-static void
-set_domains(struct config *c, const struct conf_stmt *st,
+static void set_domains(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	for (size_t w = 1; w < st->words; w++) {
@@ -33,9 +32,8 @@ set_domains(struct config *c, const struct conf_stmt *st,
 }
 
 /* keystore sqlite PATH and the like: a fixed word, then a path. */
-static void
-set_kind_path(char **out, const char *kind, const struct conf_stmt *st,
-    struct conf_errors *ce)
+static void set_kind_path(char **out, const char *kind,
+    const struct conf_stmt *st, struct conf_errors *ce)
 {
 	if (strcmp(st->word[1].s, kind) != 0)
 		conf_error(ce, st, 1, "%s: expected %s PATH, found %s",
@@ -44,34 +42,31 @@ set_kind_path(char **out, const char *kind, const struct conf_stmt *st,
 		config_path(out, st, 2, ce);
 }
 
-static void
-set_keystore(struct config *c, const struct conf_stmt *st,
+static void set_keystore(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	set_kind_path(&c->keystore, "sqlite", st, ce);
 }
 
-static void
-set_secret(struct config *c, const struct conf_stmt *st,
+static void set_secret(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	set_kind_path(&c->secret, "file", st, ce);
 }
 
-static void
-set_rules(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
+static void set_rules(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
 {
 	config_path(&c->rules, st, 1, ce);
 }
 
-static void
-set_spool(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
+static void set_spool(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
 {
 	config_path(&c->spool, st, 1, ce);
 }
 
-static void
-set_authserv(struct config *c, const struct conf_stmt *st,
+static void set_authserv(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	const char *s = st->word[1].s;
@@ -89,8 +84,7 @@ set_authserv(struct config *c, const struct conf_stmt *st,
 	config_string(&c->authserv_id, st, 1, ce);
 }
 
-static void
-set_delimiter(struct config *c, const struct conf_stmt *st,
+static void set_delimiter(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	const char *s = st->word[1].s;
@@ -102,8 +96,7 @@ set_delimiter(struct config *c, const struct conf_stmt *st,
 		c->delimiter = (unsigned char)*s;
 }
 
-static void
-set_max_message(struct config *c, const struct conf_stmt *st,
+static void set_max_message(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	uint64_t x;
@@ -112,8 +105,7 @@ set_max_message(struct config *c, const struct conf_stmt *st,
 		c->max_message = x;
 }
 
-static void
-set_administrator(struct config *c, const struct conf_stmt *st,
+static void set_administrator(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	struct err e = {0};
@@ -125,8 +117,7 @@ set_administrator(struct config *c, const struct conf_stmt *st,
 		config_string(&c->administrator, st, 1, ce);
 }
 
-static void
-set_keep_audit(struct config *c, const struct conf_stmt *st,
+static void set_keep_audit(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	int64_t x;
@@ -135,8 +126,8 @@ set_keep_audit(struct config *c, const struct conf_stmt *st,
 		c->keep_audit_s = x;
 }
 
-static void
-set_log(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
+static void set_log(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
 {
 	const char *s = st->word[1].s;
 
@@ -147,16 +138,15 @@ set_log(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
 		    "found %s", s);
 }
 
-static void
-set_metrics(struct config *c, const struct conf_stmt *st,
+static void set_metrics(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	if (config_host_port(st, 1, ce) == 0)
 		config_string(&c->metrics, st, 1, ce);
 }
 
-static void
-set_time(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
+static void set_time(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
 {
 	int64_t x;
 
@@ -164,8 +154,7 @@ set_time(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
 		c->fixed_time = x;
 }
 
-static void
-set_sign_for(struct config *c, const struct conf_stmt *st,
+static void set_sign_for(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	struct err e = {0};
@@ -193,8 +182,7 @@ set_sign_for(struct config *c, const struct conf_stmt *st,
 		conf_error(ce, st, 3, "sign-for: %s", e.msg);
 }
 
-static void
-add_authority(struct config *c, const struct conf_stmt *st,
+static void add_authority(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	for (size_t w = 1; w < st->words; w++) {
@@ -217,8 +205,7 @@ add_authority(struct config *c, const struct conf_stmt *st,
 	}
 }
 
-void
-config_authority(struct config *c, const struct conf_stmt *st,
+void config_authority(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	struct conf *rows = NULL;
@@ -242,16 +229,14 @@ config_authority(struct config *c, const struct conf_stmt *st,
 	free(path);
 }
 
-static void
-set_min_rsa(struct config *c, const struct conf_stmt *st,
+static void set_min_rsa(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	config_number(&c->min_rsa_bits, st, 1, CAP_RSA_MIN_OLD, CAP_RSA_MAX,
 	    ce);
 }
 
-static void
-set_verify(struct config *c, const struct conf_stmt *st,
+static void set_verify(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	static const struct config_key key[] = {
@@ -262,8 +247,7 @@ set_verify(struct config *c, const struct conf_stmt *st,
 	config_walk(c, key, ARRAY_LEN(key), st->sub, st->subs, ce);
 }
 
-static void
-set_relay(struct config *c UNUSED, const struct conf_stmt *st,
+static void set_relay(struct config *c UNUSED, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	conf_error(ce, st, 0, "relay: not yet in this version");
@@ -297,8 +281,7 @@ static const struct config_key top_key[] = {
 	{"relay", 0, 0, "{ ... }", true, false, false, set_relay},
 };
 
-static int
-set_defaults(struct config *c, const char *path)
+static int set_defaults(struct config *c, const char *path)
 {
 	struct err e = {0};
 
@@ -319,8 +302,7 @@ set_defaults(struct config *c, const char *path)
 	return 0;
 }
 
-int
-config_read(struct config **out, const char *path, struct conf_errors *ce)
+int config_read(struct config **out, const char *path, struct conf_errors *ce)
 {
 	struct conf_word w = {(char *)(uintptr_t) "", false, 1};
 	struct conf_stmt top = {path, 1, &w, 1, NULL, 0, false};
@@ -349,8 +331,7 @@ out:
 	return *out == NULL ? -1 : 0;
 }
 
-void
-config_free(struct config **cp)
+void config_free(struct config **cp)
 {
 	struct config *c = *cp;
 
@@ -385,15 +366,13 @@ config_free(struct config **cp)
 	*cp = NULL;
 }
 
-static void
-print_str(struct buf *out, const char *key, const char *value)
+static void print_str(struct buf *out, const char *key, const char *value)
 {
 	if (value != NULL)
 		buf_printf(out, "%s %s\n", key, value);
 }
 
-void
-config_print(const struct config *c, struct buf *out)
+void config_print(const struct config *c, struct buf *out)
 {
 	buf_puts(out, "local-domains");
 	for (size_t i = 0; i < c->domains; i++)
@@ -430,8 +409,7 @@ config_print(const struct config *c, struct buf *out)
 	print_str(out, "milter.reinject", c->reinject);
 }
 
-bool
-config_is_local(const struct config *c, const struct addr *a)
+bool config_is_local(const struct config *c, const struct addr *a)
 {
 	const char *d = addr_domain(a);
 

@@ -9,8 +9,7 @@
 #include <string.h>
 
 /* Octal, as chmod(1) has it. */
-static void
-set_mode(struct config *c, const struct conf_stmt *st, size_t w,
+static void set_mode(struct config *c, const struct conf_stmt *st, size_t w,
     struct conf_errors *ce)
 {
 	const char *s = st->word[w].s;
@@ -28,8 +27,7 @@ set_mode(struct config *c, const struct conf_stmt *st, size_t w,
 	c->listen_mode = mode;
 }
 
-static void
-check_socket(const struct conf_stmt *st, struct conf_errors *ce)
+static void check_socket(const struct conf_stmt *st, struct conf_errors *ce)
 {
 	const char *s = st->word[1].s;
 	const char *at;
@@ -53,8 +51,7 @@ check_socket(const struct conf_stmt *st, struct conf_errors *ce)
 	    s);
 }
 
-static void
-set_listen(struct config *c, const struct conf_stmt *st,
+static void set_listen(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	bool mode = false, group = false;
@@ -81,35 +78,31 @@ set_listen(struct config *c, const struct conf_stmt *st,
 	}
 }
 
-static void
-set_user(struct config *c, const struct conf_stmt *st, struct conf_errors *ce)
+static void set_user(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
 {
 	config_string(&c->user, st, 1, ce);
 }
 
-static void
-set_keys_user(struct config *c, const struct conf_stmt *st,
+static void set_keys_user(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	config_string(&c->keys_user, st, 1, ce);
 }
 
-static void
-set_workers(struct config *c, const struct conf_stmt *st,
+static void set_workers(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	config_number(&c->workers, st, 1, 1, 256, ce);
 }
 
-static void
-set_waiting(struct config *c, const struct conf_stmt *st,
+static void set_waiting(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	config_number(&c->waiting, st, 1, 0, 100000, ce);
 }
 
-static void
-set_networks(struct config *c, const struct conf_stmt *st,
+static void set_networks(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	c->outbounds = 0; /* what is said replaces the default */
@@ -127,8 +120,7 @@ set_networks(struct config *c, const struct conf_stmt *st,
 	}
 }
 
-static void
-set_reinject(struct config *c, const struct conf_stmt *st,
+static void set_reinject(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	if (strcmp(st->word[1].s, "smtp") != 0) {
@@ -156,8 +148,7 @@ static const struct config_key milter_key[] = {
 	    set_reinject},
 };
 
-void
-config_milter(struct config *c, const struct conf_stmt *st,
+void config_milter(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	config_walk(c, milter_key, ARRAY_LEN(milter_key), st->sub, st->subs,

@@ -11,8 +11,8 @@
 
 #include "util/log.h"
 
-static const struct config_key *
-find_key(const struct config_key *key, size_t keys, const char *word)
+static const struct config_key *find_key(const struct config_key *key,
+    size_t keys, const char *word)
 {
 	for (size_t i = 0; i < keys; i++)
 		if (strcmp(key[i].word, word) == 0)
@@ -21,15 +21,14 @@ find_key(const struct config_key *key, size_t keys, const char *word)
 }
 
 /* "local-domains, keystore, ..." */
-static void
-list_keys(struct buf *out, const struct config_key *key, size_t keys)
+static void list_keys(struct buf *out, const struct config_key *key,
+    size_t keys)
 {
 	for (size_t i = 0; i < keys; i++)
 		buf_printf(out, "%s%s", i == 0 ? "" : ", ", key[i].word);
 }
 
-static void
-report_unknown(const struct config_key *key, size_t keys,
+static void report_unknown(const struct config_key *key, size_t keys,
     const struct conf_stmt *st, struct conf_errors *ce)
 {
 	char q[ERR_QUOTED];
@@ -43,8 +42,7 @@ report_unknown(const struct config_key *key, size_t keys,
 	buf_free(&list);
 }
 
-static int
-check_form(const struct config_key *k, const struct conf_stmt *st,
+static int check_form(const struct config_key *k, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	size_t values = st->words - 1;
@@ -68,8 +66,7 @@ check_form(const struct config_key *k, const struct conf_stmt *st,
 	return 0;
 }
 
-void
-config_walk(struct config *c, const struct config_key *key, size_t keys,
+void config_walk(struct config *c, const struct config_key *key, size_t keys,
     const struct conf_stmt *st, size_t n, struct conf_errors *ce)
 {
 	int seen[CONFIG_KEYS_MAX] = {0}; /* line */
@@ -105,8 +102,7 @@ config_walk(struct config *c, const struct config_key *key, size_t keys,
 	}
 }
 
-void
-config_string(char **out, const struct conf_stmt *st, size_t w,
+void config_string(char **out, const struct conf_stmt *st, size_t w,
     struct conf_errors *ce)
 {
 	free(*out);
@@ -118,8 +114,7 @@ config_string(char **out, const struct conf_stmt *st, size_t w,
 		    st->word[0].s);
 }
 
-void
-config_path(char **out, const struct conf_stmt *st, size_t w,
+void config_path(char **out, const struct conf_stmt *st, size_t w,
     struct conf_errors *ce)
 {
 	const char *raw = st->word[w].s, *slash;
@@ -140,9 +135,8 @@ config_path(char **out, const struct conf_stmt *st, size_t w,
 	buf_free(&b);
 }
 
-void
-config_number(int *out, const struct conf_stmt *st, size_t w, int min, int max,
-    struct conf_errors *ce)
+void config_number(int *out, const struct conf_stmt *st, size_t w, int min,
+    int max, struct conf_errors *ce)
 {
 	int64_t x;
 
@@ -150,8 +144,7 @@ config_number(int *out, const struct conf_stmt *st, size_t w, int min, int max,
 		*out = (int)x;
 }
 
-char *
-config_who(const struct conf_stmt *st, size_t w, struct conf_errors *ce)
+char *config_who(const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 {
 	const char *raw = st->word[w].s;
 	struct err e = {0};
@@ -179,8 +172,8 @@ config_who(const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 	return s;
 }
 
-int
-config_host_port(const struct conf_stmt *st, size_t w, struct conf_errors *ce)
+int config_host_port(const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce)
 {
 	const char *s = st->word[w].s, *colon = strrchr(s, ':');
 	long port = 0;
@@ -201,9 +194,8 @@ config_host_port(const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 	return 0;
 }
 
-void *
-config_grow(void **array, size_t *n, size_t size, const struct conf_stmt *st,
-    struct conf_errors *ce)
+void *config_grow(void **array, size_t *n, size_t size,
+    const struct conf_stmt *st, struct conf_errors *ce)
 {
 	size_t room = 4;
 	void *p;

@@ -56,7 +56,7 @@ static int count_op(struct txn *t, struct err *e)
 
 static int note_fault(struct txn *t, int rc, const struct err *e)
 {
-	if (rc != 0 && e != NULL && e->kind == FAIL_TEMP)
+	if (rc != 0 && e->kind == FAIL_TEMP)
 		t->keys_away = true;
 	return rc;
 }
@@ -66,10 +66,18 @@ static int counted_sign(void *ctx, const unsigned char cert_sha256[32],
 {
 	struct txn *t = ctx;
 
+	int rc;
+
 	if (count_op(t, e) != 0)
 		return -1;
-	return note_fault(t, t->g->keys->sign(t->g->keys->ctx, cert_sha256,
-	    alg, attrs, sig, e), e);
+	rc = t->g->keys->sign(t->g->keys->ctx, cert_sha256, alg, attrs, sig,
+	    e);
+	/* The store has this key: keys will have it after its next start. */
+	if (rc != 0 && e->kind == FAIL_INPUT)
+		e->kind = FAIL_TEMP;
+	if (rc != 0 && e->kind == FAIL_POLICY)
+		t->keys_denied = true;
+	return note_fault(t, rc, e);
 }
 
 static int counted_open(void *ctx, const unsigned char cert_sha256[32],
@@ -209,6 +217,7 @@ static void leave_untouched(struct txn *t, const char *why)
 	t->v->sig_result = "neutral";
 	text_set(t->v->sig_step, sizeof(t->v->sig_step), "S62");
 	text_set(t->v->sig_reason, sizeof(t->v->sig_reason), why);
+	open_demand(t);
 }
 
 /* Beyond the caps of a header section. */
@@ -314,6 +323,7 @@ static void finish(struct verdict *v, uint64_t size_in)
 {
 	if (v->action == ACT_REJECTED || v->action == ACT_DEFERRED) {
 		drop_changes(v);
+		v->size_out = size_in;
 		set_outcomes(v, v->action == ACT_REJECTED ? OUT_REFUSED
 							  : OUT_DEFERRED);
 		return;
@@ -322,8 +332,6 @@ static void finish(struct verdict *v, uint64_t size_in)
 		set_outcomes(v, OUT_QUARANTINED);
 	else if (v->edits != 0 || v->body != NULL)
 		v->action = ACT_REPLACED;
-	if (v->size_out == 0)
-		v->size_out = size_in;
 }
 
 static int64_t clock_us(void)
@@ -370,6 +378,7 @@ void gateway_run(struct gateway *g, const struct envelope *env,
 	if (run(&t, e) != 0)
 		reply_set(v, t.keys_away ? REPLY_KEYS_AWAY : REPLY_INTERNAL,
 		    NULL);
+	v->size_out = txn_size_after(&t);
 	finish(v, v->size_in);
 	txn_free(&t);
 	v->timing_us = clock_us() - start;
@@ -395,7 +404,7 @@ void gateway_poisoned(const struct config *c, const struct envelope *env,
 		text_set(v->sig_reason, sizeof(v->sig_reason),
 		    "the message cannot be processed");
 		txn_warn(&t, "delivered untouched: processing died twice");
-		if (ar_insert(&t, "not processed", &e) != 0)
+		if (ar_insert(&t, true, "not processed", &e) != 0)
 			reply_set(v, REPLY_INTERNAL, NULL);
 	}
 	finish(v, 0);

@@ -44,12 +44,13 @@ struct txn {
 	/* the caller's operations, counted */
 	struct key_ops keys;
 	int key_ops;
-	bool keys_away; /* one failed for a time */
+	bool keys_away;	  /* one failed for a time */
+	bool keys_denied; /* keys gave no right to sign, against our plan */
 };
 
 /* ---- gateway.c ---- */
 
-/* One sentence (no newline) for the verdict; what is too much is left out. */
+/* One sentence (no newline) for the verdict; too many are left out. */
 #define TXN_WARNINGS 32768
 #define txn_warn(t, ...)                                                  \
 	do {                                                              \
@@ -108,11 +109,18 @@ int seal_run(struct txn *t, struct err *e) MUST_CHECK;
  * FAIL_INPUT when a field cannot stand in a header. */
 int install_entity(struct txn *t, const struct spool *entity, struct err *e)
     MUST_CHECK;
+/* Octets of the message once the verdict's edits are carried out. */
+uint64_t txn_size_after(const struct txn *t);
 
 /* ---- open.c ---- */
 
 /* The whole way of incoming mail. */
 int open_run(struct txn *t, struct err *e) MUST_CHECK;
+/*
+ * What the rules demand of incoming mail that was not worked on: no valid
+ * signature is known, and nothing was sealed for storage.
+ */
+void open_demand(struct txn *t);
 
 /* One entity within another: the message itself, or what was inside a
  * layer. */
@@ -175,8 +183,10 @@ int ar_strip(struct txn *t, struct err *e) MUST_CHECK;
 int ar_strip_unread(struct txn *t, struct err *e) MUST_CHECK;
 /* Is this value to be removed? raw_value as in the message. */
 bool ar_is_forged(const char *authserv_id, struct view raw_value);
-/* Insert ours, by the verdict; comment may be "". */
-int ar_insert(struct txn *t, const char *comment, struct err *e) MUST_CHECK;
+/* Insert ours, by the verdict; comment may be "". has_looked: signatures
+ * were looked for, so that "none" is a result. */
+int ar_insert(struct txn *t, bool has_looked, const char *comment,
+    struct err *e) MUST_CHECK;
 
 /* ---- store.c ---- */
 
@@ -184,5 +194,7 @@ int ar_insert(struct txn *t, const char *comment, struct err *e) MUST_CHECK;
 int store_run(struct txn *t, struct err *e) MUST_CHECK;
 /* Does any recipient's rule say store-encrypted? */
 bool store_wanted(const struct txn *t);
+/* The mail server is to hold the message: it may not be stored in clear. */
+void store_hold(struct txn *t, const char *why);
 
 #endif

@@ -277,6 +277,13 @@ static void apply_demand(struct txn *t)
 		t->v->action = ACT_QUARANTINED;
 }
 
+void open_demand(struct txn *t)
+{
+	if (store_wanted(t))
+		store_hold(t, "it was not worked on");
+	apply_demand(t);
+}
+
 static void set_outcomes(struct opening *o)
 {
 	struct verdict *v = o->t->v;
@@ -321,7 +328,7 @@ static int say_result(struct opening *o, struct err *e)
 		put_more(o, "encrypted, could not be opened here");
 	if (o->ver == NULL && !o->is_decrypted && !o->has_failed)
 		return 0;
-	return ar_insert(o->t, o->comment, e);
+	return ar_insert(o->t, o->may_verify, o->comment, e);
 }
 
 static void read_rules(struct opening *o)
@@ -403,7 +410,9 @@ int open_run(struct txn *t, struct err *e)
 	if (is_shared_with_sealing(t)) {
 		if (store_wanted(t))
 			reply_set(t->v, REPLY_DIFFERENT_BODIES, NULL);
-		return 0;
+		else
+			apply_demand(t);
+		return ar_strip(t, e);
 	}
 	o.t = t;
 	rc = process(&o, e);

@@ -30,6 +30,7 @@ struct planner {
 	/* the author, asked once */
 	bool asked;
 	bool may_sign;
+	bool is_refused; /* and said so already */
 	enum reply_case why_not;
 	char why_not_text[200];
 };
@@ -106,11 +107,19 @@ static bool has_defect(struct txn *t)
 
 /* ---- the author ---- */
 
+/* why: of the author that From names, or NULL. */
 static void cannot_sign(struct planner *pl, enum reply_case c,
-    const char *text)
+    const char *text, const char *why)
 {
+	struct buf b;
+
+	buf_init(&b, 4096);
+	buf_puts(&b, text);
+	if (why != NULL)
+		buf_printf(&b, " (%s)", why);
 	pl->why_not = c;
-	text_set(pl->why_not_text, sizeof(pl->why_not_text), text);
+	text_set(pl->why_not_text, sizeof(pl->why_not_text), buf_str(&b));
+	buf_free(&b);
 }
 
 static bool has_right(const struct txn *t)
@@ -137,13 +146,14 @@ static int find_signer(struct planner *pl, struct err *e)
 	    &pl->p->signer, e) != 0)
 		return -1;
 	if (pl->p->signer.cert == NULL) {
-		cannot_sign(pl, REPLY_NO_SIGNING_CERT,
-		    pl->p->signer.over_n == 0 ? "no certificate with a key"
-					      : pl->p->signer.over[0].reason);
+		cannot_sign(pl, REPLY_NO_SIGNING_CERT, t->from.text,
+		    pl->p->signer.over_n == 0
+			? "no certificate is known"
+			: pl->p->signer.over[0].reason);
 		return 0;
 	}
 	if (sign_alg(pl->p->signer.cert, NULL, &alg, &local) != 0) {
-		cannot_sign(pl, REPLY_ALGORITHM, local.msg);
+		cannot_sign(pl, REPLY_ALGORITHM, t->from.text, local.msg);
 		return 0;
 	}
 	pl->may_sign = true;
@@ -164,9 +174,9 @@ static int ask_author(struct planner *pl, struct err *e)
 	pl->asked = true;
 	if (!pl->t->has_from)
 		cannot_sign(pl, REPLY_MALFORMED, "a signed message needs "
-		    "exactly one author in From (RFC 8550 3)");
+		    "exactly one author in From (RFC 8550 3)", NULL);
 	else if (!has_right(pl->t))
-		cannot_sign(pl, REPLY_NOT_ALLOWED, pl->t->from.text);
+		cannot_sign(pl, REPLY_NOT_ALLOWED, pl->t->from.text, NULL);
 	else
 		return find_signer(pl, e);
 	return 0;
@@ -184,10 +194,13 @@ static void remark_sign_for(struct txn *t)
 
 /* Classes whose form must stay at the top of the message (RFC 6522, RFC
  * 8823 3.2, RFC 8460 3), or that are sealed already. */
-static bool is_to_be_left(enum msg_class c)
+static bool is_to_be_left(const struct txn *t)
 {
+	enum msg_class c = t->v->class;
+
 	return c == CLASS_DSN || c == CLASS_MDN || c == CLASS_REPORT ||
-	    c == CLASS_ACME || c == CLASS_PGP || c == CLASS_ENCRYPTED;
+	    c == CLASS_ACME || c == CLASS_ENCRYPTED ||
+	    t->sh.kind == SHAPE_PGP_ENCRYPTED;
 }
 
 static bool class_signs(const struct txn *t, const struct treatment *w)
@@ -196,6 +209,7 @@ static bool class_signs(const struct txn *t, const struct treatment *w)
 		return false; /* nobody speaks */
 	switch (t->v->class) {
 	case CLASS_SIGNED: /* no second signature */
+	case CLASS_PGP:
 	case CLASS_RESENT: /* the resender is not the author */
 		return false;
 	case CLASS_CALENDAR: /* readers of invitations cannot cope */
@@ -240,10 +254,13 @@ static int wish_sign(struct planner *pl, size_t i, struct err *e)
 		pl->form[i].digest = w->digest;
 		return 0;
 	}
-	if (w->sign_or == OR_MUST && pl->t->v->class != CLASS_AUTO)
-		refuse_rcpt(pl, i, pl->why_not, pl->why_not_text);
-	else
-		text_set(r->reason, sizeof(r->reason), pl->why_not_text);
+	text_set(r->reason, sizeof(r->reason), pl->why_not_text);
+	if (w->sign_or != OR_MUST || pl->t->v->class == CLASS_AUTO)
+		return 0;
+	/* it is the author's fault, the same for every recipient */
+	if (!pl->is_refused)
+		refuse(pl, pl->why_not, NULL, pl->why_not_text);
+	pl->is_refused = true;
 	return 0;
 }
 
@@ -272,7 +289,7 @@ static int wish(struct planner *pl, size_t i, struct err *e)
 	pl->form[i].seals = plan_seals(pl->t, i);
 	if (!pl->form[i].seals || pl->t->v->rcpt[i].wanted.pass)
 		return 0;
-	if (is_to_be_left(pl->t->v->class)) {
+	if (is_to_be_left(pl->t)) {
 		check_left(pl, i);
 		return 0;
 	}

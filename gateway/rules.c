@@ -12,8 +12,7 @@
 #include "gateway/config_int.h"
 #include "gateway/rules_int.h"
 
-const char *
-direction_str(enum direction d)
+const char *direction_str(enum direction d)
 {
 	switch (d) {
 	case DIR_OUTBOUND:
@@ -26,8 +25,7 @@ direction_str(enum direction d)
 	return "mixed";
 }
 
-static enum direction
-direction_at(const struct conf_stmt *st, size_t w)
+static enum direction direction_at(const struct conf_stmt *st, size_t w)
 {
 	for (int d = DIR_OUTBOUND; d <= DIR_INTERNAL; d++)
 		if (rules_word_is(st, w, direction_str((enum direction)d)))
@@ -36,8 +34,7 @@ direction_at(const struct conf_stmt *st, size_t w)
 }
 
 /* Words of the language may not name a group or a profile. */
-static bool
-is_reserved(const char *s)
+static bool is_reserved(const char *s)
 {
 	static const char *const word[] = {"from", "to", "envelope-from",
 		"authenticated", "network", "subject", "header", "attachment",
@@ -50,8 +47,7 @@ is_reserved(const char *s)
 	return strchr(s, '@') != NULL || *s == '\0';
 }
 
-static int
-check_name(const struct conf_stmt *st, struct conf_errors *ce)
+static int check_name(const struct conf_stmt *st, struct conf_errors *ce)
 {
 	if (st->words < 2 || is_reserved(st->word[1].s)) {
 		conf_error(ce, st, st->words < 2 ? 0 : 1,
@@ -62,8 +58,7 @@ check_name(const struct conf_stmt *st, struct conf_errors *ce)
 	return 0;
 }
 
-static void
-parse_group(struct rules *r, const struct conf_stmt *st,
+static void parse_group(struct rules *r, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	struct who_set *set;
@@ -97,8 +92,7 @@ parse_group(struct rules *r, const struct conf_stmt *st,
 	g->line = st->line;
 }
 
-const struct profile *
-rules_profile(const struct rules *r, const char *name)
+const struct profile *rules_profile(const struct rules *r, const char *name)
 {
 	for (size_t i = 0; i < r->profiles; i++)
 		if (strcmp(r->profile[i].name, name) == 0)
@@ -107,9 +101,8 @@ rules_profile(const struct rules *r, const char *name)
 }
 
 /* One word (and value) of a profile at w; returns the index after it. */
-static size_t
-parse_profile_word(struct profile *p, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce)
+static size_t parse_profile_word(struct profile *p, const struct conf_stmt *st,
+    size_t w, struct conf_errors *ce)
 {
 	const char *s;
 
@@ -133,8 +126,7 @@ parse_profile_word(struct profile *p, const struct conf_stmt *st, size_t w,
 	return w + 2;
 }
 
-static void
-parse_profile(struct rules *r, const struct conf_stmt *st,
+static void parse_profile(struct rules *r, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	struct profile *p;
@@ -168,8 +160,7 @@ parse_profile(struct rules *r, const struct conf_stmt *st,
 }
 
 /* The line as people read it: words apart by one blank. */
-static char *
-sentence(const struct conf_stmt *st)
+static char *sentence(const struct conf_stmt *st)
 {
 	struct buf b;
 	char *s = NULL;
@@ -189,15 +180,14 @@ sentence(const struct conf_stmt *st)
 	return s;
 }
 
-static void
-rule_wipe(struct rule *rule)
+static void rule_wipe(struct rule *rule)
 {
 	conditions_free(&rule->cond);
 	free(rule->text);
 }
 
-static void
-parse_also(struct rules *r, const struct conf_stmt *st, struct conf_errors *ce)
+static void parse_also(struct rules *r, const struct conf_stmt *st,
+    struct conf_errors *ce)
 {
 	struct rule rule = {0};
 	size_t w;
@@ -214,8 +204,8 @@ parse_also(struct rules *r, const struct conf_stmt *st, struct conf_errors *ce)
 	rule_wipe(&rule);
 }
 
-static void
-parse_rule(struct rules *r, const struct conf_stmt *st, struct conf_errors *ce)
+static void parse_rule(struct rules *r, const struct conf_stmt *st,
+    struct conf_errors *ce)
 {
 	struct rule *rule;
 	void *a = r->rule;
@@ -245,8 +235,8 @@ parse_rule(struct rules *r, const struct conf_stmt *st, struct conf_errors *ce)
 		*last = st->line;
 }
 
-static void
-parse_stmt(struct rules *r, const struct conf_stmt *st, struct conf_errors *ce)
+static void parse_stmt(struct rules *r, const struct conf_stmt *st,
+    struct conf_errors *ce)
 {
 	char q[ERR_QUOTED];
 	const char *s = st->word[0].s;
@@ -268,8 +258,7 @@ parse_stmt(struct rules *r, const struct conf_stmt *st, struct conf_errors *ce)
 }
 
 /* Each direction ends in a line without conditions. */
-static void
-check_last_lines(const struct rules *r, const char *path,
+static void check_last_lines(const struct rules *r, const char *path,
     struct conf_errors *ce)
 {
 	char nothing[] = "";
@@ -289,8 +278,7 @@ check_last_lines(const struct rules *r, const char *path,
 	}
 }
 
-int
-rules_read(struct rules **out, const char *path, const struct config *c,
+int rules_read(struct rules **out, const char *path, const struct config *c,
     struct conf_errors *ce)
 {
 	char nothing[] = "";
@@ -321,8 +309,7 @@ out:
 	return *out == NULL ? -1 : 0;
 }
 
-void
-rules_free(struct rules **rp)
+void rules_free(struct rules **rp)
 {
 	struct rules *r = *rp;
 
@@ -342,8 +329,7 @@ rules_free(struct rules **rp)
 	*rp = NULL;
 }
 
-size_t
-rules_count(const struct rules *r)
+size_t rules_count(const struct rules *r)
 {
 	return r->n;
 }

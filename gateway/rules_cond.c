@@ -17,15 +17,13 @@ static const char *const condition[] = {"from", "to", "envelope-from",
 	"authenticated", "network", "subject", "header", "attachment", "size",
 	"class"};
 
-bool
-rules_word_is(const struct conf_stmt *st, size_t w, const char *s)
+bool rules_word_is(const struct conf_stmt *st, size_t w, const char *s)
 {
 	return w < st->words && !st->word[w].quoted &&
 	    strcmp(st->word[w].s, s) == 0;
 }
 
-static bool
-is_condition(const struct conf_stmt *st, size_t w)
+static bool is_condition(const struct conf_stmt *st, size_t w)
 {
 	for (size_t i = 0; i < ARRAY_LEN(condition); i++)
 		if (rules_word_is(st, w, condition[i]))
@@ -34,15 +32,13 @@ is_condition(const struct conf_stmt *st, size_t w)
 }
 
 /* A value of the condition before it? */
-static bool
-is_value(const struct conf_stmt *st, size_t w)
+static bool is_value(const struct conf_stmt *st, size_t w)
 {
 	return w < st->words && !rules_word_is(st, w, ":") &&
 	    !rules_word_is(st, w, ",") && !is_condition(st, w);
 }
 
-const struct group *
-rules_group(const struct rules *r, const char *name)
+const struct group *rules_group(const struct rules *r, const char *name)
 {
 	for (size_t i = 0; i < r->groups; i++)
 		if (strcmp(r->group[i].name, name) == 0)
@@ -50,8 +46,7 @@ rules_group(const struct rules *r, const char *name)
 	return NULL;
 }
 
-static void
-add_who(struct who_set *set, enum who_kind kind, const char *text,
+static void add_who(struct who_set *set, enum who_kind kind, const char *text,
     const struct conf_stmt *st, struct conf_errors *ce)
 {
 	void *a = set->who;
@@ -68,9 +63,8 @@ add_who(struct who_set *set, enum who_kind kind, const char *text,
 }
 
 /* a@b, @b, @*.b */
-static void
-parse_pattern(struct who_set *set, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce)
+static void parse_pattern(struct who_set *set, const struct conf_stmt *st,
+    size_t w, struct conf_errors *ce)
 {
 	const char *raw = st->word[w].s;
 	char key[sizeof(((struct addr *)0)->text)];
@@ -102,9 +96,8 @@ parse_pattern(struct who_set *set, const struct conf_stmt *st, size_t w,
 }
 
 /* file "PATH": one pattern a line, relative to the rules file. */
-static void
-parse_list_file(struct who_set *set, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce)
+static void parse_list_file(struct who_set *set, const struct conf_stmt *st,
+    size_t w, struct conf_errors *ce)
 {
 	struct conf *list = NULL;
 	char *path = NULL;
@@ -128,8 +121,7 @@ parse_list_file(struct who_set *set, const struct conf_stmt *st, size_t w,
 	conf_free(&list);
 }
 
-static void
-add_set(struct who_set *set, const struct who_set *other,
+static void add_set(struct who_set *set, const struct who_set *other,
     const struct conf_stmt *st, struct conf_errors *ce)
 {
 	void *a = (void *)(uintptr_t)set->group;
@@ -142,9 +134,8 @@ add_set(struct who_set *set, const struct who_set *other,
 }
 
 /* Groups of a group become ours: the matcher looks one level deep. */
-static void
-add_group(struct rules *r, struct who_set *set, const struct conf_stmt *st,
-    size_t w, struct conf_errors *ce)
+static void add_group(struct rules *r, struct who_set *set,
+    const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 {
 	const struct group *g = rules_group(r, st->word[w].s);
 
@@ -158,8 +149,7 @@ add_group(struct rules *r, struct who_set *set, const struct conf_stmt *st,
 		add_set(set, g->set->group[i], st, ce);
 }
 
-size_t
-rules_parse_who(struct rules *r, struct who_set *set,
+size_t rules_parse_who(struct rules *r, struct who_set *set,
     const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 {
 	size_t first = w;
@@ -184,8 +174,7 @@ rules_parse_who(struct rules *r, struct who_set *set,
 	return w;
 }
 
-void
-who_set_free(struct who_set *s)
+void who_set_free(struct who_set *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		free(s->who[i].text);
@@ -194,9 +183,8 @@ who_set_free(struct who_set *s)
 	memset(s, 0, sizeof(*s));
 }
 
-static size_t
-parse_logins(struct conditions *c, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce)
+static size_t parse_logins(struct conditions *c, const struct conf_stmt *st,
+    size_t w, struct conf_errors *ce)
 {
 	for (; is_value(st, w); w++) {
 		void *a = (void *)(uintptr_t)c->login;
@@ -210,9 +198,8 @@ parse_logins(struct conditions *c, const struct conf_stmt *st, size_t w,
 	return w;
 }
 
-static size_t
-parse_networks(struct conditions *c, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce)
+static size_t parse_networks(struct conditions *c, const struct conf_stmt *st,
+    size_t w, struct conf_errors *ce)
 {
 	size_t first = w;
 
@@ -232,8 +219,7 @@ parse_networks(struct conditions *c, const struct conf_stmt *st, size_t w,
 	return w;
 }
 
-static bool
-is_class(const char *s)
+static bool is_class(const char *s)
 {
 	for (int c = CLASS_NORMAL; c <= CLASS_LIST; c++)
 		if (strcmp(class_str((enum msg_class)c), s) == 0)
@@ -242,8 +228,7 @@ is_class(const char *s)
 }
 
 /* Values of subject, header, attachment, size, class, checked only. */
-static size_t
-check_message_condition(const struct conf_stmt *st, size_t w,
+static size_t check_message_condition(const struct conf_stmt *st, size_t w,
     struct conf_errors *ce)
 {
 	const char *what = st->word[w].s;
@@ -272,8 +257,7 @@ check_message_condition(const struct conf_stmt *st, size_t w,
 	return w;
 }
 
-static bool
-is_message_condition(const struct conf_stmt *st, size_t w)
+static bool is_message_condition(const struct conf_stmt *st, size_t w)
 {
 	for (size_t i = 5; i < ARRAY_LEN(condition); i++)
 		if (rules_word_is(st, w, condition[i]))
@@ -282,8 +266,7 @@ is_message_condition(const struct conf_stmt *st, size_t w)
 }
 
 /* One condition at w that the envelope answers; 0: it is none. */
-static size_t
-parse_envelope_condition(struct rules *r, struct conditions *c,
+static size_t parse_envelope_condition(struct rules *r, struct conditions *c,
     const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 {
 	struct {
@@ -315,8 +298,7 @@ parse_envelope_condition(struct rules *r, struct conditions *c,
 	return 0;
 }
 
-size_t
-rules_parse_conditions(struct rules *r, struct rule *rule, bool also,
+size_t rules_parse_conditions(struct rules *r, struct rule *rule, bool also,
     const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 {
 	size_t first = w, next;
@@ -349,8 +331,7 @@ rules_parse_conditions(struct rules *r, struct rule *rule, bool also,
 	return w;
 }
 
-void
-conditions_free(struct conditions *c)
+void conditions_free(struct conditions *c)
 {
 	who_set_free(&c->from);
 	who_set_free(&c->to);

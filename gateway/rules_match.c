@@ -13,8 +13,7 @@ struct key {
 	const char *domain;
 };
 
-static void
-make_key(struct key *k, const struct addr *a)
+static void make_key(struct key *k, const struct addr *a)
 {
 	const char *at;
 
@@ -23,16 +22,14 @@ make_key(struct key *k, const struct addr *a)
 	k->domain = at == NULL ? "" : at + 1;
 }
 
-static bool
-is_subdomain(const char *d, const char *of)
+static bool is_subdomain(const char *d, const char *of)
 {
 	size_t n = strlen(d), m = strlen(of);
 
 	return n > m + 1 && d[n - m - 1] == '.' && strcmp(d + n - m, of) == 0;
 }
 
-static bool
-list_has(const struct who_set *s, const struct key *k)
+static bool list_has(const struct who_set *s, const struct key *k)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const struct who *w = &s->who[i];
@@ -48,8 +45,7 @@ list_has(const struct who_set *s, const struct key *k)
 	return false;
 }
 
-static bool
-set_has(const struct who_set *s, const struct key *k)
+static bool set_has(const struct who_set *s, const struct key *k)
 {
 	if (k->text[0] == '\0')
 		return false;
@@ -61,8 +57,7 @@ set_has(const struct who_set *s, const struct key *k)
 	return false;
 }
 
-static bool
-login_holds(const struct conditions *c, const char *login)
+static bool login_holds(const struct conditions *c, const char *login)
 {
 	if (login == NULL)
 		return false;
@@ -72,8 +67,7 @@ login_holds(const struct conditions *c, const char *login)
 	return c->logins == 0;
 }
 
-static bool
-network_holds(const struct conditions *c, const char *ip)
+static bool network_holds(const struct conditions *c, const char *ip)
 {
 	for (size_t i = 0; i < c->nets; i++)
 		if (net_has(&c->net[i], ip))
@@ -85,9 +79,8 @@ struct keys {
 	struct key from, envelope_from, to, stripped;
 };
 
-static bool
-conditions_hold(const struct conditions *c, const struct rule_input *in,
-    const struct keys *k)
+static bool conditions_hold(const struct conditions *c,
+    const struct rule_input *in, const struct keys *k)
 {
 	if (c->has_from && !set_has(&c->from, &k->from))
 		return false;
@@ -102,8 +95,8 @@ conditions_hold(const struct conditions *c, const struct rule_input *in,
 	return !c->has_network || network_holds(c, in->client_ip);
 }
 
-static void
-make_keys(struct keys *k, const struct rules *r, const struct rule_input *in)
+static void make_keys(struct keys *k, const struct rules *r,
+    const struct rule_input *in)
 {
 	struct addr plain;
 
@@ -122,8 +115,7 @@ make_keys(struct keys *k, const struct rules *r, const struct rule_input *in)
 	}
 }
 
-void
-rules_decide(const struct rules *r, const struct rule_input *in,
+void rules_decide(const struct rules *r, const struct rule_input *in,
     struct treatment *out, struct rule_ref *ref)
 {
 	struct keys k;

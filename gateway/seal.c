@@ -79,19 +79,23 @@ static int add_mime_fields(struct txn *t, const struct header *h,
 	return 0;
 }
 
-static uint64_t size_after(const struct txn *t)
+uint64_t txn_size_after(const struct txn *t)
 {
 	const struct verdict *v = t->v;
-	uint64_t n = spool_size(v->body) + t->h.text.n + 2;
+	uint64_t n = v->body == NULL ? spool_size(t->msg)
+				     : spool_size(v->body) + t->h.text.n + 2;
 
-	for (size_t i = 0; i < t->h.n; i++)
-		if (field_is_mime(&t->h.field[i]))
-			n -= t->h.field[i].whole.n;
 	for (size_t i = 0; i < v->edits; i++) {
-		if (v->edit[i].kind == EDIT_DELETE)
+		const struct edit *x = &v->edit[i];
+		const struct field *f;
+
+		if (x->kind == EDIT_DELETE) {
+			f = header_get(&t->h, x->name, (size_t)x->index - 1);
+			n -= f == NULL ? 0 : f->whole.n;
 			continue;
-		n += strlen(v->edit[i].name) + strlen(v->edit[i].value) + 3;
-		for (const char *s = v->edit[i].value; *s != '\0'; s++)
+		}
+		n += strlen(x->name) + strlen(x->value) + 3;
+		for (const char *s = x->value; *s != '\0'; s++)
 			n += *s == '\n'; /* a CR before it */
 	}
 	return n;
@@ -115,12 +119,21 @@ int install_entity(struct txn *t, const struct spool *entity, struct err *e)
 		goto out;
 	t->v->body = body;
 	body = NULL;
-	t->v->size_out = size_after(t);
+	t->v->size_out = txn_size_after(t);
 	rc = 0;
 out:
 	spool_free(&body);
 	header_free(&h);
 	return rc;
+}
+
+/* Whom the blind copies go to is nobody's business (RFC 5322 3.6.3). */
+static int delete_bcc(struct txn *t, struct err *e)
+{
+	for (size_t n = header_count(&t->h, "Bcc"); n > 0; n--)
+		if (verdict_delete(t->v, "Bcc", (int)n, e) != 0)
+			return -1;
+	return 0;
 }
 
 /* ---- making it ---- */
@@ -139,7 +152,10 @@ static int judge(struct maker *m, struct err *e)
 	if (e->kind != FAIL_INPUT && e->kind != FAIL_LIMIT &&
 	    e->kind != FAIL_POLICY)
 		return -1;
-	reply_from_err(m->t->v, e);
+	if (m->t->keys_denied)
+		reply_set(m->t->v, REPLY_NOT_ALLOWED, m->t->from.text);
+	else
+		reply_from_err(m->t->v, e);
 	err_clear(e);
 	return 0;
 }
@@ -245,6 +261,8 @@ static int make(struct maker *m, struct err *e)
 		return -1;
 	if (v->code != 0)
 		return 0;
+	if (delete_bcc(m->t, e) != 0)
+		return -1;
 	if (install_entity(m->t, m->entity, e) != 0)
 		return judge(m, e);
 	if (v->size_out > m->t->g->config->max_message) {

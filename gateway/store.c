@@ -100,7 +100,7 @@ out:
 
 /* Neither in clear to the mailbox nor lost nor back to a stranger who can
  * do nothing about it: the mail server holds it. */
-static void hold(struct txn *t, const char *why)
+void store_hold(struct txn *t, const char *why)
 {
 	t->v->action = ACT_QUARANTINED;
 	txn_warn(t, "held, not stored in clear: %s", why);
@@ -129,7 +129,7 @@ int store_run(struct txn *t, struct err *e)
 	if (choose_all(t, &all, e) != 0)
 		return -1;
 	if (!all) {
-		hold(t, "a recipient has no usable certificate");
+		store_hold(t, "a recipient has no usable certificate");
 		return 0;
 	}
 	to = calloc(t->v->rcpts, sizeof(*to));
@@ -146,7 +146,7 @@ int store_run(struct txn *t, struct err *e)
 	if (e->kind != FAIL_INPUT && e->kind != FAIL_LIMIT &&
 	    e->kind != FAIL_POLICY)
 		return -1;
-	hold(t, e->msg);
+	store_hold(t, e->msg);
 	err_clear(e);
 	return 0;
 }

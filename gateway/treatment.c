@@ -52,20 +52,17 @@ struct parser {
 	unsigned sides; /* of all words so far */
 };
 
-static bool *
-flag_of(struct treatment *t, const struct word *k)
+static bool *flag_of(struct treatment *t, const struct word *k)
 {
 	return (bool *)((char *)t + k->flag);
 }
 
-static bool
-flag_is_set(const struct treatment *t, const struct word *k)
+static bool flag_is_set(const struct treatment *t, const struct word *k)
 {
 	return *(const bool *)((const char *)t + k->flag);
 }
 
-static enum or_else
-or_of(const struct treatment *t, const struct word *k)
+static enum or_else or_of(const struct treatment *t, const struct word *k)
 {
 	if (k->or_flag == 0)
 		return OR_MUST;
@@ -73,8 +70,7 @@ or_of(const struct treatment *t, const struct word *k)
 	    k->or_flag);
 }
 
-static const struct word *
-find_word(const char *s)
+static const struct word *find_word(const char *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(word); i++)
 		if (strcmp(word[i].s, s) == 0)
@@ -82,8 +78,7 @@ find_word(const char *s)
 	return NULL;
 }
 
-static void
-check_side(struct parser *p, enum side side, size_t w)
+static void check_side(struct parser *p, enum side side, size_t w)
 {
 	const char *s = p->st->word[w].s;
 
@@ -97,8 +92,7 @@ check_side(struct parser *p, enum side side, size_t w)
 		p->sides |= (unsigned)side;
 }
 
-static bool
-is_listed(const char *list, const char *s)
+static bool is_listed(const char *list, const char *s)
 {
 	size_t n = strlen(s);
 
@@ -109,8 +103,7 @@ is_listed(const char *list, const char *s)
 }
 
 /* "or X" after the word k; w is at "or". Returns the index after it. */
-static size_t
-parse_or(struct parser *p, const struct word *k, size_t w)
+static size_t parse_or(struct parser *p, const struct word *k, size_t w)
 {
 	const char *s;
 	enum or_else *slot;
@@ -141,8 +134,7 @@ parse_or(struct parser *p, const struct word *k, size_t w)
 	return w + 2;
 }
 
-static size_t
-parse_flag(struct parser *p, const struct word *k, size_t w)
+static size_t parse_flag(struct parser *p, const struct word *k, size_t w)
 {
 	bool *flag = flag_of(&p->rule->treatment, k);
 
@@ -159,8 +151,7 @@ parse_flag(struct parser *p, const struct word *k, size_t w)
 	return w + 1;
 }
 
-static size_t
-parse_profile(struct parser *p, size_t w)
+static size_t parse_profile(struct parser *p, size_t w)
 {
 	struct treatment *t = &p->rule->treatment;
 	const struct profile *pr;
@@ -184,8 +175,7 @@ parse_profile(struct parser *p, size_t w)
 	return w + 2;
 }
 
-static size_t
-parse_protect(struct parser *p, size_t w)
+static size_t parse_protect(struct parser *p, size_t w)
 {
 	struct treatment *t = &p->rule->treatment;
 	const char *s = w + 1 < p->st->words ? p->st->word[w + 1].s : "";
@@ -205,8 +195,7 @@ parse_protect(struct parser *p, size_t w)
 	return w + 2;
 }
 
-static size_t
-parse_refuse(struct parser *p, size_t w)
+static size_t parse_refuse(struct parser *p, size_t w)
 {
 	struct treatment *t = &p->rule->treatment;
 
@@ -223,8 +212,7 @@ parse_refuse(struct parser *p, size_t w)
 	return w + 2;
 }
 
-static size_t
-parse_one(struct parser *p, size_t w)
+static size_t parse_one(struct parser *p, size_t w)
 {
 	const struct word *k;
 
@@ -250,8 +238,7 @@ parse_one(struct parser *p, size_t w)
 }
 
 /* How many treatments does the line have? For pass and refuse. */
-static int
-count(const struct treatment *t)
+static int count(const struct treatment *t)
 {
 	int n = t->refuse != NULL;
 
@@ -262,8 +249,7 @@ count(const struct treatment *t)
 	return n;
 }
 
-static void
-check_together(struct parser *p, bool also, size_t w)
+static void check_together(struct parser *p, bool also, size_t w)
 {
 	const struct treatment *t = &p->rule->treatment;
 	const char *why = NULL;
@@ -288,8 +274,7 @@ check_together(struct parser *p, bool also, size_t w)
 		conf_error(p->ce, p->st, w, "%s", why);
 }
 
-void
-rules_parse_treatments(const struct rules *r, struct rule *rule, bool also,
+void rules_parse_treatments(const struct rules *r, struct rule *rule, bool also,
     const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 {
 	struct parser p = {r, rule, st, ce, 0};
@@ -323,16 +308,14 @@ rules_parse_treatments(const struct rules *r, struct rule *rule, bool also,
 	check_together(&p, also, first);
 }
 
-static void
-put_word(struct buf *out, size_t start, const char *s)
+static void put_word(struct buf *out, size_t start, const char *s)
 {
 	if (out->n > start)
 		buf_puts(out, ", ");
 	buf_puts(out, s);
 }
 
-void
-treatment_print(const struct treatment *t, struct buf *out)
+void treatment_print(const struct treatment *t, struct buf *out)
 {
 	size_t start = out->n;
 

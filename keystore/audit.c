@@ -6,9 +6,8 @@
  */
 #include "keystore/keystore_int.h"
 
-int
-keystore_audit_add(struct keystore *ks, const char *id, int64_t when,
-    const char *queue_id, struct view json, struct err *e)
+int keystore_audit_add(struct keystore *ks, const char *id, int64_t when, const
+    char *queue_id, struct view json, struct err *e)
 {
 	sqlite3_stmt *st;
 	bool began;
@@ -30,8 +29,7 @@ keystore_audit_add(struct keystore *ks, const char *id, int64_t when,
 }
 
 /* 1 found and appended, 0 not there, -1. */
-static int
-get_json(struct keystore *ks, enum ks_stmt which, const char *id,
+static int get_json(struct keystore *ks, enum ks_stmt which, const char *id,
     struct buf *out, struct err *e)
 {
 	sqlite3_stmt *st = ks_stmt(ks, which, e);
@@ -48,8 +46,7 @@ get_json(struct keystore *ks, enum ks_stmt which, const char *id,
 	return buf_ok(out, e) != 0 ? -1 : 1;
 }
 
-int
-keystore_audit_get(struct keystore *ks, const char *id, struct buf *out,
+int keystore_audit_get(struct keystore *ks, const char *id, struct buf *out,
     struct err *e)
 {
 	char quoted[ERR_QUOTED];
@@ -65,8 +62,7 @@ keystore_audit_get(struct keystore *ks, const char *id, struct buf *out,
 	return rc < 0 ? -1 : 0;
 }
 
-int
-keystore_audit_expire(struct keystore *ks, int64_t before, size_t *dropped,
+int keystore_audit_expire(struct keystore *ks, int64_t before, size_t *dropped,
     struct err *e)
 {
 	sqlite3_stmt *st;

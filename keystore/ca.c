@@ -30,8 +30,7 @@ struct issuing {
 	X509 *x;
 };
 
-static void
-free_issuing(struct issuing *is)
+static void free_issuing(struct issuing *is)
 {
 	cert_free(&is->ca);
 	EVP_PKEY_free(is->ca_key);
@@ -53,8 +52,7 @@ static const struct {
 	{ "ec:p384", "P-384", 0 },
 };
 
-static int
-make_key(EVP_PKEY **out, const char *algorithm, struct err *e)
+static int make_key(EVP_PKEY **out, const char *algorithm, struct err *e)
 {
 	char quoted[ERR_QUOTED];
 	size_t i;
@@ -79,8 +77,7 @@ make_key(EVP_PKEY **out, const char *algorithm, struct err *e)
 /* ---- the certificate ---- */
 
 /* 127 random bits, never negative, never zero (RFC 5280 4.1.2.2). */
-static int
-set_serial(X509 *x)
+static int set_serial(X509 *x)
 {
 	unsigned char raw[16];
 	BIGNUM *bn;
@@ -95,8 +92,7 @@ set_serial(X509 *x)
 	return ok;
 }
 
-static int
-set_times(X509 *x, int64_t from, int64_t until)
+static int set_times(X509 *x, int64_t from, int64_t until)
 {
 	ASN1_TIME *a = ASN1_TIME_set(NULL, (time_t)from);
 	ASN1_TIME *b = ASN1_TIME_set(NULL, (time_t)until);
@@ -109,8 +105,7 @@ set_times(X509 *x, int64_t from, int64_t until)
 	return ok;
 }
 
-static int
-set_common_name(X509_NAME *name, const char *cn)
+static int set_common_name(X509_NAME *name, const char *cn)
 {
 	return X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
 	    (const unsigned char *)cn, -1, -1, 0);
@@ -118,8 +113,7 @@ set_common_name(X509_NAME *name, const char *cn)
 
 /* Extensions from constant texts only: their little language is no place
  * for what people type. */
-static int
-add_text_ext(X509 *x, X509 *issuer, int nid, const char *constant)
+static int add_text_ext(X509 *x, X509 *issuer, int nid, const char *constant)
 {
 	X509_EXTENSION *ext;
 	X509V3_CTX ctx;
@@ -132,8 +126,7 @@ add_text_ext(X509 *x, X509 *issuer, int nid, const char *constant)
 	return ok;
 }
 
-static int
-make_smtp_utf8(GENERAL_NAME *gn, const char *address)
+static int make_smtp_utf8(GENERAL_NAME *gn, const char *address)
 {
 	ASN1_OBJECT *oid = OBJ_nid2obj(NID_id_on_SmtpUTF8Mailbox);
 	ASN1_UTF8STRING *s = ASN1_UTF8STRING_new();
@@ -152,8 +145,7 @@ make_smtp_utf8(GENERAL_NAME *gn, const char *address)
 	return 0;
 }
 
-static int
-make_rfc822(GENERAL_NAME *gn, const char *address)
+static int make_rfc822(GENERAL_NAME *gn, const char *address)
 {
 	ASN1_IA5STRING *s = ASN1_IA5STRING_new();
 
@@ -167,8 +159,7 @@ make_rfc822(GENERAL_NAME *gn, const char *address)
 
 /* rfc822Name, or SmtpUTF8Mailbox when the local part needs it (RFC 9598
  * 3). */
-static int
-add_address(X509 *x, const struct addr *a)
+static int add_address(X509 *x, const struct addr *a)
 {
 	GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
 	GENERAL_NAME *gn = GENERAL_NAME_new();
@@ -187,8 +178,8 @@ add_address(X509 *x, const struct addr *a)
 	return ok == 1;
 }
 
-static int
-begin_cert(struct issuing *is, int64_t from, int64_t until, struct err *e)
+static int begin_cert(struct issuing *is, int64_t from, int64_t until, struct
+    err *e)
 {
 	is->x = X509_new();
 	if (is->x == NULL || X509_set_version(is->x, X509_VERSION_3) != 1 ||
@@ -200,8 +191,7 @@ begin_cert(struct issuing *is, int64_t from, int64_t until, struct err *e)
 
 /* Sign, and read back what was made: no certificate leaves us that our own
  * reader would refuse. */
-static int
-finish_cert(struct issuing *is, EVP_PKEY *signer, struct cert **out,
+static int finish_cert(struct issuing *is, EVP_PKEY *signer, struct cert **out,
     struct err *e)
 {
 	const EVP_MD *md = EVP_PKEY_get_bits(signer) == 384 ? EVP_sha384() :
@@ -220,8 +210,7 @@ finish_cert(struct issuing *is, EVP_PKEY *signer, struct cert **out,
 
 /* ---- the CA ---- */
 
-static int
-make_root(struct issuing *is, const char *name, struct cert **out,
+static int make_root(struct issuing *is, const char *name, struct cert **out,
     struct err *e)
 {
 	int64_t now = (int64_t)time(NULL);
@@ -243,9 +232,8 @@ make_root(struct issuing *is, const char *name, struct cert **out,
 	return finish_cert(is, is->key, out, e);
 }
 
-static int
-store_root(struct keystore *ks, struct view secret, struct issuing *is,
-    const struct cert *root, struct err *e)
+static int store_root(struct keystore *ks, struct view secret, struct issuing
+    *is, const struct cert *root, struct err *e)
 {
 	bool added;
 
@@ -256,9 +244,8 @@ store_root(struct keystore *ks, struct view secret, struct issuing *is,
 	return ks_meta_set(ks, CA_META, 1, cert_sha256_hex(root), e);
 }
 
-int
-ca_init(struct keystore *ks, struct view secret, const char *name,
-    struct err *e)
+int ca_init(struct keystore *ks, struct view secret, const char *name, struct
+    err *e)
 {
 	struct issuing is = { .ks = ks };
 	struct cert *root = NULL;
@@ -288,8 +275,7 @@ out:
 	return rc;
 }
 
-static int
-load_ca(struct issuing *is, struct view secret, struct err *e)
+static int load_ca(struct issuing *is, struct view secret, struct err *e)
 {
 	unsigned char sha256[32];
 	struct buf hex, sealed, pkcs8;
@@ -325,8 +311,7 @@ out:
 /* ---- end entities ---- */
 
 /* KU by use and kind of key (RFC 8550 4.4.2). */
-static const char *
-key_usage(unsigned use, bool is_ec)
+static const char *key_usage(unsigned use, bool is_ec)
 {
 	switch (use & (KS_SIGN | KS_ENCRYPT)) {
 	case KS_SIGN:
@@ -340,8 +325,7 @@ key_usage(unsigned use, bool is_ec)
 	}
 }
 
-static int
-add_leaf_extensions(struct issuing *is, const struct ca_request *rq)
+static int add_leaf_extensions(struct issuing *is, const struct ca_request *rq)
 {
 	X509 *ca = cert_x509(is->ca);
 	bool is_ec = EVP_PKEY_is_a(is->key, "EC") == 1;
@@ -359,9 +343,8 @@ add_leaf_extensions(struct issuing *is, const struct ca_request *rq)
 	    add_address(is->x, &rq->email) == 1;
 }
 
-static int
-make_leaf(struct issuing *is, const struct ca_request *rq, struct cert **out,
-    struct err *e)
+static int make_leaf(struct issuing *is, const struct ca_request *rq, struct
+    cert **out, struct err *e)
 {
 	int64_t from = rq->not_before != 0 ? rq->not_before :
 	    (int64_t)time(NULL);
@@ -385,8 +368,7 @@ make_leaf(struct issuing *is, const struct ca_request *rq, struct cert **out,
 	return finish_cert(is, is->ca_key, out, e);
 }
 
-static int
-check_request(const struct ca_request *rq, struct err *e)
+static int check_request(const struct ca_request *rq, struct err *e)
 {
 	if (rq->days < 1 || rq->days > CA_DAYS)
 		return err_set(e, FAIL_INPUT, "days: %d, want 1 to %d",
@@ -398,9 +380,8 @@ check_request(const struct ca_request *rq, struct err *e)
 	return 0;
 }
 
-int
-ca_issue(struct keystore *ks, struct view secret,
-    const struct ca_request *rq, struct cert **out, struct err *e)
+int ca_issue(struct keystore *ks, struct view secret, const struct ca_request
+    *rq, struct cert **out, struct err *e)
 {
 	struct issuing is = { .ks = ks };
 	struct cert *c = NULL;

@@ -26,8 +26,7 @@ struct lru {
 	lru_drop *drop;
 };
 
-struct lru *
-lru_new(size_t max, lru_drop *drop)
+struct lru *lru_new(size_t max, lru_drop *drop)
 {
 	struct lru *l;
 
@@ -47,8 +46,7 @@ lru_new(size_t max, lru_drop *drop)
 	return l;
 }
 
-static struct node **
-find_slot(struct lru *l, const unsigned char key[32])
+static struct node **find_slot(struct lru *l, const unsigned char key[32])
 {
 	struct node **p;
 	uint64_t h;
@@ -60,8 +58,7 @@ find_slot(struct lru *l, const unsigned char key[32])
 	return p;
 }
 
-static void
-unlink_use(struct lru *l, struct node *n)
+static void unlink_use(struct lru *l, struct node *n)
 {
 	if (n->newer != NULL)
 		n->newer->older = n->older;
@@ -74,8 +71,7 @@ unlink_use(struct lru *l, struct node *n)
 	n->older = n->newer = NULL;
 }
 
-static void
-link_newest(struct lru *l, struct node *n)
+static void link_newest(struct lru *l, struct node *n)
 {
 	n->older = l->newest;
 	if (l->newest != NULL)
@@ -85,8 +81,7 @@ link_newest(struct lru *l, struct node *n)
 		l->oldest = n;
 }
 
-static void
-remove_node(struct lru *l, struct node *n)
+static void remove_node(struct lru *l, struct node *n)
 {
 	struct node **slot = find_slot(l, n->key);
 
@@ -97,8 +92,7 @@ remove_node(struct lru *l, struct node *n)
 	free(n);
 }
 
-void *
-lru_get(struct lru *l, const unsigned char key[32])
+void *lru_get(struct lru *l, const unsigned char key[32])
 {
 	struct node *n = *find_slot(l, key);
 
@@ -111,8 +105,7 @@ lru_get(struct lru *l, const unsigned char key[32])
 	return n->value;
 }
 
-void
-lru_put(struct lru *l, const unsigned char key[32], void *take_value)
+void lru_put(struct lru *l, const unsigned char key[32], void *take_value)
 {
 	struct node *n = *find_slot(l, key);
 	struct node **slot;
@@ -135,15 +128,13 @@ lru_put(struct lru *l, const unsigned char key[32], void *take_value)
 	l->n++;
 }
 
-void
-lru_clear(struct lru *l)
+void lru_clear(struct lru *l)
 {
 	while (l->oldest != NULL)
 		remove_node(l, l->oldest);
 }
 
-void
-lru_free(struct lru **l)
+void lru_free(struct lru **l)
 {
 	if (*l == NULL)
 		return;

@@ -17,8 +17,7 @@
 #include "util/log.h"
 
 
-int
-ks_db_fail(struct keystore *ks, const char *what, struct err *e)
+int ks_db_fail(struct keystore *ks, const char *what, struct err *e)
 {
 	int code = sqlite3_errcode(ks->db) & 0xff;
 	const char *text = sqlite3_errmsg(ks->db);
@@ -51,8 +50,7 @@ ks_db_fail(struct keystore *ks, const char *what, struct err *e)
 	return err_set(e, kind, "keystore: %s: %s", what, text);
 }
 
-sqlite3_stmt *
-ks_stmt(struct keystore *ks, enum ks_stmt which, struct err *e)
+sqlite3_stmt *ks_stmt(struct keystore *ks, enum ks_stmt which, struct err *e)
 {
 	sqlite3_stmt *st = ks->stmt[which];
 
@@ -70,8 +68,7 @@ ks_stmt(struct keystore *ks, enum ks_stmt which, struct err *e)
 	return st;
 }
 
-int
-ks_step(struct keystore *ks, sqlite3_stmt *st, struct err *e)
+int ks_step(struct keystore *ks, sqlite3_stmt *st, struct err *e)
 {
 	int rc = sqlite3_step(st);
 
@@ -84,8 +81,7 @@ ks_step(struct keystore *ks, sqlite3_stmt *st, struct err *e)
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
-int
-ks_run(struct keystore *ks, sqlite3_stmt *st, struct err *e)
+int ks_run(struct keystore *ks, sqlite3_stmt *st, struct err *e)
 {
 	int rc = ks_step(ks, st, e);
 
@@ -96,16 +92,14 @@ ks_run(struct keystore *ks, sqlite3_stmt *st, struct err *e)
 	return rc;
 }
 
-void
-ks_bind_view(sqlite3_stmt *st, int i, struct view v)
+void ks_bind_view(sqlite3_stmt *st, int i, struct view v)
 {
 	/* A NULL pointer would bind NULL, which equals nothing. */
 	sqlite3_bind_blob64(st, i, v.p != NULL ? (const void *)v.p : "", v.n,
 	    SQLITE_TRANSIENT);
 }
 
-struct view
-ks_column(sqlite3_stmt *st, int i)
+struct view ks_column(sqlite3_stmt *st, int i)
 {
 	const void *p = sqlite3_column_blob(st, i);
 
@@ -114,16 +108,15 @@ ks_column(sqlite3_stmt *st, int i)
 
 /* ---- transactions ---- */
 
-static int
-exec(struct keystore *ks, const char *sql, const char *what, struct err *e)
+static int exec(struct keystore *ks, const char *sql, const char *what, struct
+    err *e)
 {
 	if (sqlite3_exec(ks->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return ks_db_fail(ks, what, e);
 	return 0;
 }
 
-static void
-drop_caches(struct keystore *ks)
+static void drop_caches(struct keystore *ks)
 {
 	lru_clear(ks->paths);
 	lru_clear(ks->select);
@@ -134,8 +127,7 @@ drop_caches(struct keystore *ks)
  * they came from may be deleted next. Audit records of mail need not cost a
  * flush each; a power cut may take the last ones, consistently.
  */
-static int
-set_durable(struct keystore *ks, bool durable, struct err *e)
+static int set_durable(struct keystore *ks, bool durable, struct err *e)
 {
 	if (ks->durable == durable)
 		return 0;
@@ -146,8 +138,7 @@ set_durable(struct keystore *ks, bool durable, struct err *e)
 	return 0;
 }
 
-static int
-begin(struct keystore *ks, bool durable, struct err *e)
+static int begin(struct keystore *ks, bool durable, struct err *e)
 {
 	sqlite3_stmt *st;
 
@@ -165,14 +156,12 @@ begin(struct keystore *ks, bool durable, struct err *e)
 	return 0;
 }
 
-int
-keystore_begin(struct keystore *ks, struct err *e)
+int keystore_begin(struct keystore *ks, struct err *e)
 {
 	return begin(ks, true, e);
 }
 
-int
-keystore_commit(struct keystore *ks, struct err *e)
+int keystore_commit(struct keystore *ks, struct err *e)
 {
 	sqlite3_stmt *st = ks_stmt(ks, ST_COMMIT, e);
 
@@ -184,8 +173,7 @@ keystore_commit(struct keystore *ks, struct err *e)
 	return 0;
 }
 
-void
-keystore_rollback(struct keystore *ks)
+void keystore_rollback(struct keystore *ks)
 {
 	struct err e = { 0 };
 	sqlite3_stmt *st;
@@ -202,15 +190,13 @@ keystore_rollback(struct keystore *ks)
 		log_err("event=keystore-rollback error=\"%s\"", e.msg);
 }
 
-int
-ks_change(struct keystore *ks, bool *began, bool durable, struct err *e)
+int ks_change(struct keystore *ks, bool *began, bool durable, struct err *e)
 {
 	*began = !ks->in_tx;
 	return ks->in_tx ? 0 : begin(ks, durable, e);
 }
 
-int
-ks_end(struct keystore *ks, bool began, int rc, struct err *e)
+int ks_end(struct keystore *ks, bool began, int rc, struct err *e)
 {
 	if (!began)
 		return rc;
@@ -223,9 +209,8 @@ ks_end(struct keystore *ks, bool began, int rc, struct err *e)
 
 /* ---- meta ---- */
 
-int
-ks_meta_get(struct keystore *ks, const char *name, int64_t *number,
-    struct buf *text, bool *found, struct err *e)
+int ks_meta_get(struct keystore *ks, const char *name, int64_t *number, struct
+    buf *text, bool *found, struct err *e)
 {
 	sqlite3_stmt *st = ks_stmt(ks, ST_META_GET, e);
 	int rc;
@@ -246,9 +231,8 @@ ks_meta_get(struct keystore *ks, const char *name, int64_t *number,
 	return text != NULL ? buf_ok(text, e) : 0;
 }
 
-int
-ks_meta_set(struct keystore *ks, const char *name, int64_t number,
-    const char *text, struct err *e)
+int ks_meta_set(struct keystore *ks, const char *name, int64_t number, const
+    char *text, struct err *e)
 {
 	sqlite3_stmt *st = ks_stmt(ks, ST_META_SET, e);
 
@@ -260,8 +244,7 @@ ks_meta_set(struct keystore *ks, const char *name, int64_t number,
 	return ks_run(ks, st, e);
 }
 
-int
-ks_bump(struct keystore *ks, bool trust, struct err *e)
+int ks_bump(struct keystore *ks, bool trust, struct err *e)
 {
 	static const char *const name[] = { "generation", "trust" };
 	sqlite3_stmt *st;
@@ -282,8 +265,7 @@ ks_bump(struct keystore *ks, bool trust, struct err *e)
 	return 0;
 }
 
-int
-keystore_refresh(struct keystore *ks, struct err *e)
+int keystore_refresh(struct keystore *ks, struct err *e)
 {
 	int64_t generation, trust;
 	bool found;
@@ -307,16 +289,14 @@ keystore_refresh(struct keystore *ks, struct err *e)
 
 /* ---- opening ---- */
 
-static void
-drop_cert(void *value)
+static void drop_cert(void *value)
 {
 	struct cert *c = value;
 
 	cert_free(&c);
 }
 
-static struct keystore *
-new_handle(enum ks_mode mode)
+static struct keystore *new_handle(enum ks_mode mode)
 {
 	struct keystore *ks = calloc(1, sizeof(*ks));
 
@@ -331,8 +311,8 @@ new_handle(enum ks_mode mode)
 	return ks;
 }
 
-static int
-open_file(struct keystore *ks, const char *path, int flags, struct err *e)
+static int open_file(struct keystore *ks, const char *path, int flags, struct
+    err *e)
 {
 	int one = 1;
 
@@ -353,8 +333,7 @@ open_file(struct keystore *ks, const char *path, int flags, struct err *e)
 	return 0;
 }
 
-int
-keystore_create(const char *path, struct err *e)
+int keystore_create(const char *path, struct err *e)
 {
 	struct keystore *ks = NULL;
 	int fd, rc = -1;
@@ -392,8 +371,7 @@ out:
 }
 
 /* Only a regular file, no link: nobody redirects the store (A64). */
-static int
-check_file(const char *path, struct err *e)
+static int check_file(const char *path, struct err *e)
 {
 	struct stat st;
 
@@ -405,8 +383,7 @@ check_file(const char *path, struct err *e)
 	return 0;
 }
 
-static int
-check_schema(struct keystore *ks, const char *path, struct err *e)
+static int check_schema(struct keystore *ks, const char *path, struct err *e)
 {
 	sqlite3_stmt *st = NULL;
 	int64_t version = 0;
@@ -431,8 +408,7 @@ check_schema(struct keystore *ks, const char *path, struct err *e)
 	return 0;
 }
 
-static int
-open_and_check(struct keystore *ks, const char *path, struct err *e)
+static int open_and_check(struct keystore *ks, const char *path, struct err *e)
 {
 	if (check_file(path, e) != 0)
 		return -1;
@@ -450,8 +426,7 @@ open_and_check(struct keystore *ks, const char *path, struct err *e)
 	return exec(ks, "PRAGMA foreign_keys = 1", "open", e);
 }
 
-int
-keystore_open(struct keystore **out, const char *path, enum ks_mode mode,
+int keystore_open(struct keystore **out, const char *path, enum ks_mode mode,
     struct err *e)
 {
 	struct keystore *ks;
@@ -468,8 +443,7 @@ keystore_open(struct keystore **out, const char *path, enum ks_mode mode,
 	return 0;
 }
 
-void
-keystore_close(struct keystore **ks)
+void keystore_close(struct keystore **ks)
 {
 	size_t i;
 

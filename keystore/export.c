@@ -19,9 +19,8 @@
 
 /* The chain as it was or will be valid: a certificate that has expired
  * still had one. */
-static int
-find_chain(struct keystore *ks, const struct cert *c, struct path *path,
-    struct cert **anchor, struct err *e)
+static int find_chain(struct keystore *ks, const struct cert *c, struct path
+    *path, struct cert **anchor, struct err *e)
 {
 	int64_t at = (int64_t)time(NULL);
 
@@ -32,8 +31,7 @@ find_chain(struct keystore *ks, const struct cert *c, struct path *path,
 	return ks_path_anchor(ks, c, at, path, anchor, e);
 }
 
-static int
-put_pem(const struct cert *c, struct buf *out, struct err *e)
+static int put_pem(const struct cert *c, struct buf *out, struct err *e)
 {
 	BIO *bio;
 	char *text;
@@ -52,8 +50,7 @@ put_pem(const struct cert *c, struct buf *out, struct err *e)
 	return rc;
 }
 
-int
-export_pem(struct keystore *ks, const struct cert *c, bool with_chain,
+int export_pem(struct keystore *ks, const struct cert *c, bool with_chain,
     struct buf *out, struct err *e)
 {
 	struct path path = { 0 };
@@ -74,9 +71,8 @@ export_pem(struct keystore *ks, const struct cert *c, bool with_chain,
 	return rc;
 }
 
-static int
-load_key(struct keystore *ks, struct view secret, const struct cert *c,
-    EVP_PKEY **key, struct err *e)
+static int load_key(struct keystore *ks, struct view secret, const struct cert
+    *c, EVP_PKEY **key, struct err *e)
 {
 	struct buf sealed, pkcs8;
 	int rc;
@@ -113,8 +109,7 @@ fail:
 	return NULL;
 }
 
-static int
-put_p12(PKCS12 *p12, struct buf *out, struct err *e)
+static int put_p12(PKCS12 *p12, struct buf *out, struct err *e)
 {
 	unsigned char *der = NULL;
 	int n = i2d_PKCS12(p12, &der);
@@ -126,8 +121,7 @@ put_p12(PKCS12 *p12, struct buf *out, struct err *e)
 	return buf_ok(out, e);
 }
 
-static int
-make_p12(EVP_PKEY *key, const struct cert *c, STACK_OF(X509) *chain,
+static int make_p12(EVP_PKEY *key, const struct cert *c, STACK_OF(X509) *chain,
     const char *password, struct buf *out, struct err *e)
 {
 	const char *name = cert_addresses(c) > 0 ? cert_address(c, 0)->text :
@@ -147,8 +141,7 @@ make_p12(EVP_PKEY *key, const struct cert *c, STACK_OF(X509) *chain,
 	return rc;
 }
 
-int
-export_p12(struct keystore *ks, struct view secret, const struct cert *c,
+int export_p12(struct keystore *ks, struct view secret, const struct cert *c,
     const char *password, struct buf *out_secret, struct err *e)
 {
 	struct path path = { 0 };

@@ -20,8 +20,7 @@
 
 /* ---- what was found ---- */
 
-static struct found *
-new_item(struct batch *b, const char *kind, struct err *e)
+static struct found *new_item(struct batch *b, const char *kind, struct err *e)
 {
 	size_t size = b->size == 0 ? 8 : 2 * b->size;
 	struct found *bigger;
@@ -45,9 +44,8 @@ new_item(struct batch *b, const char *kind, struct err *e)
 	return &b->item[b->n++];
 }
 
-int
-batch_skip(struct batch *b, const char *kind, const struct err *why,
-    struct err *e)
+int batch_skip(struct batch *b, const char *kind, const struct err *why, struct
+    err *e)
 {
 	struct found *f = new_item(b, kind, e);
 
@@ -57,8 +55,7 @@ batch_skip(struct batch *b, const char *kind, const struct err *why,
 	return 0;
 }
 
-int
-batch_cert(struct batch *b, struct view der, struct err *e)
+int batch_cert(struct batch *b, struct view der, struct err *e)
 {
 	struct err why = { 0 };
 	struct found *f;
@@ -78,8 +75,7 @@ batch_cert(struct batch *b, struct view der, struct err *e)
 	return 0;
 }
 
-int
-batch_key(struct batch *b, EVP_PKEY *take_key, struct err *e)
+int batch_key(struct batch *b, EVP_PKEY *take_key, struct err *e)
 {
 	struct found *f = new_item(b, "private key", e);
 
@@ -91,8 +87,7 @@ batch_key(struct batch *b, EVP_PKEY *take_key, struct err *e)
 	return 0;
 }
 
-static void
-free_batch(struct batch *b)
+static void free_batch(struct batch *b)
 {
 	size_t i;
 
@@ -115,8 +110,7 @@ struct storing {
 };
 
 /* What a certificate can be used for, by its own words. */
-static unsigned
-natural_use(const struct cert *c)
+static unsigned natural_use(const struct cert *c)
 {
 	unsigned ku = cert_ku(c), use = 0;
 
@@ -131,8 +125,7 @@ natural_use(const struct cert *c)
 	return use;
 }
 
-static void
-name_item(struct import_item *it, const struct cert *c)
+static void name_item(struct import_item *it, const struct cert *c)
 {
 	struct err text = { 0 };
 
@@ -142,14 +135,12 @@ name_item(struct import_item *it, const struct cert *c)
 	memcpy(it->sha256, cert_sha256_hex(c), sizeof(it->sha256));
 }
 
-static void
-skip(struct import_item *it, const struct err *why)
+static void skip(struct import_item *it, const struct err *why)
 {
 	ks_text(it->skipped, sizeof(it->skipped), why);
 }
 
-static int
-is_known(struct keystore *ks, const struct cert *c, bool *known,
+static int is_known(struct keystore *ks, const struct cert *c, bool *known,
     struct err *e)
 {
 	struct err mine = { 0 };
@@ -162,9 +153,8 @@ is_known(struct keystore *ks, const struct cert *c, bool *known,
 	return 0;
 }
 
-static int
-store_cert(struct storing *s, const struct cert *c, struct import_item *it,
-    struct err *e)
+static int store_cert(struct storing *s, const struct cert *c, struct
+    import_item *it, struct err *e)
 {
 	unsigned use = natural_use(c);
 	struct err why = { 0 };
@@ -204,8 +194,7 @@ struct match {
 	bool other_address; /* the key fits, but not the address */
 };
 
-static int
-match_cert(struct match *m, struct cert *c)
+static int match_cert(struct match *m, struct cert *c)
 {
 	if (m->cert != NULL || !key_matches(m->key, c))
 		return 0;
@@ -217,15 +206,13 @@ match_cert(struct match *m, struct cert *c)
 	return 0;
 }
 
-static int
-match_row(void *arg, const struct ks_row *r, struct err *e)
+static int match_row(void *arg, const struct ks_row *r, struct err *e)
 {
 	(void)e;
 	return match_cert(arg, r->cert);
 }
 
-static int
-match_store(struct storing *s, struct match *m, struct err *e)
+static int match_store(struct storing *s, struct match *m, struct err *e)
 {
 	unsigned char *der = NULL, sha256[32];
 	int n = i2d_PUBKEY(m->key, &der);
@@ -237,8 +224,7 @@ match_store(struct storing *s, struct match *m, struct err *e)
 	return ks_list_spki(s->ks, sha256, match_row, m, e);
 }
 
-static int
-find_match(struct storing *s, struct match *m, struct err *e)
+static int find_match(struct storing *s, struct match *m, struct err *e)
 {
 	size_t i;
 
@@ -248,9 +234,8 @@ find_match(struct storing *s, struct match *m, struct err *e)
 	return m->cert != NULL ? 0 : match_store(s, m, e);
 }
 
-static int
-store_matched_key(struct storing *s, EVP_PKEY *key, const struct cert *c,
-    struct import_item *it, struct err *e)
+static int store_matched_key(struct storing *s, EVP_PKEY *key, const struct cert
+    *c, struct import_item *it, struct err *e)
 {
 	struct err why = { 0 };
 	struct buf old;
@@ -270,8 +255,7 @@ store_matched_key(struct storing *s, EVP_PKEY *key, const struct cert *c,
 	return key_store(s->ks, s->o->secret, key, c, e);
 }
 
-static int
-store_key(struct storing *s, EVP_PKEY *key, struct import_item *it,
+static int store_key(struct storing *s, EVP_PKEY *key, struct import_item *it,
     struct err *e)
 {
 	struct err why = { 0 };
@@ -307,8 +291,7 @@ store_key(struct storing *s, EVP_PKEY *key, struct import_item *it,
 	return 0;
 }
 
-static int
-store_item(struct storing *s, struct found *f, struct err *e)
+static int store_item(struct storing *s, struct found *f, struct err *e)
 {
 	struct import_item it = { .kind = f->kind };
 	int rc = 0;
@@ -332,8 +315,7 @@ store_item(struct storing *s, struct found *f, struct err *e)
 }
 
 /* Certificates before keys, which need them. */
-static int
-store_batch(struct storing *s, struct err *e)
+static int store_batch(struct storing *s, struct err *e)
 {
 	size_t i;
 
@@ -350,8 +332,7 @@ store_batch(struct storing *s, struct err *e)
 
 /* ---- what it is ---- */
 
-static int
-read_data(struct batch *b, struct view data, struct err *e)
+static int read_data(struct batch *b, struct view data, struct err *e)
 {
 	struct buf der;
 	int rc;
@@ -368,8 +349,7 @@ read_data(struct batch *b, struct view data, struct err *e)
 	return rc;
 }
 
-const char *
-import_magic(struct view data, char *dst, size_t size)
+const char *import_magic(struct view data, char *dst, size_t size)
 {
 	magic_t m = magic_open(MAGIC_NONE);
 	const char *text = NULL;
@@ -391,9 +371,8 @@ import_magic(struct view data, char *dst, size_t size)
 	return dst;
 }
 
-static int
-nothing_good(const struct batch *b, const char *name, struct view data,
-    struct err *e)
+static int nothing_good(const struct batch *b, const char *name, struct view
+    data, struct err *e)
 {
 	char magic[160];
 	size_t i;
@@ -407,9 +386,8 @@ nothing_good(const struct batch *b, const char *name, struct view data,
 	    import_magic(data, magic, sizeof(magic)));
 }
 
-int
-import_data(struct keystore *ks, const char *name, struct view data,
-    const struct import_opts *o, size_t *good, struct err *e)
+int import_data(struct keystore *ks, const char *name, struct view data, const
+    struct import_opts *o, size_t *good, struct err *e)
 {
 	struct batch b = { .password = o->password };
 	struct storing s = { ks, name, o, &b, 0 };

@@ -16,8 +16,8 @@
 #include "util/der.h"
 #include "util/ossl.h"
 
-static int
-skip_as(struct batch *b, const char *kind, const char *why, struct err *e)
+static int skip_as(struct batch *b, const char *kind, const char *why, struct
+    err *e)
 {
 	struct err text = { 0 };
 
@@ -29,8 +29,7 @@ skip_as(struct batch *b, const char *kind, const char *why, struct err *e)
 
 /* SignedData (RFC 5652 5.1): only its certificates are of interest. Other
  * choices than Certificate are stepped over (RFC 8550 2.2). */
-static int
-read_signed_data(struct batch *b, struct view sd, struct err *e)
+static int read_signed_data(struct batch *b, struct view sd, struct err *e)
 {
 	struct der seq, version, algorithms, content, certs, one;
 	int rc, n = 0;
@@ -55,8 +54,7 @@ read_signed_data(struct batch *b, struct view sd, struct err *e)
 	return n > 0 ? 0 : skip_as(b, "PKCS#7", "no certificate in it", e);
 }
 
-static int
-read_content_info(struct batch *b, struct view ci, struct err *e)
+static int read_content_info(struct batch *b, struct view ci, struct err *e)
 {
 	static const unsigned char signed_data[] = {
 		0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2
@@ -75,8 +73,7 @@ read_content_info(struct batch *b, struct view ci, struct err *e)
 
 /* ---- keys ---- */
 
-static int
-read_key(struct batch *b, struct view der, struct err *e)
+static int read_key(struct batch *b, struct view der, struct err *e)
 {
 	const unsigned char *p = der.p;
 	EVP_PKEY *key;
@@ -96,8 +93,7 @@ read_key(struct batch *b, struct view der, struct err *e)
 	return batch_key(b, key, e);
 }
 
-static int
-read_encrypted_key(struct batch *b, struct view der, struct err *e)
+static int read_encrypted_key(struct batch *b, struct view der, struct err *e)
 {
 	const unsigned char *p = der.p;
 	PKCS8_PRIV_KEY_INFO *p8 = NULL;
@@ -140,8 +136,7 @@ enum look {
 
 /* SEQUENCE { SEQUENCE tbs, AlgorithmIdentifier, BIT STRING }: certificate,
  * request or CRL, told by what the first one begins with. */
-static enum look
-look_signed(struct view tbs)
+static enum look look_signed(struct view tbs)
 {
 	struct der d;
 
@@ -161,8 +156,7 @@ look_signed(struct view tbs)
 	    LOOK_CERT;
 }
 
-static enum look
-look_at(struct view in)
+static enum look look_at(struct view in)
 {
 	struct der first, second;
 
@@ -187,8 +181,7 @@ look_at(struct view in)
 	    LOOK_OTHER;
 }
 
-static int
-read_object(struct batch *b, const struct der *d, struct err *e)
+static int read_object(struct batch *b, const struct der *d, struct err *e)
 {
 	switch (look_at(d->val)) {
 	case LOOK_CERT:
@@ -214,8 +207,7 @@ read_object(struct batch *b, const struct der *d, struct err *e)
 	    "key, PKCS#7, PKCS#12", e);
 }
 
-int
-import_der(struct batch *b, struct view der, struct err *e)
+int import_der(struct batch *b, struct view der, struct err *e)
 {
 	struct der d;
 

@@ -18,8 +18,7 @@ static const char *const attributes[] = {
 };
 
 /* The next line without its end; false at the end of v. */
-static bool
-next_line(struct view *v, struct view *line)
+static bool next_line(struct view *v, struct view *line)
 {
 	size_t n;
 
@@ -35,8 +34,7 @@ next_line(struct view *v, struct view *line)
 	return true;
 }
 
-bool
-import_is_ldif(struct view data)
+bool import_is_ldif(struct view data)
 {
 	struct view line;
 
@@ -49,8 +47,7 @@ import_is_ldif(struct view data)
 	return false;
 }
 
-static bool
-is_certificate(struct view line, struct view *value)
+static bool is_certificate(struct view line, struct view *value)
 {
 	size_t colon = view_chr(line, ':', 0), semi;
 	struct view name;
@@ -71,8 +68,7 @@ is_certificate(struct view line, struct view *value)
 	return false;
 }
 
-static int
-read_line(struct batch *b, struct view line, struct err *e)
+static int read_line(struct batch *b, struct view line, struct err *e)
 {
 	struct err why = { 0 };
 	struct view value;
@@ -93,8 +89,7 @@ read_line(struct batch *b, struct view line, struct err *e)
 	return rc;
 }
 
-int
-import_ldif(struct batch *b, struct view text, struct err *e)
+int import_ldif(struct batch *b, struct view text, struct err *e)
 {
 	struct buf line;
 	struct view part;

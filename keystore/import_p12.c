@@ -22,8 +22,7 @@ struct p12 {
 	struct batch *b;
 };
 
-static int
-skip_as(struct batch *b, const char *why, struct err *e)
+static int skip_as(struct batch *b, const char *why, struct err *e)
 {
 	struct err text = { 0 };
 
@@ -31,8 +30,7 @@ skip_as(struct batch *b, const char *why, struct err *e)
 	return batch_skip(b, "PKCS#12", &text, e);
 }
 
-static void
-close_p12(struct p12 *p)
+static void close_p12(struct p12 *p)
 {
 	PKCS12_free(p->pfx);
 	if (p->legacy != NULL)
@@ -43,16 +41,14 @@ close_p12(struct p12 *p)
 	ossl_clear();
 }
 
-static int
-password_n(const char *password)
+static int password_n(const char *password)
 {
 	return password != NULL ? (int)strlen(password) : 0;
 }
 
 /* ---- bags ---- */
 
-static int
-take_cert(struct p12 *p, PKCS12_SAFEBAG *bag, struct err *e)
+static int take_cert(struct p12 *p, PKCS12_SAFEBAG *bag, struct err *e)
 {
 	unsigned char *der = NULL;
 	X509 *x = PKCS12_SAFEBAG_get1_cert(bag);
@@ -69,8 +65,7 @@ take_cert(struct p12 *p, PKCS12_SAFEBAG *bag, struct err *e)
 }
 
 /* Through DER into the ordinary library context: this one ends soon. */
-static int
-take_key(struct p12 *p, const PKCS8_PRIV_KEY_INFO *p8, struct err *e)
+static int take_key(struct p12 *p, const PKCS8_PRIV_KEY_INFO *p8, struct err *e)
 {
 	struct err why = { 0 };
 	unsigned char *der = NULL;
@@ -88,8 +83,7 @@ take_key(struct p12 *p, const PKCS8_PRIV_KEY_INFO *p8, struct err *e)
 	return batch_key(p->b, key, e);
 }
 
-static int
-take_bag(struct p12 *p, PKCS12_SAFEBAG *bag, struct err *e)
+static int take_bag(struct p12 *p, PKCS12_SAFEBAG *bag, struct err *e)
 {
 	PKCS8_PRIV_KEY_INFO *p8;
 	int rc;
@@ -112,8 +106,7 @@ take_bag(struct p12 *p, PKCS12_SAFEBAG *bag, struct err *e)
 	}
 }
 
-static int
-take_safe(struct p12 *p, PKCS7 *safe, struct err *e)
+static int take_safe(struct p12 *p, PKCS7 *safe, struct err *e)
 {
 	STACK_OF(PKCS12_SAFEBAG) *bags = NULL;
 	int i, rc = 0;
@@ -135,8 +128,7 @@ take_safe(struct p12 *p, PKCS7 *safe, struct err *e)
 
 /* ---- the file ---- */
 
-static int
-open_p12(struct p12 *p, struct view der, struct err *e)
+static int open_p12(struct p12 *p, struct view der, struct err *e)
 {
 	const unsigned char *in = der.p;
 	PKCS12 *pfx;
@@ -164,8 +156,7 @@ open_p12(struct p12 *p, struct view der, struct err *e)
 
 /* The MAC tells whether the password is right; without one given, both
  * forms of the empty password are tried. */
-static bool
-unlock(struct p12 *p, const char *password)
+static bool unlock(struct p12 *p, const char *password)
 {
 	if (!PKCS12_mac_present(p->pfx)) {
 		p->password = password;
@@ -182,8 +173,7 @@ unlock(struct p12 *p, const char *password)
 	return PKCS12_verify_mac(p->pfx, "", 0) == 1;
 }
 
-static int
-read_p12(struct p12 *p, struct err *e)
+static int read_p12(struct p12 *p, struct err *e)
 {
 	STACK_OF(PKCS7) *safes;
 	int i, rc = 0;
@@ -203,8 +193,7 @@ read_p12(struct p12 *p, struct err *e)
 	return rc;
 }
 
-int
-import_p12(struct batch *b, struct view der, struct err *e)
+int import_p12(struct batch *b, struct view der, struct err *e)
 {
 	struct p12 p = { .b = b };
 	int rc;

@@ -17,8 +17,8 @@
 #define BEGIN "-----BEGIN "
 #define END "-----END "
 
-static int
-skip_as(struct batch *b, const char *kind, const char *why, struct err *e)
+static int skip_as(struct batch *b, const char *kind, const char *why, struct
+    err *e)
 {
 	struct err text = { 0 };
 
@@ -27,8 +27,7 @@ skip_as(struct batch *b, const char *kind, const char *why, struct err *e)
 }
 
 /* Offset of the next line at or after off that begins with "-----". */
-static size_t
-next_dashes(struct view v, size_t off)
+static size_t next_dashes(struct view v, size_t off)
 {
 	while (off < v.n) {
 		if (v.n - off >= 5 && memcmp(v.p + off, "-----", 5) == 0 &&
@@ -42,16 +41,14 @@ next_dashes(struct view v, size_t off)
 	return (size_t)-1;
 }
 
-static bool
-starts(struct view v, size_t off, const char *with)
+static bool starts(struct view v, size_t off, const char *with)
 {
 	size_t n = strlen(with);
 
 	return v.n - off >= n && memcmp(v.p + off, with, n) == 0;
 }
 
-bool
-import_is_pem(struct view data)
+bool import_is_pem(struct view data)
 {
 	size_t off = 0;
 
@@ -64,8 +61,7 @@ import_is_pem(struct view data)
 }
 
 /* The user's password, and never a prompt. */
-static int
-give_password(char *dst, int size, int writing, void *arg)
+static int give_password(char *dst, int size, int writing, void *arg)
 {
 	const char *password = arg;
 	size_t n;
@@ -80,8 +76,7 @@ give_password(char *dst, int size, int writing, void *arg)
 	return (int)n;
 }
 
-static int
-read_key(struct batch *b, struct view block, struct err *e)
+static int read_key(struct batch *b, struct view block, struct err *e)
 {
 	bool encrypted = false;
 	BIO *bio = NULL;
@@ -113,8 +108,7 @@ read_key(struct batch *b, struct view block, struct err *e)
 	    "does not open with this password", e);
 }
 
-static int
-read_decoded(struct batch *b, const char *label, struct view der,
+static int read_decoded(struct batch *b, const char *label, struct view der,
     struct err *e)
 {
 	if (strcmp(label, "CERTIFICATE") == 0 ||
@@ -126,11 +120,13 @@ read_decoded(struct batch *b, const char *label, struct view der,
 		    "TRUSTED CERTIFICATE; export it without", e);
 	if (strcmp(label, "EC PARAMETERS") == 0)
 		return 0; /* stands before many EC keys, says nothing new */
+	if (der.n == 0 || der.p[0] != 0x30)
+		return skip_as(b, "PEM block", "holds nothing that we know",
+		    e);
 	return import_der(b, der, e);
 }
 
-static int
-read_block(struct batch *b, struct view block, struct err *e)
+static int read_block(struct batch *b, struct view block, struct err *e)
 {
 	char *label = NULL, *header = NULL;
 	unsigned char *data = NULL;
@@ -161,8 +157,7 @@ read_block(struct batch *b, struct view block, struct err *e)
 	return rc;
 }
 
-int
-import_pem(struct batch *b, struct view text, struct err *e)
+int import_pem(struct batch *b, struct view text, struct err *e)
 {
 	size_t off = 0, end, stop;
 	int rc = 0;
@@ -186,8 +181,7 @@ import_pem(struct batch *b, struct view text, struct err *e)
 	return rc;
 }
 
-bool
-import_base64(struct view text, struct buf *out)
+bool import_base64(struct view text, struct buf *out)
 {
 	EVP_ENCODE_CTX *ctx;
 	unsigned char *room;

@@ -71,8 +71,8 @@ static const struct oid_name wraps[] = {
 	{ OID(0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 45), "AES-256-WRAP", 32 },
 };
 
-static const struct oid_name *
-find_oid(const struct oid_name *table, size_t n, struct view oid)
+static const struct oid_name *find_oid(const struct oid_name *table, size_t n,
+    struct view oid)
 {
 	size_t i;
 
@@ -82,8 +82,7 @@ find_oid(const struct oid_name *table, size_t n, struct view oid)
 	return NULL;
 }
 
-static int
-unsupported(struct err *e, const char *what, struct view oid)
+static int unsupported(struct err *e, const char *what, struct view oid)
 {
 	char dotted[128];
 
@@ -91,17 +90,15 @@ unsupported(struct err *e, const char *what, struct view oid)
 	    what, der_oid_str(oid, dotted, sizeof(dotted)));
 }
 
-static int
-malformed(struct err *e)
+static int malformed(struct err *e)
 {
 	return err_set(e, FAIL_INPUT,
 	    "recipient: malformed RecipientInfo (RFC 5652 6.2)");
 }
 
 /* AlgorithmIdentifier at in: its OID, and what follows the OID. */
-static int
-take_algorithm(struct view *in, struct view *oid, struct view *params,
-    struct view *whole)
+static int take_algorithm(struct view *in, struct view *oid, struct view
+    *params, struct view *whole)
 {
 	struct der alg, id;
 
@@ -117,8 +114,7 @@ take_algorithm(struct view *in, struct view *oid, struct view *params,
 
 /* Does an element naming a key by issuer and serial or by key identifier
  * (rid, RFC 5652 6.2.1; rKeyId, 6.2.2) mean this certificate? */
-static bool
-is_named(const struct cert *c, const struct der *rid)
+static bool is_named(const struct cert *c, const struct der *rid)
 {
 	struct view in = rid->val, ski = cert_ski(c);
 	struct der id;
@@ -136,8 +132,7 @@ is_named(const struct cert *c, const struct der *rid)
 /* ---- RSA PKCS#1 v1.5 ---- */
 
 /* 0xff when any bit of x is set, else 0; no branch. */
-static unsigned char
-mask_of(unsigned x)
+static unsigned char mask_of(unsigned x)
 {
 	return (unsigned char)(0u - ((x | (0u - x)) >> 31));
 }
@@ -148,9 +143,8 @@ mask_of(unsigned x)
  * secret, the same on every version of libcrypto (KEYS.md gives the
  * measurements). A block of another form yields the substitute.
  */
-static void
-select_cek(const unsigned char *em, size_t n, const unsigned char *substitute,
-    size_t cek_len, unsigned char *cek)
+static void select_cek(const unsigned char *em, size_t n, const unsigned char
+    *substitute, size_t cek_len, unsigned char *cek)
 {
 	unsigned bad = em[0] | (em[1] ^ 2u) | em[n - cek_len - 1];
 	unsigned char mask;
@@ -166,9 +160,8 @@ select_cek(const unsigned char *em, size_t n, const unsigned char *substitute,
 
 /* The same for the same message again, so that repeating one tells
  * nothing; computed always, so that time tells nothing. */
-static int
-make_substitute(const struct ring_key *k, struct view ek, size_t cek_len,
-    unsigned char out[32], struct err *e)
+static int make_substitute(const struct ring_key *k, struct view ek, size_t
+    cek_len, unsigned char out[32], struct err *e)
 {
 	unsigned char in[MODULUS_MAX + 1];
 	unsigned n = 32;
@@ -181,8 +174,7 @@ make_substitute(const struct ring_key *k, struct view ek, size_t cek_len,
 	return 0;
 }
 
-static int
-raw_decrypt(EVP_PKEY *pkey, struct view ek, unsigned char *em)
+static int raw_decrypt(EVP_PKEY *pkey, struct view ek, unsigned char *em)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
 	size_t n = MODULUS_MAX;
@@ -196,8 +188,7 @@ raw_decrypt(EVP_PKEY *pkey, struct view ek, unsigned char *em)
 	return rc;
 }
 
-static int
-open_rsa15(const struct ring_key *k, struct view ek, size_t cek_len,
+static int open_rsa15(const struct ring_key *k, struct view ek, size_t cek_len,
     unsigned char *cek, struct err *e)
 {
 	unsigned char em[MODULUS_MAX], substitute[32];
@@ -232,8 +223,7 @@ struct oaep {
 	struct view label;
 };
 
-static int
-read_digest(struct view in, const char **name, struct err *e)
+static int read_digest(struct view in, const char **name, struct err *e)
 {
 	const struct oid_name *d;
 	struct view oid, params;
@@ -247,8 +237,7 @@ read_digest(struct view in, const char **name, struct err *e)
 	return 0;
 }
 
-static int
-read_mgf(struct view in, const char **name, struct err *e)
+static int read_mgf(struct view in, const char **name, struct err *e)
 {
 	struct view oid, params;
 
@@ -259,8 +248,7 @@ read_mgf(struct view in, const char **name, struct err *e)
 	return read_digest(params, name, e);
 }
 
-static int
-read_label(struct view in, struct view *label, struct err *e)
+static int read_label(struct view in, struct view *label, struct err *e)
 {
 	struct view oid, params;
 	struct der d;
@@ -277,8 +265,7 @@ read_label(struct view in, struct view *label, struct err *e)
 
 /* RSAES-OAEP-params (RFC 4055 4.1): three optional fields, SHA-1 if
  * absent. */
-static int
-read_oaep(struct view params, struct oaep *o, struct err *e)
+static int read_oaep(struct view params, struct oaep *o, struct err *e)
 {
 	struct der seq, d;
 	int rc;
@@ -303,8 +290,7 @@ read_oaep(struct view params, struct oaep *o, struct err *e)
 	return rc < 0 || seq.val.n != 0 ? malformed(e) : 0;
 }
 
-static int
-set_label(EVP_PKEY_CTX *ctx, struct view label)
+static int set_label(EVP_PKEY_CTX *ctx, struct view label)
 {
 	void *copy;
 
@@ -322,9 +308,8 @@ set_label(EVP_PKEY_CTX *ctx, struct view label)
 	return 0;
 }
 
-static int
-open_oaep(const struct ring_key *k, struct view params, struct view ek,
-    size_t cek_len, unsigned char *cek, struct err *e)
+static int open_oaep(const struct ring_key *k, struct view params, struct view
+    ek, size_t cek_len, unsigned char *cek, struct err *e)
 {
 	unsigned char out[MODULUS_MAX];
 	EVP_PKEY_CTX *ctx;
@@ -355,9 +340,8 @@ open_oaep(const struct ring_key *k, struct view params, struct view ek,
 }
 
 /* KeyTransRecipientInfo (RFC 5652 6.2.1). */
-static int
-open_transport(const struct ring_key *k, struct view ktri, size_t cek_len,
-    unsigned char *cek, struct err *e)
+static int open_transport(const struct ring_key *k, struct view ktri, size_t
+    cek_len, unsigned char *cek, struct err *e)
 {
 	struct der version, rid, ek;
 	struct view oid, params;
@@ -387,8 +371,7 @@ struct agreement {
 };
 
 /* originator: [0] { [1] { AlgorithmIdentifier, BIT STRING } }. */
-static int
-read_originator(struct view in, struct agreement *a, struct err *e)
+static int read_originator(struct view in, struct agreement *a, struct err *e)
 {
 	struct view oid, params;
 	struct der key, bits;
@@ -406,8 +389,7 @@ read_originator(struct view in, struct agreement *a, struct err *e)
 	return 0;
 }
 
-static int
-read_algorithms(struct view *in, struct agreement *a, struct err *e)
+static int read_algorithms(struct view *in, struct agreement *a, struct err *e)
 {
 	struct view oid, params, rest;
 
@@ -426,9 +408,8 @@ read_algorithms(struct view *in, struct agreement *a, struct err *e)
 }
 
 /* Our RecipientEncryptedKey, wherever it is in the list. */
-static int
-find_encrypted_key(const struct cert *c, struct view list, struct view *ek,
-    struct err *e)
+static int find_encrypted_key(const struct cert *c, struct view list, struct
+    view *ek, struct err *e)
 {
 	struct der rek, rid, key;
 
@@ -446,9 +427,8 @@ find_encrypted_key(const struct cert *c, struct view list, struct view *ek,
 }
 
 /* KeyAgreeRecipientInfo (RFC 5652 6.2.2). */
-static int
-read_agreement(const struct cert *c, struct view kari, struct agreement *a,
-    struct err *e)
+static int read_agreement(const struct cert *c, struct view kari, struct
+    agreement *a, struct err *e)
 {
 	struct der version, originator, ukm, octets, list;
 	int rc;
@@ -474,8 +454,8 @@ read_agreement(const struct cert *c, struct view kari, struct agreement *a,
 
 /* ECC-CMS-SharedInfo (RFC 5753 7.2). keyInfo is copied as received, because
  * senders differ about absent and NULL parameters. */
-static struct view
-shared_info(const struct agreement *a, unsigned char *mem, size_t size)
+static struct view shared_info(const struct agreement *a, unsigned char *mem,
+    size_t size)
 {
 	unsigned char bits[4] = { 0 };
 	struct der_w w;
@@ -497,8 +477,7 @@ shared_info(const struct agreement *a, unsigned char *mem, size_t size)
 }
 
 /* The raw shared secret; also refuses a point that is not on the curve. */
-static int
-agree(EVP_PKEY *own, struct view point, unsigned char *z, size_t *zn)
+static int agree(EVP_PKEY *own, struct view point, unsigned char *z, size_t *zn)
 {
 	EVP_PKEY *peer = EVP_PKEY_new();
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(own, NULL);
@@ -516,8 +495,7 @@ agree(EVP_PKEY *own, struct view point, unsigned char *z, size_t *zn)
 	return rc;
 }
 
-static int
-x963_kdf(const char *digest, struct view z, struct view info,
+static int x963_kdf(const char *digest, struct view z, struct view info,
     unsigned char *kek, size_t n)
 {
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "X963KDF", NULL);
@@ -550,9 +528,8 @@ x963_kdf(const char *digest, struct view z, struct view info,
 	return rc;
 }
 
-static int
-unwrap(const struct oid_name *wrap, const unsigned char *kek, struct view ek,
-    size_t cek_len, unsigned char *cek)
+static int unwrap(const struct oid_name *wrap, const unsigned char *kek, struct
+    view ek, size_t cek_len, unsigned char *cek)
 {
 	EVP_CIPHER *cipher = NULL;
 	EVP_CIPHER_CTX *ctx = NULL;
@@ -578,9 +555,8 @@ unwrap(const struct oid_name *wrap, const unsigned char *kek, struct view ek,
 	return rc;
 }
 
-static int
-open_agreement(const struct ring_key *k, struct view kari, size_t cek_len,
-    unsigned char *cek, struct err *e)
+static int open_agreement(const struct ring_key *k, struct view kari, size_t
+    cek_len, unsigned char *cek, struct err *e)
 {
 	unsigned char z[SHARED_MAX], kek[32], mem[UKM_MAX + 256];
 	size_t zn = sizeof(z);
@@ -607,10 +583,8 @@ open_agreement(const struct ring_key *k, struct view kari, size_t cek_len,
 	return rc;
 }
 
-int
-keyring_open(const struct keyring *kr, const unsigned char cert_sha256[32],
-    struct view ri, size_t cek_len, unsigned char cek[CAP_CEK],
-    struct err *e)
+int keyring_open(const struct keyring *kr, const unsigned char cert_sha256[32],
+    struct view ri, size_t cek_len, unsigned char cek[CAP_CEK], struct err *e)
 {
 	const struct ring_key *k = ring_find(kr, cert_sha256);
 	struct der d;

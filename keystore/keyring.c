@@ -35,8 +35,7 @@ struct keyring {
 
 /* ---- sealing ---- */
 
-void
-keyring_new_secret(struct buf *out)
+void keyring_new_secret(struct buf *out)
 {
 	unsigned char raw[SECRET_OCTETS];
 	char hex[2 * SECRET_OCTETS + 1];
@@ -50,9 +49,8 @@ keyring_new_secret(struct buf *out)
 
 /* HKDF-SHA256: the secret is random, so nothing slow is needed, and ten
  * thousand keys open in a moment. */
-static int
-derive(const void *ikm, size_t ikm_n, const char *info,
-    unsigned char out[32], struct err *e)
+static int derive(const void *ikm, size_t ikm_n, const char *info, unsigned char
+    out[32], struct err *e)
 {
 	EVP_PKEY_CTX *ctx;
 	size_t n = 32;
@@ -75,8 +73,7 @@ derive(const void *ikm, size_t ikm_n, const char *info,
 	return rc;
 }
 
-static int
-seal_key(struct view secret, unsigned char key[32], struct err *e)
+static int seal_key(struct view secret, unsigned char key[32], struct err *e)
 {
 	unsigned char raw[SECRET_OCTETS];
 	char hex[2 * SECRET_OCTETS + 1];
@@ -93,9 +90,8 @@ seal_key(struct view secret, unsigned char key[32], struct err *e)
 	return rc;
 }
 
-static int
-gcm_seal(EVP_CIPHER_CTX *ctx, const unsigned char key[32],
-    const unsigned char *nonce, struct view in, unsigned char *out)
+static int gcm_seal(EVP_CIPHER_CTX *ctx, const unsigned char key[32], const
+    unsigned char *nonce, struct view in, unsigned char *out)
 {
 	int n, final;
 
@@ -110,8 +106,7 @@ gcm_seal(EVP_CIPHER_CTX *ctx, const unsigned char key[32],
 	return 0;
 }
 
-int
-keyring_seal_key(struct view pkcs8, struct view secret, struct buf *out,
+int keyring_seal_key(struct view pkcs8, struct view secret, struct buf *out,
     struct err *e)
 {
 	unsigned char key[32], nonce[SEAL_NONCE], *body;
@@ -145,9 +140,8 @@ out:
 	return rc;
 }
 
-static int
-gcm_unseal(EVP_CIPHER_CTX *ctx, const unsigned char key[32],
-    struct view sealed, unsigned char *out)
+static int gcm_unseal(EVP_CIPHER_CTX *ctx, const unsigned char key[32], struct
+    view sealed, unsigned char *out)
 {
 	struct view nonce = view_sub(sealed, sizeof(seal_magic), SEAL_NONCE);
 	struct view in = view_sub(sealed, SEAL_HEAD,
@@ -166,9 +160,8 @@ gcm_unseal(EVP_CIPHER_CTX *ctx, const unsigned char key[32],
 	return 0;
 }
 
-static int
-unseal(struct view sealed, const unsigned char key[32], struct buf *out,
-    struct err *e)
+static int unseal(struct view sealed, const unsigned char key[32], struct buf
+    *out, struct err *e)
 {
 	EVP_CIPHER_CTX *ctx;
 	unsigned char *body;
@@ -202,9 +195,8 @@ unseal(struct view sealed, const unsigned char key[32], struct buf *out,
 	return rc;
 }
 
-int
-keyring_unseal_key(struct view sealed, struct view secret,
-    struct buf *out_secret, struct err *e)
+int keyring_unseal_key(struct view sealed, struct view secret, struct buf
+    *out_secret, struct err *e)
 {
 	unsigned char key[32];
 	int rc;
@@ -218,8 +210,7 @@ keyring_unseal_key(struct view sealed, struct view secret,
 
 /* ---- PKCS#8 ---- */
 
-int
-key_from_pkcs8(EVP_PKEY **out, struct view pkcs8, struct err *e)
+int key_from_pkcs8(EVP_PKEY **out, struct view pkcs8, struct err *e)
 {
 	const unsigned char *p = pkcs8.p;
 	PKCS8_PRIV_KEY_INFO *p8;
@@ -241,8 +232,7 @@ key_from_pkcs8(EVP_PKEY **out, struct view pkcs8, struct err *e)
 	return 0;
 }
 
-int
-key_to_pkcs8(EVP_PKEY *pkey, struct buf *out_secret, struct err *e)
+int key_to_pkcs8(EVP_PKEY *pkey, struct buf *out_secret, struct err *e)
 {
 	PKCS8_PRIV_KEY_INFO *p8;
 	unsigned char *der = NULL;
@@ -260,8 +250,7 @@ key_to_pkcs8(EVP_PKEY *pkey, struct buf *out_secret, struct err *e)
 	return buf_ok(out_secret, e);
 }
 
-bool
-key_matches(EVP_PKEY *pkey, const struct cert *c)
+bool key_matches(EVP_PKEY *pkey, const struct cert *c)
 {
 	EVP_PKEY *pub = X509_get0_pubkey(cert_x509(c));
 	bool same;
@@ -271,9 +260,8 @@ key_matches(EVP_PKEY *pkey, const struct cert *c)
 	return same;
 }
 
-int
-key_store(struct keystore *ks, struct view secret, EVP_PKEY *pkey,
-    const struct cert *c, struct err *e)
+int key_store(struct keystore *ks, struct view secret, EVP_PKEY *pkey, const
+    struct cert *c, struct err *e)
 {
 	struct buf pkcs8, sealed;
 	int rc;
@@ -293,8 +281,7 @@ key_store(struct keystore *ks, struct view secret, EVP_PKEY *pkey,
 
 /* ---- the ring ---- */
 
-void
-keyring_free(struct keyring **kr)
+void keyring_free(struct keyring **kr)
 {
 	struct keyring *k = *kr;
 	size_t i;
@@ -312,8 +299,7 @@ keyring_free(struct keyring **kr)
 	*kr = NULL;
 }
 
-static struct ring_key *
-new_ring_key(struct keyring *kr, struct err *e)
+static struct ring_key *new_ring_key(struct keyring *kr, struct err *e)
 {
 	struct ring_key *bigger;
 	size_t size = kr->size == 0 ? 16 : 2 * kr->size;
@@ -340,9 +326,8 @@ new_ring_key(struct keyring *kr, struct err *e)
  * Several certificates may have the same key; they come one after the other
  * and share it.
  */
-static int
-add_row(struct keyring *kr, const struct ks_row *r, struct view sealed,
-    const unsigned char seal[32], struct err *e)
+static int add_row(struct keyring *kr, const struct ks_row *r, struct view
+    sealed, const unsigned char seal[32], struct err *e)
 {
 	struct ring_key *k = new_ring_key(kr, e);
 	struct ring_key *last;
@@ -384,16 +369,14 @@ add_row(struct keyring *kr, const struct ks_row *r, struct view sealed,
 	return 0;
 }
 
-static int
-compare_keys(const void *a, const void *b)
+static int compare_keys(const void *a, const void *b)
 {
 	const struct ring_key *x = a, *y = b;
 
 	return memcmp(cert_sha256(x->cert), cert_sha256(y->cert), 32);
 }
 
-static int
-load_rows(struct keyring *kr, struct keystore *ks, sqlite3_stmt *st,
+static int load_rows(struct keyring *kr, struct keystore *ks, sqlite3_stmt *st,
     const unsigned char seal[32], struct err *e)
 {
 	struct err why = { 0 };
@@ -426,8 +409,7 @@ load_rows(struct keyring *kr, struct keystore *ks, sqlite3_stmt *st,
 	return rc;
 }
 
-int
-keyring_load(struct keyring **out, struct keystore *ks, struct view secret,
+int keyring_load(struct keyring **out, struct keystore *ks, struct view secret,
     struct err *e)
 {
 	struct keyring *kr = calloc(1, sizeof(*kr));
@@ -454,22 +436,20 @@ out:
 	return rc;
 }
 
-size_t
-keyring_keys(const struct keyring *kr)
+size_t keyring_keys(const struct keyring *kr)
 {
 	return kr->keys;
 }
 
-static int
-compare_sha(const void *key, const void *element)
+static int compare_sha(const void *key, const void *element)
 {
 	const struct ring_key *k = element;
 
 	return memcmp(key, cert_sha256(k->cert), 32);
 }
 
-const struct ring_key *
-ring_find(const struct keyring *kr, const unsigned char cert_sha256[32])
+const struct ring_key *ring_find(const struct keyring *kr, const unsigned char
+    cert_sha256[32])
 {
 	if (kr->n == 0)
 		return NULL;
@@ -477,8 +457,8 @@ ring_find(const struct keyring *kr, const unsigned char cert_sha256[32])
 	    compare_sha);
 }
 
-const struct cert *
-keyring_cert(const struct keyring *kr, const unsigned char cert_sha256[32])
+const struct cert *keyring_cert(const struct keyring *kr, const unsigned char
+    cert_sha256[32])
 {
 	const struct ring_key *k = ring_find(kr, cert_sha256);
 
@@ -487,8 +467,7 @@ keyring_cert(const struct keyring *kr, const unsigned char cert_sha256[32])
 
 /* ---- signing ---- */
 
-static const EVP_MD *
-digest_of(enum sig_alg alg, enum cert_key *key)
+static const EVP_MD *digest_of(enum sig_alg alg, enum cert_key *key)
 {
 	*key = alg >= SIG_ECDSA_SHA256 ? CERT_KEY_EC : CERT_KEY_RSA;
 	switch (alg) {
@@ -509,8 +488,7 @@ digest_of(enum sig_alg alg, enum cert_key *key)
  * A SET OF Attribute with contentType and messageDigest (RFC 5652 5.3, 11),
  * nothing else: these keys sign mail, not whatever octets somebody sends.
  */
-static int
-check_attrs(struct view attrs, struct err *e)
+static int check_attrs(struct view attrs, struct err *e)
 {
 	static const unsigned char content_type[] = {
 		0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03
@@ -540,8 +518,7 @@ bad:
 	    "of a message (RFC 5652 5.3)");
 }
 
-static int
-make_signature(EVP_PKEY *pkey, const EVP_MD *md, struct view attrs,
+static int make_signature(EVP_PKEY *pkey, const EVP_MD *md, struct view attrs,
     struct buf *sig, struct err *e)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -563,8 +540,7 @@ make_signature(EVP_PKEY *pkey, const EVP_MD *md, struct view attrs,
 	return rc;
 }
 
-int
-keyring_sign(const struct keyring *kr, const unsigned char cert_sha256[32],
+int keyring_sign(const struct keyring *kr, const unsigned char cert_sha256[32],
     enum sig_alg alg, struct view attrs, struct buf *sig, struct err *e)
 {
 	const struct ring_key *k = ring_find(kr, cert_sha256);

@@ -46,8 +46,7 @@ struct search {
 	struct err why;	      /* first verification failure */
 };
 
-int64_t
-ks_name_hash(const struct cert *c, bool issuer)
+int64_t ks_name_hash(const struct cert *c, bool issuer)
 {
 	X509 *x = cert_x509(c);
 	int ok = 0;
@@ -59,16 +58,14 @@ ks_name_hash(const struct cert *c, bool issuer)
 	return ok == 1 ? (int64_t)h : -1;
 }
 
-bool
-ks_self_signed(const struct cert *c)
+bool ks_self_signed(const struct cert *c)
 {
 	return X509_self_signed(cert_x509(c), 0) == 1;
 }
 
 /* ---- issuers ---- */
 
-static bool
-is_in_chain(const struct search *s, const struct cert *c)
+static bool is_in_chain(const struct search *s, const struct cert *c)
 {
 	size_t i;
 
@@ -78,8 +75,7 @@ is_in_chain(const struct search *s, const struct cert *c)
 	return false;
 }
 
-static bool
-has_candidate(const struct level *lv, const struct cert *c)
+static bool has_candidate(const struct level *lv, const struct cert *c)
 {
 	size_t i;
 
@@ -89,8 +85,8 @@ has_candidate(const struct level *lv, const struct cert *c)
 	return false;
 }
 
-static void
-consider(struct search *s, struct level *lv, struct cert *c, bool anchor)
+static void consider(struct search *s, struct level *lv, struct cert *c, bool
+    anchor)
 {
 	const struct cert *subject = s->chain[s->depth];
 
@@ -107,8 +103,7 @@ consider(struct search *s, struct level *lv, struct cert *c, bool anchor)
 }
 
 /* A certificate that came with the message may be one that we distrust. */
-static int
-is_distrusted(struct keystore *ks, const struct cert *c, bool *yes,
+static int is_distrusted(struct keystore *ks, const struct cert *c, bool *yes,
     struct err *e)
 {
 	struct err mine = { 0 };
@@ -125,8 +120,7 @@ is_distrusted(struct keystore *ks, const struct cert *c, bool *yes,
 	return 0;
 }
 
-static int
-find_issuers(struct search *s, struct err *e)
+static int find_issuers(struct search *s, struct err *e)
 {
 	struct level *lv = &s->level[s->depth];
 	sqlite3_stmt *st = ks_stmt(s->ks, ST_ISSUERS, e);
@@ -157,8 +151,7 @@ find_issuers(struct search *s, struct err *e)
 	return rc;
 }
 
-static void
-leave_level(struct level *lv)
+static void leave_level(struct level *lv)
 {
 	size_t i;
 
@@ -169,8 +162,8 @@ leave_level(struct level *lv)
 
 /* ---- one chain ---- */
 
-static void
-explain(struct search *s, X509_STORE_CTX *ctx, const struct cert *anchor)
+static void explain(struct search *s, X509_STORE_CTX *ctx, const struct cert
+    *anchor)
 {
 	int code = X509_STORE_CTX_get_error(ctx);
 	int depth = X509_STORE_CTX_get_error_depth(ctx);
@@ -194,9 +187,8 @@ explain(struct search *s, X509_STORE_CTX *ctx, const struct cert *anchor)
 		    X509_verify_cert_error_string(code), cert_subject(c));
 }
 
-static int
-init_context(struct search *s, X509_STORE_CTX *ctx, X509_STORE *store,
-    STACK_OF(X509) *untrusted)
+static int init_context(struct search *s, X509_STORE_CTX *ctx, X509_STORE
+    *store, STACK_OF(X509) *untrusted)
 {
 	X509_VERIFY_PARAM *param;
 
@@ -212,8 +204,8 @@ init_context(struct search *s, X509_STORE_CTX *ctx, X509_STORE *store,
 }
 
 /* 1 valid, 0 not, -1 FAIL_TEMP. */
-static int
-verify_chain(struct search *s, const struct cert *anchor, struct err *e)
+static int verify_chain(struct search *s, const struct cert *anchor, struct err
+    *e)
 {
 	X509_STORE *store = X509_STORE_new();
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -247,8 +239,7 @@ out:
 /* ---- the search ---- */
 
 /* 1 found, 0 none, -1. Depth first; chain and levels are its stack. */
-static int
-search_path(struct search *s, struct err *e)
+static int search_path(struct search *s, struct err *e)
 {
 	struct level *lv;
 	struct cert *c;
@@ -282,8 +273,7 @@ search_path(struct search *s, struct err *e)
 	}
 }
 
-static void
-word_failure(struct search *s, struct path *p)
+static void word_failure(struct search *s, struct path *p)
 {
 	const struct cert *leaf = s->chain[0];
 	struct err why = s->why;
@@ -300,8 +290,7 @@ word_failure(struct search *s, struct path *p)
 	ks_text(p->reason, sizeof(p->reason), &why);
 }
 
-static int
-fill_found(struct search *s, struct path_verdict *v, struct err *e)
+static int fill_found(struct search *s, struct path_verdict *v, struct err *e)
 {
 	struct err subject = { 0 };
 	const struct cert *c;
@@ -333,8 +322,7 @@ fill_found(struct search *s, struct path_verdict *v, struct err *e)
 	return 0;
 }
 
-static int
-find_verdict(struct search *s, struct path_verdict *v, struct err *e)
+static int find_verdict(struct search *s, struct path_verdict *v, struct err *e)
 {
 	bool distrusted;
 	int rc;
@@ -356,9 +344,17 @@ find_verdict(struct search *s, struct path_verdict *v, struct err *e)
 	return rc;
 }
 
-static struct path_verdict *
-new_verdict(struct keystore *ks, const struct cert *leaf,
-    struct cert *const *extra, size_t extra_n, int64_t at, struct err *e)
+/* What is asked: is there a path, with these certificates of the message? */
+struct path_query {
+	struct keystore *ks;
+	const struct cert *leaf;
+	struct cert *const *extra;
+	size_t extra_n;
+	int64_t at;
+};
+
+static struct path_verdict *new_verdict(const struct path_query *q,
+    struct err *e)
 {
 	struct path_verdict *v = calloc(1, sizeof(*v));
 	struct search *s = calloc(1, sizeof(*s));
@@ -370,11 +366,11 @@ new_verdict(struct keystore *ks, const struct cert *leaf,
 		free(s);
 		return NULL;
 	}
-	s->ks = ks;
-	s->extra = extra;
-	s->extra_n = extra_n;
-	s->at = at;
-	s->chain[0] = leaf;
+	s->ks = q->ks;
+	s->extra = q->extra;
+	s->extra_n = q->extra_n;
+	s->at = q->at;
+	s->chain[0] = q->leaf;
 	if (find_verdict(s, v, e) != 0) {
 		ks_path_drop(v);
 		v = NULL;
@@ -387,8 +383,7 @@ new_verdict(struct keystore *ks, const struct cert *leaf,
 
 /* ---- verdicts ---- */
 
-void
-path_free(struct path *p)
+void path_free(struct path *p)
 {
 	size_t i;
 
@@ -398,8 +393,7 @@ path_free(struct path *p)
 	memset(p, 0, sizeof(*p));
 }
 
-void
-ks_path_drop(void *value)
+void ks_path_drop(void *value)
 {
 	struct path_verdict *v = value;
 
@@ -408,8 +402,7 @@ ks_path_drop(void *value)
 	free(v);
 }
 
-static int
-copy_path(const struct path *p, struct path *out, struct err *e)
+static int copy_path(const struct path *p, struct path *out, struct err *e)
 {
 	size_t i;
 
@@ -426,60 +419,52 @@ copy_path(const struct path *p, struct path *out, struct err *e)
 	return 0;
 }
 
-static int
-get_path(struct keystore *ks, const struct cert *leaf,
-    struct cert *const *extra, size_t extra_n, int64_t at,
-    struct path_verdict **out, struct err *e)
+/* The verdict; *is_new when it is not the cache's. NULL: e is set. */
+static struct path_verdict *get_verdict(const struct path_query *q,
+    bool *is_new, struct err *e)
 {
-	struct path_verdict *v = lru_get(ks->paths, cert_sha256(leaf));
+	struct path_verdict *v = lru_get(q->ks->paths, cert_sha256(q->leaf));
 
 	/* A failure may be one for want of the extra certificates. */
-	if (v != NULL && at >= v->from && at <= v->until &&
-	    (v->path.ok || extra_n == 0)) {
-		*out = v;
-		return 0;
-	}
-	v = new_verdict(ks, leaf, extra, extra_n, at, e);
-	if (v == NULL)
-		return -1;
-	*out = v;
-	return 1;
+	*is_new = v == NULL || q->at < v->from || q->at > v->until ||
+	    (!v->path.ok && q->extra_n > 0);
+	return *is_new ? new_verdict(q, e) : v;
 }
 
-static int
-answer_path(struct keystore *ks, const struct cert *leaf,
-    struct cert *const *extra, size_t extra_n, int64_t at, struct path *out,
+static int answer_path(const struct path_query *q, struct path *out,
     struct cert **anchor, struct err *e)
 {
 	struct path_verdict *v;
-	int is_new, rc;
+	bool is_new;
+	int rc;
 
 	memset(out, 0, sizeof(*out));
-	is_new = get_path(ks, leaf, extra, extra_n, at, &v, e);
-	if (is_new < 0)
+	v = get_verdict(q, &is_new, e);
+	if (v == NULL)
 		return -1;
 	rc = copy_path(&v->path, out, e);
 	if (anchor != NULL)
 		*anchor = v->anchor != NULL ? cert_ref(v->anchor) : NULL;
-	if (is_new == 1 && (v->path.ok || extra_n == 0))
-		lru_put(ks->paths, cert_sha256(leaf), v);
-	else if (is_new == 1)
+	if (is_new && (v->path.ok || q->extra_n == 0))
+		lru_put(q->ks->paths, cert_sha256(q->leaf), v);
+	else if (is_new)
 		ks_path_drop(v);
 	return rc;
 }
 
-int
-keystore_path(struct keystore *ks, const struct cert *leaf,
-    struct cert *const *extra, size_t extra_n, int64_t at, struct path *out,
-    struct err *e)
+int keystore_path(struct keystore *ks, const struct cert *leaf, struct cert
+    *const *extra, size_t extra_n, int64_t at, struct path *out, struct err *e)
 {
-	return answer_path(ks, leaf, extra, extra_n, at, out, NULL, e);
+	const struct path_query q = { ks, leaf, extra, extra_n, at };
+
+	return answer_path(&q, out, NULL, e);
 }
 
-int
-ks_path_anchor(struct keystore *ks, const struct cert *leaf, int64_t at,
+int ks_path_anchor(struct keystore *ks, const struct cert *leaf, int64_t at,
     struct path *out, struct cert **anchor, struct err *e)
 {
+	const struct path_query q = { ks, leaf, NULL, 0, at };
+
 	*anchor = NULL;
-	return answer_path(ks, leaf, NULL, 0, at, out, anchor, e);
+	return answer_path(&q, out, anchor, e);
 }

@@ -29,8 +29,7 @@ struct picking {
 	struct select_verdict *v;
 };
 
-void
-selection_free(struct selection *s)
+void selection_free(struct selection *s)
 {
 	size_t i;
 
@@ -42,8 +41,7 @@ selection_free(struct selection *s)
 	memset(s, 0, sizeof(*s));
 }
 
-void
-ks_select_drop(void *value)
+void ks_select_drop(void *value)
 {
 	struct select_verdict *v = value;
 
@@ -54,8 +52,7 @@ ks_select_drop(void *value)
 /* ---- fitness ---- */
 
 /* RFC 8550 4.4.2, RFC 5652 6.2: what the key is for. */
-static int
-check_usage(const struct cert *c, unsigned use, struct err *e)
+static int check_usage(const struct cert *c, unsigned use, struct err *e)
 {
 	unsigned ku = cert_ku(c);
 
@@ -78,8 +75,8 @@ check_usage(const struct cert *c, unsigned use, struct err *e)
 	return 0;
 }
 
-static int
-check_row(const struct picking *p, const struct ks_row *r, struct err *e)
+static int check_row(const struct picking *p, const struct ks_row *r, struct err
+    *e)
 {
 	char date[32];
 
@@ -112,9 +109,8 @@ check_row(const struct picking *p, const struct ks_row *r, struct err *e)
 
 /* ---- picking ---- */
 
-static int
-pass_over(struct selection *sel, const struct cert *c, const struct err *why,
-    struct err *e)
+static int pass_over(struct selection *sel, const struct cert *c, const struct
+    err *why, struct err *e)
 {
 	struct passed_over *po;
 
@@ -131,8 +127,7 @@ pass_over(struct selection *sel, const struct cert *c, const struct err *why,
 }
 
 /* The result changes when a certificate begins or ends. */
-static void
-bound_life(struct picking *p, const struct cert *c)
+static void bound_life(struct picking *p, const struct cert *c)
 {
 	int64_t begins = cert_not_before(c), ends = cert_not_after(c);
 
@@ -142,9 +137,8 @@ bound_life(struct picking *p, const struct cert *c)
 		p->v->until = ends - 1;
 }
 
-static int
-take_if_path(struct picking *p, const struct ks_row *r, struct err *why,
-    struct err *e)
+static int take_if_path(struct picking *p, const struct ks_row *r, struct err
+    *why, struct err *e)
 {
 	struct selection *sel = &p->v->sel;
 	struct path path;
@@ -166,8 +160,7 @@ take_if_path(struct picking *p, const struct ks_row *r, struct err *why,
 }
 
 /* Rows come newest first (S103): the first that fits is the one. */
-static int
-judge(struct picking *p, const struct ks_row *r, struct err *e)
+static int judge(struct picking *p, const struct ks_row *r, struct err *e)
 {
 	struct selection *sel = &p->v->sel;
 	struct err why = { 0 };
@@ -184,8 +177,7 @@ judge(struct picking *p, const struct ks_row *r, struct err *e)
 	return sel->cert != NULL ? 0 : pass_over(sel, r->cert, &why, e);
 }
 
-static int
-pick(struct picking *p, const char *key, struct err *e)
+static int pick(struct picking *p, const char *key, struct err *e)
 {
 	sqlite3_stmt *st = ks_stmt(p->ks, ST_SELECT, e);
 	struct ks_row r;
@@ -208,8 +200,7 @@ pick(struct picking *p, const char *key, struct err *e)
 	return rc;
 }
 
-static int
-copy_selection(const struct selection *s, struct selection *out,
+static int copy_selection(const struct selection *s, struct selection *out,
     struct err *e)
 {
 	size_t i;
@@ -233,8 +224,8 @@ copy_selection(const struct selection *s, struct selection *out,
 	return 0;
 }
 
-static void
-cache_key(const struct addr *a, unsigned use, unsigned char sha256[32])
+static void cache_key(const struct addr *a, unsigned use, unsigned char
+    sha256[32])
 {
 	unsigned char text[sizeof(a->text) + 1];
 	size_t n = strlen(a->text);
@@ -245,8 +236,7 @@ cache_key(const struct addr *a, unsigned use, unsigned char sha256[32])
 	ossl_sha256(text, n + 1, sha256);
 }
 
-int
-keystore_select(struct keystore *ks, const struct addr *a, unsigned use,
+int keystore_select(struct keystore *ks, const struct addr *a, unsigned use,
     int64_t now, struct selection *out, struct err *e)
 {
 	char key[sizeof(a->text)];
@@ -278,8 +268,7 @@ keystore_select(struct keystore *ks, const struct addr *a, unsigned use,
 /* ---- by identifier ---- */
 
 /* IssuerAndSerialNumber into its parts. */
-static int
-split_ias(struct view ias, struct view *name, struct view *serial)
+static int split_ias(struct view ias, struct view *name, struct view *serial)
 {
 	struct der seq, issuer, number;
 
@@ -293,8 +282,7 @@ split_ias(struct view ias, struct view *name, struct view *serial)
 	return 0;
 }
 
-static bool
-is_same_name(struct view der, const struct cert *c)
+static bool is_same_name(struct view der, const struct cert *c)
 {
 	const unsigned char *p = der.p;
 	X509_NAME *name;
@@ -308,8 +296,7 @@ is_same_name(struct view der, const struct cert *c)
 	return same;
 }
 
-bool
-ks_ias_match(const struct cert *c, struct view ias)
+bool ks_ias_match(const struct cert *c, struct view ias)
 {
 	struct view name, serial, own_name, own_serial;
 
@@ -323,9 +310,8 @@ ks_ias_match(const struct cert *c, struct view ias)
 
 typedef int hit(void *arg, const struct ks_row *r, struct err *e);
 
-static int
-each_hit(struct keystore *ks, sqlite3_stmt *st, const struct view *ias,
-    hit *fn, void *arg, struct err *e)
+static int each_hit(struct keystore *ks, sqlite3_stmt *st, const struct view
+    *ias, hit *fn, void *arg, struct err *e)
 {
 	struct ks_row r;
 	int rc;
@@ -344,9 +330,8 @@ each_hit(struct keystore *ks, sqlite3_stmt *st, const struct view *ias,
 }
 
 /* For senders that wrote the issuer's name in another encoding. */
-static int
-each_by_serial(struct keystore *ks, struct view ias, hit *fn, void *arg,
-    struct err *e)
+static int each_by_serial(struct keystore *ks, struct view ias, hit *fn, void
+    *arg, struct err *e)
 {
 	struct view name, serial;
 	sqlite3_stmt *st;
@@ -366,8 +351,7 @@ each_by_serial(struct keystore *ks, struct view ias, hit *fn, void *arg,
 }
 
 /* All certificates with this identifier, newest first. */
-static int
-each_by_id(struct keystore *ks, bool by_ski, struct view id, hit *fn,
+static int each_by_id(struct keystore *ks, bool by_ski, struct view id, hit *fn,
     void *arg, struct err *e)
 {
 	sqlite3_stmt *st;
@@ -397,8 +381,7 @@ struct key_search {
 	size_t found;
 };
 
-static bool
-is_for_any(const struct key_search *s, const struct cert *c)
+static bool is_for_any(const struct key_search *s, const struct cert *c)
 {
 	size_t i;
 
@@ -408,8 +391,7 @@ is_for_any(const struct key_search *s, const struct cert *c)
 	return false;
 }
 
-static int
-keep_key(void *arg, const struct ks_row *r, struct err *e)
+static int keep_key(void *arg, const struct ks_row *r, struct err *e)
 {
 	struct key_search *s = arg;
 
@@ -419,10 +401,9 @@ keep_key(void *arg, const struct ks_row *r, struct err *e)
 	return 0;
 }
 
-int
-keystore_find_key(struct keystore *ks, bool by_ski, struct view id,
-    const struct addr *for_any_of, size_t n, struct cert **out, size_t *found,
-    struct err *e)
+int keystore_find_key(struct keystore *ks, bool by_ski, struct view id, const
+    struct addr *for_any_of, size_t n, struct cert **out, size_t *found, struct
+    err *e)
 {
 	struct key_search s = { for_any_of, n, out, 0 };
 	int rc;
@@ -444,8 +425,7 @@ struct cert_search {
 	bool usable;
 };
 
-static int
-keep_cert(void *arg, const struct ks_row *r, struct err *e)
+static int keep_cert(void *arg, const struct ks_row *r, struct err *e)
 {
 	struct cert_search *s = arg;
 
@@ -458,9 +438,8 @@ keep_cert(void *arg, const struct ks_row *r, struct err *e)
 	return 0;
 }
 
-int
-keystore_find_cert(struct keystore *ks, bool by_ski, struct view id,
-    struct cert **out, struct err *e)
+int keystore_find_cert(struct keystore *ks, bool by_ski, struct view id, struct
+    cert **out, struct err *e)
 {
 	struct cert_search s = { NULL, false };
 

@@ -25,27 +25,23 @@ static const char *const source_name[] = {
 	[KS_CA] = "ca",
 };
 
-const char *
-ks_state_str(enum ks_state s)
+const char *ks_state_str(enum ks_state s)
 {
 	return (size_t)s < ARRAY_LEN(state_name) ? state_name[s] : "?";
 }
 
-const char *
-ks_source_str(enum ks_source s)
+const char *ks_source_str(enum ks_source s)
 {
 	return (size_t)s < ARRAY_LEN(source_name) ? source_name[s] : "?";
 }
 
-void
-ks_row_free(struct ks_row *r)
+void ks_row_free(struct ks_row *r)
 {
 	cert_free(&r->cert);
 	memset(r, 0, sizeof(*r));
 }
 
-void
-ks_text(char *dst, size_t size, const struct err *text)
+void ks_text(char *dst, size_t size, const struct err *text)
 {
 	size_t n = strlen(text->msg);
 
@@ -59,8 +55,7 @@ ks_text(char *dst, size_t size, const struct err *text)
 	dst[n] = '\0';
 }
 
-const char *
-ks_date(char *dst, int64_t t)
+const char *ks_date(char *dst, int64_t t)
 {
 	time_t tt = (time_t)t;
 	struct tm tm;
@@ -75,8 +70,7 @@ ks_date(char *dst, int64_t t)
 
 /* The certificate of the row, from the cache if it was parsed before: that
  * costs 0.1 ms on OpenSSL 3.0. */
-static int
-read_cert(struct keystore *ks, sqlite3_stmt *st, struct cert **out,
+static int read_cert(struct keystore *ks, sqlite3_stmt *st, struct cert **out,
     struct err *e)
 {
 	struct view sha = ks_column(st, COL_SHA256);
@@ -96,9 +90,8 @@ read_cert(struct keystore *ks, sqlite3_stmt *st, struct cert **out,
 	return 0;
 }
 
-int
-ks_row_read(struct keystore *ks, sqlite3_stmt *st, struct ks_row *r,
-    struct err *e)
+int ks_row_read(struct keystore *ks, sqlite3_stmt *st, struct ks_row *r, struct
+    err *e)
 {
 	memset(r, 0, sizeof(*r));
 	if (read_cert(ks, st, &r->cert, e) != 0)
@@ -112,9 +105,8 @@ ks_row_read(struct keystore *ks, sqlite3_stmt *st, struct ks_row *r,
 	return 0;
 }
 
-static sqlite3_stmt *
-stmt_for_sha(struct keystore *ks, enum ks_stmt which,
-    const unsigned char sha256[32], struct err *e)
+static sqlite3_stmt *stmt_for_sha(struct keystore *ks, enum ks_stmt which, const
+    unsigned char sha256[32], struct err *e)
 {
 	sqlite3_stmt *st = ks_stmt(ks, which, e);
 
@@ -123,9 +115,8 @@ stmt_for_sha(struct keystore *ks, enum ks_stmt which,
 	return st;
 }
 
-int
-ks_cert_get(struct keystore *ks, const unsigned char sha256[32],
-    struct ks_row *r, struct err *e)
+int ks_cert_get(struct keystore *ks, const unsigned char sha256[32], struct
+    ks_row *r, struct err *e)
 {
 	sqlite3_stmt *st = stmt_for_sha(ks, ST_CERT_BY_SHA, sha256, e);
 	char hex[65];
@@ -146,9 +137,8 @@ ks_cert_get(struct keystore *ks, const unsigned char sha256[32],
 	return rc;
 }
 
-static int
-visit_rows(struct keystore *ks, sqlite3_stmt *st, ks_visit *visit, void *arg,
-    struct err *e)
+static int visit_rows(struct keystore *ks, sqlite3_stmt *st, ks_visit *visit,
+    void *arg, struct err *e)
 {
 	struct ks_row r;
 	int rc;
@@ -166,9 +156,8 @@ visit_rows(struct keystore *ks, sqlite3_stmt *st, ks_visit *visit, void *arg,
 	return rc;
 }
 
-int
-ks_list_spki(struct keystore *ks, const unsigned char spki[32],
-    ks_visit *visit, void *arg, struct err *e)
+int ks_list_spki(struct keystore *ks, const unsigned char spki[32], ks_visit
+    *visit, void *arg, struct err *e)
 {
 	sqlite3_stmt *st = stmt_for_sha(ks, ST_LIST_SPKI, spki, e);
 
@@ -176,8 +165,7 @@ ks_list_spki(struct keystore *ks, const unsigned char spki[32],
 }
 
 /* SHA-256 from its first digits: the range of those that begin so. */
-static int
-bind_hex(sqlite3_stmt *st, const char *what, struct err *e)
+static int bind_hex(sqlite3_stmt *st, const char *what, struct err *e)
 {
 	unsigned char low[32], high[32];
 	char digits[65];
@@ -199,9 +187,8 @@ bind_hex(sqlite3_stmt *st, const char *what, struct err *e)
 	return 0;
 }
 
-static int
-prepare_list(struct keystore *ks, const char *what, sqlite3_stmt **st,
-    struct err *e)
+static int prepare_list(struct keystore *ks, const char *what, sqlite3_stmt
+    **st, struct err *e)
 {
 	char key[sizeof(((struct addr *)0)->text)];
 	struct addr a;
@@ -228,9 +215,8 @@ prepare_list(struct keystore *ks, const char *what, sqlite3_stmt **st,
 	return 0;
 }
 
-int
-keystore_list(struct keystore *ks, const char *what, ks_visit *visit,
-    void *arg, struct err *e)
+int keystore_list(struct keystore *ks, const char *what, ks_visit *visit, void
+    *arg, struct err *e)
 {
 	char quoted[ERR_QUOTED];
 	sqlite3_stmt *st;
@@ -243,8 +229,7 @@ keystore_list(struct keystore *ks, const char *what, ks_visit *visit,
 
 /* ---- changing ---- */
 
-static int
-insert_cert(struct keystore *ks, const struct cert *c, unsigned use,
+static int insert_cert(struct keystore *ks, const struct cert *c, unsigned use,
     enum ks_source source, struct err *e)
 {
 	sqlite3_stmt *st = stmt_for_sha(ks, ST_CERT_ADD, cert_sha256(c), e);
@@ -269,9 +254,8 @@ insert_cert(struct keystore *ks, const struct cert *c, unsigned use,
 }
 
 /* Row id and use; *found false when the certificate is not there. */
-static int
-find_id(struct keystore *ks, const unsigned char sha256[32], int64_t *id,
-    unsigned *use, bool *found, struct err *e)
+static int find_id(struct keystore *ks, const unsigned char sha256[32], int64_t
+    *id, unsigned *use, bool *found, struct err *e)
 {
 	sqlite3_stmt *st = stmt_for_sha(ks, ST_CERT_ID, sha256, e);
 	int rc;
@@ -289,9 +273,8 @@ find_id(struct keystore *ks, const unsigned char sha256[32], int64_t *id,
 	return 0;
 }
 
-static int
-insert_addresses(struct keystore *ks, const struct cert *c, int64_t id,
-    struct err *e)
+static int insert_addresses(struct keystore *ks, const struct cert *c, int64_t
+    id, struct err *e)
 {
 	char key[sizeof(((struct addr *)0)->text)];
 	sqlite3_stmt *st;
@@ -313,9 +296,8 @@ insert_addresses(struct keystore *ks, const struct cert *c, int64_t id,
 }
 
 /* An UPDATE of one column of one row; FAIL_INPUT when there is no row. */
-static int
-update_cert(struct keystore *ks, enum ks_stmt which,
-    const unsigned char sha256[32], int value, struct err *e)
+static int update_cert(struct keystore *ks, enum ks_stmt which, const unsigned
+    char sha256[32], int value, struct err *e)
 {
 	sqlite3_stmt *st = stmt_for_sha(ks, which, sha256, e);
 	char hex[65];
@@ -332,8 +314,7 @@ update_cert(struct keystore *ks, enum ks_stmt which,
 	return 0;
 }
 
-static int
-add_cert(struct keystore *ks, const struct cert *c, unsigned use,
+static int add_cert(struct keystore *ks, const struct cert *c, unsigned use,
     enum ks_source source, bool *added, struct err *e)
 {
 	unsigned old_use = 0;
@@ -359,9 +340,8 @@ add_cert(struct keystore *ks, const struct cert *c, unsigned use,
 	return ks_bump(ks, cert_is_ca(c), e);
 }
 
-int
-keystore_add(struct keystore *ks, const struct cert *c, unsigned use,
-    enum ks_source source, bool *added, struct err *e)
+int keystore_add(struct keystore *ks, const struct cert *c, unsigned use, enum
+    ks_source source, bool *added, struct err *e)
 {
 	bool began;
 	int rc;
@@ -373,8 +353,7 @@ keystore_add(struct keystore *ks, const struct cert *c, unsigned use,
 	return ks_end(ks, began, rc, e);
 }
 
-static int
-add_key(struct keystore *ks, const unsigned char spki_sha256[32],
+static int add_key(struct keystore *ks, const unsigned char spki_sha256[32],
     struct view sealed, struct err *e)
 {
 	sqlite3_stmt *st = stmt_for_sha(ks, ST_KEY_ADD, spki_sha256, e);
@@ -387,8 +366,7 @@ add_key(struct keystore *ks, const unsigned char spki_sha256[32],
 	return ks_bump(ks, false, e);
 }
 
-int
-keystore_add_key(struct keystore *ks, const unsigned char spki_sha256[32],
+int keystore_add_key(struct keystore *ks, const unsigned char spki_sha256[32],
     struct view encrypted_pkcs8, struct err *e)
 {
 	bool began;
@@ -400,8 +378,7 @@ keystore_add_key(struct keystore *ks, const unsigned char spki_sha256[32],
 	return ks_end(ks, began, rc, e);
 }
 
-int
-keystore_get_key(struct keystore *ks, const unsigned char spki_sha256[32],
+int keystore_get_key(struct keystore *ks, const unsigned char spki_sha256[32],
     struct buf *out, struct err *e)
 {
 	sqlite3_stmt *st = stmt_for_sha(ks, ST_KEY_GET, spki_sha256, e);
@@ -420,9 +397,8 @@ keystore_get_key(struct keystore *ks, const unsigned char spki_sha256[32],
 	return buf_ok(out, e);
 }
 
-static int
-set_anchor(struct keystore *ks, const unsigned char sha256[32], bool on,
-    struct err *e)
+static int set_anchor(struct keystore *ks, const unsigned char sha256[32], bool
+    on, struct err *e)
 {
 	struct ks_row r;
 	int rc = -1;
@@ -441,8 +417,7 @@ set_anchor(struct keystore *ks, const unsigned char sha256[32], bool on,
 	return rc;
 }
 
-int
-keystore_set_anchor(struct keystore *ks, const unsigned char sha256[32],
+int keystore_set_anchor(struct keystore *ks, const unsigned char sha256[32],
     bool on, struct err *e)
 {
 	bool began;
@@ -454,9 +429,8 @@ keystore_set_anchor(struct keystore *ks, const unsigned char sha256[32],
 	return ks_end(ks, began, rc, e);
 }
 
-int
-keystore_set_state(struct keystore *ks, const unsigned char sha256[32],
-    enum ks_state state, struct err *e)
+int keystore_set_state(struct keystore *ks, const unsigned char sha256[32], enum
+    ks_state state, struct err *e)
 {
 	bool began;
 	int rc;
@@ -469,8 +443,7 @@ keystore_set_state(struct keystore *ks, const unsigned char sha256[32],
 	return ks_end(ks, began, rc, e);
 }
 
-static int
-remove_cert(struct keystore *ks, const unsigned char sha256[32],
+static int remove_cert(struct keystore *ks, const unsigned char sha256[32],
     struct err *e)
 {
 	sqlite3_stmt *st;
@@ -494,9 +467,8 @@ out:
 	return rc;
 }
 
-int
-keystore_remove(struct keystore *ks, const unsigned char sha256[32],
-    struct err *e)
+int keystore_remove(struct keystore *ks, const unsigned char sha256[32], struct
+    err *e)
 {
 	bool began;
 	int rc;

@@ -62,13 +62,13 @@ static void order(const struct ctl *m)
 
 /*
  * No new connections, then the running messages, then the end. libmilter
- * looks at its stop flag every few seconds; closing the socket for
- * connections makes it look now.
+ * holds its lock while it waits for connections, five seconds at a time;
+ * shutting the socket down wakes it, and only then smfi_stop gets the lock.
  */
 static void stop(void)
 {
-	(void)smfi_stop();
 	(void)shutdown(start->listen, SHUT_RDWR);
+	(void)smfi_stop();
 	if (!pool_idle(front.pool, clock_ms() + STOP_WAIT_MS))
 		log_warn("event=stop messages=unfinished");
 	/* answers that threads are about to write */

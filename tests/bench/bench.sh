@@ -80,17 +80,6 @@ await() {
 	done
 }
 
-# stop_one PID
-stop_one() {
-	kill "$1" 2>/dev/null || :
-	wait "$1" 2>/dev/null || :
-	rest=
-	for p in $pids; do
-		[ "$p" = "$1" ] || rest="$rest $p"
-	done
-	pids=$rest
-}
-
 # ---- configuration ----
 
 # conf NAME DOMAIN
@@ -151,7 +140,6 @@ prepare() {
 
 # start_milter out|in; its pid is then in $p
 start_milter() {
-	rm -f "$tmp/run/$1"
 	"$milter" -c "$tmp/$1.conf" >"$tmp/run/$1.log" 2>&1 &
 	await "$tmp/run/$1"
 }
@@ -374,26 +362,35 @@ bulk() {
 
 # ---- memory ----
 
-# All processes below one, and itself.
+# A process and all below it.
 family() {
-	echo "$1"
-	for t in /proc/"$1"/task/*; do
-		# shellcheck disable=SC2013 # words are what we want
-		for c in $(cat "$t/children" 2>/dev/null); do
-			family "$c"
-		done
-	done
+	cat /proc/[0-9]*/stat 2>/dev/null | awk -v top="$1" '
+		{
+			pid = $1
+			sub(/^.*[)] . /, "")
+			above[pid] = $1
+		}
+		END {
+			print top
+			for (p in above) {
+				x = p
+				while (x in above && above[x] != top)
+					x = above[x]
+				if (x in above)
+					print p
+			}
+		}'
 }
 
-# "front 5.1": last word of the title, peak in MiB; workers: the largest.
+# Peak resident memory in MiB by kind of process; workers: the largest.
 peaks() {
 	for q in $(family "$1"); do
-		name=$(tr '\0' ' ' <"/proc/$q/cmdline")
+		name=$(cat "/proc/$q/comm")
 		case $name in
-		*:*) name=${name##*: } ;;
+		postseal:*) name=${name#postseal:} ;;
 		*) name=parent ;;
 		esac
-		echo "${name%% *} $(awk '/^VmHWM/ { print $2 }' \
+		echo "$name $(awk '/^VmHWM/ { print $2 }' \
 		    "/proc/$q/status")"
 	done | awk '{
 		if ($2 > max[$1]) max[$1] = $2
@@ -405,41 +402,42 @@ peaks() {
 	END {
 		printf "| %s | %s | %s | %s |", show("parent"),
 		    show("front"), show("worker"), show("keys")
-		for (k in max)
-			if (k !~ /^(parent|front|worker|keys)$/)
-				printf " %s %s", k, show(k)
-		print ""
+		print " " show("store") " |"
 	}'
 }
 
-# measure_memory OPERATION SIZE: a new milter, one message
+# A new milter of that side, its socket $fresh, its pid $p. The last one is
+# not waited for, as libmilter takes seconds to end.
+serial=0
+start_fresh() {
+	serial=$((serial + 1))
+	fresh=$1-$serial
+	sed "s|run/$1\"|run/$fresh\"|" "$tmp/$1.conf" >"$tmp/$fresh.conf"
+	start_milter "$fresh"
+}
+
+# measure_memory OPERATION SIZE: one message
 measure_memory() {
 	input "$1" "$2"
 	say "memory: $1 $2"
-	which=$(side "$1")
-	start_milter "$which-m"
-	pid=$p
-	load "$1" "$tmp/run/$which-m" "$tmp/$1.$2" --brief \
+	start_fresh "$(side "$1")"
+	load "$1" "$tmp/run/$fresh" "$tmp/$1.$2" --brief \
 	    --expect replaced >/dev/null
 	say ""
-	echo "| $(title "$1"), $2 $(peaks "$pid")"
-	stop_one "$pid"
+	echo "| $(title "$1"), $2 $(peaks "$p")"
+	kill "$p"
 }
 
 memory_table() {
-	for x in out in; do
-		sed "s|run/$x\"|run/$x-m\"|" "$tmp/$x.conf" >"$tmp/$x-m.conf"
-	done
 	echo "Peak resident memory, MiB (of the workers: the largest), after"
 	echo "one message in a new milter."
 	echo
-	echo "| | parent | front | worker | keys | others |"
+	echo "| | parent | front | worker | keys | store |"
 	echo "|---|---|---|---|---|---|"
-	start_milter out-m
-	pid=$p
+	start_fresh out
 	sleep 1
-	echo "| idle $(peaks "$pid")"
-	stop_one "$pid"
+	echo "| idle $(peaks "$p")"
+	kill "$p"
 	for op in sign-rsa encrypt-ec both-ec openboth-ec; do
 		for size in $memory; do
 			measure_memory "$op" "$size"

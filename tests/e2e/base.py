@@ -201,9 +201,10 @@ def children(pid):
 
 
 def title(pid):
+    """The name that a process gave itself."""
     try:
-        with open('/proc/%d/cmdline' % pid, 'rb') as f:
-            return f.read().replace(b'\0', b' ').decode().strip()
+        with open('/proc/%d/comm' % pid, encoding='utf-8') as f:
+            return f.read().strip()
     except OSError:
         return ''
 

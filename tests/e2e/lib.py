@@ -87,12 +87,13 @@ class Site:
         if os.getuid() != 0:
             return
         u = pwd.getpwnam(MILTER_USER)
-        for d, _, files in os.walk(self.dir):
-            if os.path.basename(d) in ('queue', 'etc', 'data', 'mail'):
-                continue
+        for d, subs, files in os.walk(self.dir):
+            subs[:] = [s for s in subs if s != 'postfix']
             os.chown(d, u.pw_uid, u.pw_gid)
             for f in files:
                 os.chown(os.path.join(d, f), u.pw_uid, u.pw_gid)
+        # The secret is for root and the keys process alone.
+        os.chown(self.path('secret'), 0, 0)
 
     def cmd(self, *argv, data=b'', timeout=120):
         return run([POSTSEAL, '-c', self.conf, *argv], data,
@@ -209,18 +210,19 @@ def share(a, b, for_a, for_b):
     """Move the key of for_b from a's CA to b, leave b's certificate."""
     with open(a.path('password'), 'w', encoding='ascii') as f:
         f.write('test\n')
-    a.must('key', 'export', '--email', for_b, '--out', a.path('b.p12'),
+    p12, pem = a.path(for_b + '.p12'), a.path(for_b + '.pem')
+    a.must('key', 'export', '--email', for_b, '--out', p12,
            '--password-file', a.path('password'))
-    b.must('key', 'import', a.path('b.p12'), '--email', for_b,
-           '--password-file', a.path('password'))
+    b.must('key', 'import', p12, '--email', for_b, '--password-file',
+           a.path('password'))
     root = root_certificate(a)
     b.must('cert', 'trust', root)
-    a.must('cert', 'export', for_a, '--out', a.path('a.pem'))
-    b.must('cert', 'import', a.path('a.pem'))
+    a.must('cert', 'export', for_a, '--out', a.path(for_a + '.pem'))
+    b.must('cert', 'import', a.path(for_a + '.pem'))
     # a made bob's key; a real partner would never have had it.
-    a.must('cert', 'export', for_b, '--out', a.path('b.pem'))
+    a.must('cert', 'export', for_b, '--out', pem)
     a.must('cert', 'remove', '--yes', for_b)
-    a.must('cert', 'import', a.path('b.pem'))
+    a.must('cert', 'import', pem)
 
 
 def root_certificate(site):

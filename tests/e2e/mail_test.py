@@ -67,6 +67,8 @@ def setup():
 
 
 def fresh():
+    lib.wait_for(lambda: not a.postfix.queued() and not b.postfix.queued(),
+                 'empty queues')
     for s in (a, b):
         for user in s.postfix.users:
             s.postfix.empty(user)
@@ -77,6 +79,15 @@ def text(words, sender=ALICE, to=BOB, subject='hello'):
             'Content-Type: text/plain; charset=utf-8\n'
             'Content-Transfer-Encoding: 8bit\n\n%s\n' %
             (sender, to, subject, words)).encode()
+
+
+def explained(said):
+    """What postseal explain says of the id in a reply; the record is
+    written a moment after the reply."""
+    m = re.search(r'\bid (\w+)', said)
+    check(m, 'no id in the reply', said)
+    return lib.wait_for(lambda: a.cmd('explain', m.group(1))[1],
+                        'explain to know %s' % m.group(1), 10)
 
 
 def from_alice(message, to=BOB, login=ALICE):
@@ -153,8 +164,6 @@ def M1_several_messages_in_one_session_the_second_given_up_by_RSET():
     c.rcpt('dave@example.org')
     equal(c.rset()[0], 250, 'RSET')
     equal(c.submit(ALICE, BOB, text('third'))[0], 250, 'third')
-    equal(c.submit(ALICE, 'nobody@example.net', text('fourth'))[0], 250,
-          'fourth')
     c.quit()
     got = b.postfix.wait_mail('bob', 2)
     check(b'first' in lib.leaves(got[0])[0][1] and
@@ -197,15 +206,9 @@ def M10_A50_no_certificate_is_550_573_and_explain_knows_why():
                             'carol@example.org')
     equal((code, said[:5]), (550, '5.7.3'), said)
     check('carol@example.org' in said, 'recipient not named', said)
-    ids = re.findall(r'\b[a-z2-7]{8,20}\b', said)
-    for i in ids:
-        status, out, _ = a.cmd('explain', i)
-        if status == 0:
-            check(b'carol@example.org' in out, 'explain does not name the '
-                  'recipient', out)
-            break
-    else:
-        check(False, 'no id that postseal explain knows', said)
+    told = explained(said)
+    check(b'carol@example.org' in told and b'no certificate' in told,
+          'explain does not say why', told)
     check(not a.postfix.grep(CANARY), 'in clear',
           a.postfix.grep(CANARY))
 
@@ -306,14 +309,19 @@ def what_arrives_in_clear_for_carol_lies_sealed_in_her_mailbox():
 
 
 @test
-def recipient_in_capitals_and_with_a_detail():
+def capitals_and_a_detail_in_the_recipient():
     fresh()
-    code, said = from_alice(text('detail'), 'Bob+News@Example.ORG')
+    code, said = from_alice(text('detail'), 'bob@Example.ORG')
+    equal(code, 250, said)
+    b.postfix.wait_mail('bob')
+    wire = a.postfix.wait_mail('wire')[0]
+    check(sealed(wire), 'not sealed for a domain in capitals', wire)
+    fresh()
+    code, said = lib.send(b.postfix.port, ALICE, 'bob+News@Example.ORG',
+                          wire, addr=OUTSIDE)
     equal(code, 250, said)
     got = b.postfix.wait_mail('bob')[0]
-    wire = a.postfix.wait_mail('wire')[0]
-    check(sealed(wire), 'not sealed', wire)
-    equal(result(got), 'pass', 'smime=')
+    equal(result(got), 'pass', 'not opened for a detail: smime=')
 
 
 @test

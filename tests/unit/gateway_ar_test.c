@@ -124,7 +124,7 @@ static void S175_A30_values_cannot_break_out(void **state)
 	text_set(t->v->sig_signer, sizeof(t->v->sig_signer),
 	    "\"a\\\r\nb; dkim=pass\"@example.com");
 	text_set(t->v->sig_part, sizeof(t->v->sig_part), "1/1");
-	assert_int_equal(ar_insert(t, "a) b (c \\ d\r\nX: y\033[2J\303\244",
+	assert_int_equal(ar_insert(t, true, "a) b (c \\ d\r\nX: y\033[2J\303\244",
 	    &e), 0);
 	value = t->v->edit[0].value;
 	assert_string_equal(value, " mx.example.com;\n\tsmime=pass "
@@ -141,8 +141,9 @@ static void S179_only_a_matching_address_is_named(void **state)
 
 	(void)state;
 	t->v->sig_result = "policy";
+	t->v->sig_from_match = true; /* but something else failed */
 	text_set(t->v->sig_signer, sizeof(t->v->sig_signer), "a@b.example");
-	assert_int_equal(ar_insert(t, "", &e), 0);
+	assert_int_equal(ar_insert(t, true, "", &e), 0);
 	assert_string_equal(t->v->edit[0].value,
 	    " mx.example.com;\n\tsmime=policy");
 	assert_int_equal(t->v->edit[0].kind, EDIT_INSERT_TOP);
@@ -159,7 +160,7 @@ static void a_long_comment_is_cut(void **state)
 	memset(s, '(', 1000);
 	s[1000] = '\0';
 	t->v->sig_result = "fail";
-	assert_int_equal(ar_insert(t, s, &e), 0);
+	assert_int_equal(ar_insert(t, true, s, &e), 0);
 	assert_int_equal(strlen(t->v->edit[0].value), strlen(
 	    " mx.example.com;\n\tsmime=fail ()") + 400);
 	verdict_free(t->v);

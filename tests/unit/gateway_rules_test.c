@@ -273,6 +273,8 @@ static const struct decision decision[] = {
 	{O, "a@e.de", NULL, "x@bank.example.de", NULL, NULL, 14, NULL},
 	{O, "a@e.de", NULL, "treasurer@other.example", NULL, NULL, 5, NULL},
 	{O, "a@e.de", NULL, "clerk@other.example", NULL, NULL, 14, NULL},
+	/* our delimiter means nothing elsewhere */
+	{O, "a@e.de", NULL, "treasurer+x@other.example", NULL, NULL, 14, NULL},
 	{O, "a@e.de", NULL, "x@coins.example", NULL, NULL, 6,
 	    "sign, encrypt or plain"},
 	{O, "a@e.de", NULL, "x@list.example", NULL, NULL, 7, "encrypt"},
@@ -373,7 +375,8 @@ static void a_rule_reads_as_a_sentence(void **state)
 	struct rule_ref ref;
 
 	(void)state;
-	write_file(rules_path, "outbound   :   sign ,  \\\n  encrypt  or plain\n"
+	write_file(rules_path,
+	    "outbound   :   sign ,  \\\n  encrypt  or plain\n"
 	    "inbound : refuse \"a,  b\"\n");
 	conf_errors_init(&ce);
 	if (rules_read(&r, rules_path, NULL, &ce) != 0)

@@ -204,8 +204,11 @@ static void A35_the_keys_process_has_the_last_word(void **state)
 	world_message(&w, PLAIN);
 	w.keys_fail = FAIL_POLICY;
 	world_run(&w);
-	assert_int_equal(w.v.action, ACT_REJECTED);
-	assert_true(is_untouched(&w));
+	expect_reply(550, "5.7.1", ALICE);
+	/* a key that it has not yet loaded */
+	w.keys_fail = FAIL_INPUT;
+	world_run(&w);
+	expect_reply(451, "4.7.5", "");
 	w.keys_fail = 0;
 }
 
@@ -358,6 +361,36 @@ static void direction_comes_from_login_and_network(void **state)
 	assert_true(is_untouched(&w));
 }
 
+static void a_sealed_and_an_opened_copy_cannot_share(void **state)
+{
+	static const char rules[] = "outbound : sign or plain\n"
+	    "internal : decrypt, verify\ninbound : verify\n";
+
+	(void)state;
+	world_rules(&w, rules);
+	world_envelope(&w, ALICE, "x@else.example bob@example.org");
+	w.env.auth = ENV_AUTH_LOGIN;
+	w.env.login = "alice";
+	world_message(&w, PLAIN);
+	world_run(&w);
+	expect_reply(550, "5.7.3", "x@else.example, bob@example.org");
+	/* nobody's copy is changed: then they can */
+	w.env.login = "bob";
+	world_run(&w);
+	assert_int_equal(w.v.code, 0);
+	assert_true(is_untouched(&w));
+	/* a demand holds */
+	world_rules(&w, "outbound : sign or plain\n"
+	    "internal : verify or reject\ninbound : verify\n");
+	world_run(&w);
+	expect_reply(550, "5.7.1", "");
+	/* but one that must not be left in clear cannot */
+	world_rules(&w, "outbound : sign or plain\n"
+	    "internal : store-encrypted\ninbound : verify\n");
+	world_run(&w);
+	expect_reply(550, "5.7.3", "");
+}
+
 /* ---- form of what goes out ---- */
 
 static void S37_headers_stay_and_mime_fields_move(void **state)
@@ -373,6 +406,7 @@ static void S37_headers_stay_and_mime_fields_move(void **state)
 	world_seal(&w, ALICE, BOB, "Received: by mx\n"
 	    "From: Alice <alice@example.com>\nSubject: a\n b\nX-Own: 1\n"
 	    "List-Id: <l.example>\nDKIM-Signature: v=1\nBcc-Like: x\n"
+	    "Bcc: hidden@x.example\n"
 	    "Content-Language: de\ncontent-type: text/plain\n"
 	    "MIME-VERSION: 1.0\nContent-ID: <c@x>\n"
 	    "Content-Disposition: inline\nMessage-ID: <1@x>\n\nSecret plans\n");
@@ -382,6 +416,7 @@ static void S37_headers_stay_and_mime_fields_move(void **state)
 	assert_int_equal(count_of(&w, "MIME-Version: 1.0\r\n"), 1);
 	assert_false(has(&w, "MIME-VERSION"));
 	assert_false(has(&w, "Content-Language"));
+	assert_false(has(&w, "hidden@"));
 	assert_false(has(&w, "Content-ID"));
 	assert_int_equal(count_of(&w, "ontent-"), 3);
 	assert_false(has(&w, "Secret"));
@@ -432,7 +467,8 @@ static void S11_content_under_a_signature_is_not_touched(void **state)
 	assert_int_equal(w.v.class, CLASS_SIGNED);
 	assert_int_equal(w.v.action, ACT_UNCHANGED);
 	/* but encrypted as it is */
-	world_rules(&w, "outbound : sign, encrypt\ninbound : decrypt, verify\n");
+	world_rules(&w, "outbound : sign, encrypt\n"
+	    "inbound : decrypt, verify\n");
 	world_seal(&w, ALICE, BOB, buf_str(&signed_once));
 	sealed_for(BOB, OUT_SEALED);
 	world_open_again(&w, ALICE, BOB);
@@ -544,6 +580,22 @@ static void null_sender_is_encrypted_but_not_signed(void **state)
 	assert_true(is_untouched(&w));
 }
 
+static void pgp_signed_mail_is_encrypted_as_it_is(void **state)
+{
+	(void)state;
+	world_rules(&w, "outbound : sign, encrypt\ninbound : decrypt\n");
+	world_seal(&w, ALICE, BOB, "From: alice@example.com\n"
+	    "MIME-Version: 1.0\nContent-Type: multipart/signed; boundary=b;\n"
+	    " protocol=\"application/pgp-signature\"; micalg=pgp-sha256\n\n"
+	    "--b\nContent-Type: text/plain\n\nhello \n--b\n"
+	    "Content-Type: application/pgp-signature\n\nx\n--b--\n");
+	assert_int_equal(w.v.class, CLASS_PGP);
+	sealed_for(BOB, OUT_SEALED);
+	assert_int_equal(w.key_ops, 0);
+	world_open_again(&w, ALICE, BOB);
+	assert_true(has(&w, "\r\n\r\nhello \r\n--b"));
+}
+
 static void classes_that_are_not_signed(void **state)
 {
 	static const char calendar[] = "From: alice@example.com\n"
@@ -575,6 +627,7 @@ static void poisoned_bytes_are_final(void **state)
 	(void)state;
 	world_envelope(&w, ALICE, "x@else.example");
 	w.env.client_ip = "127.0.0.1";
+	verdict_free(&w.v);
 	gateway_poisoned(w.config, &w.env, &w.v);
 	assert_int_equal(w.v.code, 554);
 	assert_int_equal(w.v.action, ACT_REJECTED);
@@ -606,6 +659,7 @@ int main(void)
 		cmocka_unit_test(S129_signed_only_copies_are_shared_by_all),
 		cmocka_unit_test(different_treatments_are_refused_by_name),
 		cmocka_unit_test(direction_comes_from_login_and_network),
+		cmocka_unit_test(a_sealed_and_an_opened_copy_cannot_share),
 		cmocka_unit_test(S37_headers_stay_and_mime_fields_move),
 		cmocka_unit_test(opaque_is_one_pkcs7_part),
 		cmocka_unit_test(profile_sets_the_digest),
@@ -614,6 +668,7 @@ int main(void)
 		cmocka_unit_test(S45_a_declared_class_weakens_nothing),
 		cmocka_unit_test(S45_an_encrypted_label_is_not_believed),
 		cmocka_unit_test(null_sender_is_encrypted_but_not_signed),
+		cmocka_unit_test(pgp_signed_mail_is_encrypted_as_it_is),
 		cmocka_unit_test(classes_that_are_not_signed),
 		cmocka_unit_test(poisoned_bytes_are_final),
 	};

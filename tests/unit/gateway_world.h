@@ -41,9 +41,8 @@ struct world {
 	struct verdict v;
 	struct err e;
 	struct buf out;	   /* the message after the verdict */
-	int keys_fail;	   /* enum fail for every key operation, 0: none */
-	int key_ops;	   /* asked so far for this message */
-	bool give_rights;  /* the keys process is not asked for rights */
+	int keys_fail; /* enum fail for every key operation, 0: none */
+	int key_ops;   /* asked so far for this message */
 };
 
 static UNUSED void set_path(char *dst, size_t size, const char *dir,
@@ -156,7 +155,8 @@ static UNUSED void world_make(struct world *w)
 static UNUSED void world_end(struct world *w)
 {
 	static const char *const name[] = {"postseal.conf", "rules",
-	    "keystore.db", "keystore.db-wal", "keystore.db-shm", "list"};
+	    "keystore.db", "keystore.db-wal", "keystore.db-shm", "list",
+	    "secret", "in", "out", "err", "json"};
 	char path[200];
 
 	verdict_free(&w->v);
@@ -187,8 +187,6 @@ static int world_right(struct world *w, const struct cert *c, bool sign,
 		return err_set(e, (enum fail)w->keys_fail, "keys: as told");
 	if (c == NULL)
 		return err_set(e, FAIL_INPUT, "no such key");
-	if (w->give_rights)
-		return 0;
 	if (sign && w->env.auth == ENV_AUTH_CALLER)
 		return 0;
 	if (sign)
@@ -349,6 +347,32 @@ static UNUSED bool is_untouched(const struct world *w)
 	same = view_eq(buf_view(&b), buf_view(&w->out));
 	buf_free(&b);
 	return same;
+}
+
+/* Seal with these outbound rules; w->out has it. */
+static UNUSED void world_seal_with(struct world *w, const char *outbound,
+    const char *from, const char *to, const char *text)
+{
+	struct buf b;
+
+	buf_init(&b, 4096);
+	buf_printf(&b, "outbound : %s\ninbound : decrypt, verify\n", outbound);
+	world_rules(w, buf_str(&b));
+	buf_free(&b);
+	world_seal(w, from, to, text);
+	if (w->v.code != 0)
+		fail_msg("%d %s (%s)", w->v.code, w->v.text, w->e.msg);
+}
+
+static UNUSED void world_signature(const struct world *w, const char *result,
+    const char *step)
+{
+	if (strcmp(w->v.sig_result, result) != 0 ||
+	    strcmp(w->v.sig_step, step) != 0)
+		fail_msg("signature %s at %s (%s), wanted %s at %s",
+		    w->v.sig_result, w->v.sig_step, w->v.sig_reason, result,
+		    step);
+	assert_int_equal(w->v.code, 0);
 }
 
 #endif

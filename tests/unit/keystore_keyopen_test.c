@@ -237,6 +237,8 @@ static void A5_substitute_is_bound_to_message_and_key(void **state)
 	assert_int_equal(open_block(em, 32, two), 0);
 	assert_memory_not_equal(one, two, 32);
 	em[10] ^= 1;
+	assert_int_equal(open_block(em, 16, two), 0);
+	assert_memory_not_equal(one, two, 16);
 	must(keyring_load(&w.kr, w.ks, secret_view(), e));
 	assert_int_equal(open_block(em, 32, two), 0);
 	assert_memory_equal(one, two, 32);
@@ -358,6 +360,126 @@ static void S91_ecdh_with_every_curve_and_digest(void **state)
 
 				check_how(&h, ciphers[k].n);
 			}
+}
+
+/* ---- with user keying material, which libcrypto cannot make ---- */
+
+static const unsigned char ukm[] = { DER_OCTET_STRING, 4, 'u', 'k', 'm', '!' };
+/* id-aes128-wrap without and with NULL: both are seen, both are right. */
+static const unsigned char wrap_plain[] = { 0x30, 0x0b, 0x06, 0x09, 0x60,
+	0x86, 0x48, 1, 0x65, 3, 4, 1, 5 };
+static const unsigned char wrap_null[] = { 0x30, 0x0d, 0x06, 0x09, 0x60,
+	0x86, 0x48, 1, 0x65, 3, 4, 1, 5, 5, 0 };
+
+/* ECC-CMS-SharedInfo, RFC 5753 7.2. */
+static struct view shared_info(struct view wrap, unsigned char *mem, size_t n)
+{
+	static const unsigned char bits[] = { 0, 0, 0, 128 };
+	struct der_w d;
+	size_t mark;
+
+	der_w_init(&d, mem, n);
+	der_w_tlv(&d, DER_OCTET_STRING, bits, sizeof(bits));
+	der_w_wrap(&d, DER_CTX0 + 2, 0);
+	mark = der_w_mark(&d);
+	der_w_raw(&d, ukm, sizeof(ukm));
+	der_w_wrap(&d, DER_CTX0, mark);
+	der_w_view(&d, wrap);
+	der_w_wrap(&d, DER_SEQUENCE, 0);
+	return der_w_result(&d);
+}
+
+static void kek_of(EVP_PKEY *own, EVP_PKEY *peer, struct view info,
+    unsigned char *kek)
+{
+	EVP_PKEY_CTX *pc = EVP_PKEY_CTX_new(own, NULL);
+	size_t n = 16;
+
+	assert_int_equal(EVP_PKEY_derive_init(pc), 1);
+	assert_int_equal(EVP_PKEY_derive_set_peer(pc, peer), 1);
+	assert_true(EVP_PKEY_CTX_set_ecdh_kdf_type(pc,
+	    EVP_PKEY_ECDH_KDF_X9_63) > 0);
+	assert_true(EVP_PKEY_CTX_set_ecdh_kdf_md(pc, EVP_sha256()) > 0);
+	assert_true(EVP_PKEY_CTX_set_ecdh_kdf_outlen(pc, 16) > 0);
+	assert_true(EVP_PKEY_CTX_set0_ecdh_kdf_ukm(pc,
+	    OPENSSL_memdup(info.p, info.n), (int)info.n) > 0);
+	assert_int_equal(EVP_PKEY_derive(pc, kek, &n), 1);
+	EVP_PKEY_CTX_free(pc);
+}
+
+static void wrap_cek(const unsigned char *kek, unsigned char *ek)
+{
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	unsigned char cek[16];
+	int n = 0;
+
+	memset(cek, 0x77, sizeof(cek));
+	EVP_CIPHER_CTX_set_flags(c, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
+	assert_int_equal(EVP_EncryptInit_ex(c, EVP_aes_128_wrap(), NULL, kek,
+	    NULL), 1);
+	assert_int_equal(EVP_EncryptUpdate(c, ek, &n, cek, 16), 1);
+	assert_int_equal(n, 24);
+	EVP_CIPHER_CTX_free(c);
+}
+
+/* KeyAgreeRecipientInfo with ukm, dhSinglePass-stdDH-sha256kdf. */
+static struct view make_kari(struct view wrap, unsigned char *mem, size_t n)
+{
+	static const unsigned char sha256kdf[] = { 0x06, 0x06, 0x2b, 0x81, 4,
+		1, 11, 1 };
+	static const unsigned char ec[] = { 0x30, 0x09, 0x06, 0x07, 0x2a,
+		0x86, 0x48, 0xce, 0x3d, 2, 1 };
+	static const unsigned char three[] = { 3 };
+	unsigned char info[128], kek[16], ek[32], *point = NULL;
+	EVP_PKEY *eph = EVP_EC_gen("P-256");
+	struct der_w d;
+	size_t point_n, mark;
+
+	point_n = EVP_PKEY_get1_encoded_public_key(eph, &point);
+	kek_of(eph, w.p256.key, shared_info(wrap, info, sizeof(info)), kek);
+	wrap_cek(kek, ek);
+	der_w_init(&d, mem, n);
+	der_w_tlv(&d, DER_OCTET_STRING, ek, 24);
+	der_w_view(&d, cert_ias(w.p256.cert));
+	der_w_wrap(&d, DER_SEQUENCE, 0);
+	der_w_wrap(&d, DER_SEQUENCE, 0);
+	mark = der_w_mark(&d);
+	der_w_view(&d, wrap);
+	der_w_raw(&d, sha256kdf, sizeof(sha256kdf));
+	der_w_wrap(&d, DER_SEQUENCE, mark);
+	mark = der_w_mark(&d);
+	der_w_raw(&d, ukm, sizeof(ukm));
+	der_w_wrap(&d, DER_CTX0 + 1, mark);
+	mark = der_w_mark(&d);
+	der_w_raw(&d, point, point_n);
+	der_w_raw(&d, "", 1); /* no unused bits */
+	der_w_wrap(&d, DER_BIT_STRING, mark);
+	der_w_raw(&d, ec, sizeof(ec));
+	der_w_wrap(&d, DER_CTX0 + 1, mark);
+	der_w_wrap(&d, DER_CTX0, mark);
+	der_w_tlv(&d, DER_INTEGER, three, 1);
+	der_w_wrap(&d, DER_CTX0 + 1, 0);
+	assert_false(d.failed);
+	OPENSSL_free(point);
+	EVP_PKEY_free(eph);
+	return der_w_result(&d);
+}
+
+static void S91_keying_material_and_both_forms_of_wrap(void **state)
+{
+	const struct view wrap[] = {
+		{ wrap_plain, sizeof(wrap_plain) },
+		{ wrap_null, sizeof(wrap_null) },
+	};
+	unsigned char mem[1024], cek[CAP_CEK];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		must(keyring_open(w.kr, cert_sha256(w.p256.cert),
+		    make_kari(wrap[i], mem, sizeof(mem)), 16, cek, e));
+		assert_true(is_cek(cek, 16));
+	}
 }
 
 /* ---- not for us, not well-formed ---- */
@@ -530,6 +652,7 @@ int main(void)
 		cmocka_unit_test(S95_transport_by_both_identifiers),
 		cmocka_unit_test(S93_oaep_with_every_digest),
 		cmocka_unit_test(S91_ecdh_with_every_curve_and_digest),
+		cmocka_unit_test(S91_keying_material_and_both_forms_of_wrap),
 	};
 
 	return cmocka_run_group_tests_name("keystore_keyopen", tests, setup,

@@ -83,7 +83,7 @@ static void create_does_not_overwrite(void **state)
 
 static void unknown_schema_is_named(void **state)
 {
-	struct err e = { 0 };
+	struct err why = { 0 };
 	struct keystore *ks;
 	struct place p;
 
@@ -91,10 +91,10 @@ static void unknown_schema_is_named(void **state)
 	ks = store_make(&p);
 	keystore_close(&ks);
 	exec_sql(p.db, "UPDATE meta SET number = 2 WHERE name = 'schema'");
-	assert_int_equal(keystore_open(&ks, p.db, KS_READ, &e), -1);
-	assert_int_equal(e.kind, FAIL_CONFIG);
-	assert_non_null(strstr(e.msg, "version 2"));
-	assert_non_null(strstr(e.msg, "version 1"));
+	assert_int_equal(keystore_open(&ks, p.db, KS_READ, &why), -1);
+	assert_int_equal(why.kind, FAIL_CONFIG);
+	assert_non_null(strstr(why.msg, "version 2"));
+	assert_non_null(strstr(why.msg, "version 1"));
 	exec_sql(p.db, "DROP TABLE meta");
 	must_fail(keystore_open(&ks, p.db, KS_READ, e), FAIL_CONFIG);
 	store_clear(&p, &ks);
@@ -177,7 +177,7 @@ static void list_by_everything(void **state)
 	assert_int_equal(count(ks, "@Example.ORG"), 1);
 	assert_int_equal(count(ks, "@sub.example.com"), 0);
 	assert_int_equal(count(ks, "bob@example.com"), 0);
-	strcpy(hex, cert_sha256_hex(a.cert));
+	snprintf(hex, sizeof(hex), "%s", cert_sha256_hex(a.cert));
 	assert_int_equal(count(ks, hex), 1);
 	hex[9] = '\0';
 	assert_int_equal(count(ks, hex), 1);
@@ -185,8 +185,7 @@ static void list_by_everything(void **state)
 	assert_int_equal(count(ks, hex), 1);
 	hex[7] = '\0';
 	must_fail(keystore_list(ks, hex, see, &s, e), FAIL_INPUT);
-	strcpy(hex, cert_sha256_hex(a.cert));
-	strcat(hex, "0");
+	snprintf(hex, sizeof(hex), "%s0", cert_sha256_hex(a.cert));
 	must_fail(keystore_list(ks, hex, see, &s, e), FAIL_INPUT);
 	must_fail(keystore_list(ks, "", see, &s, e), FAIL_INPUT);
 	must_fail(keystore_list(ks, "@", see, &s, e), FAIL_INPUT);

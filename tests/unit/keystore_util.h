@@ -57,7 +57,7 @@ struct place {
 
 static UNUSED void place_make(struct place *p)
 {
-	strcpy(p->dir, "/tmp/keystore-test-XXXXXX");
+	snprintf(p->dir, sizeof(p->dir), "/tmp/keystore-test-XXXXXX");
 	assert_non_null(mkdtemp(p->dir));
 	snprintf(p->db, sizeof(p->db), "%s/keystore.db", p->dir);
 }
@@ -138,7 +138,7 @@ static UNUSED EVP_PKEY *key_named(const char *alg, const char *name)
 		if (strcmp(known[i].id, id) == 0)
 			return known[i].key;
 	}
-	strcpy(known[i].id, id);
+	memcpy(known[i].id, id, sizeof(id));
 	if (strncmp(alg, "rsa:", 4) == 0)
 		known[i].key = EVP_RSA_gen((size_t)strtol(alg + 4, NULL, 10));
 	else if (strcmp(alg, "ed25519") == 0)
