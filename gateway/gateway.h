@@ -41,7 +41,8 @@ struct gateway {
 /*
  * Decide about msg (whole message: header section, blank line, body) and
  * prepare the outcome. Never fails: a fault of ours is a deferred verdict,
- * 451 4.3.0, and e says why for the log (e->kind 0 otherwise).
+ * 451 4.3.0, and e says why for the log (e->kind 0 otherwise). v is
+ * initialised here: what a caller left in it would not be freed.
  */
 void gateway_run(struct gateway *g, const struct envelope *env,
     const struct spool *msg, struct verdict *v, struct err *e);

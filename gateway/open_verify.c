@@ -20,6 +20,12 @@ static struct cert *find_cert(void *ctx, bool by_ski, struct view id)
 	return c;
 }
 
+static int parse_cert(void *ctx, struct cert **out, struct view der,
+    struct err *e)
+{
+	return keystore_parse_cert(ctx, der, out, e);
+}
+
 static struct verify_policy make_policy(const struct txn *t)
 {
 	struct verify_policy p = {0};
@@ -27,6 +33,7 @@ static struct verify_policy make_policy(const struct txn *t)
 	p.now = t->now;
 	p.min_rsa_bits = t->g->config->min_rsa_bits;
 	p.find = find_cert;
+	p.parse = parse_cert;
 	p.find_ctx = t->g->ks;
 	return p;
 }

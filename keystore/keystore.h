@@ -124,6 +124,14 @@ int keystore_find_key(struct keystore *ks, bool by_ski, struct view id,
 int keystore_find_cert(struct keystore *ks, bool by_ski, struct view id,
     struct cert **out, struct err *e) MUST_CHECK;
 
+/*
+ * cert_parse, but a certificate that was seen lately (the store's or one
+ * from a message) is not parsed again. *out is owned by the caller. Fails as
+ * cert_parse does.
+ */
+int keystore_parse_cert(struct keystore *ks, struct view der,
+    struct cert **out, struct err *e) MUST_CHECK;
+
 /* ---- paths ---- */
 
 struct path {

@@ -68,26 +68,43 @@ const char *ks_date(char *dst, int64_t t)
 
 /* ---- reading ---- */
 
-/* The certificate of the row, from the cache if it was parsed before: that
- * costs 0.1 ms on OpenSSL 3.0. */
-static int read_cert(struct keystore *ks, sqlite3_stmt *st, struct cert **out,
-    struct err *e)
+/* From the cache if it was parsed before: that costs 0.1 ms on 3.0. */
+static int parse_kept(struct keystore *ks, const unsigned char sha256[32],
+    struct view der, struct cert **out, struct err *e)
 {
-	struct view sha = ks_column(st, COL_SHA256);
-	struct cert *c;
+	struct cert *c = lru_get(ks->certs, sha256);
 
-	if (sha.n != 32)
-		return err_set(e, FAIL_CONFIG, "keystore: damaged row");
-	c = lru_get(ks->certs, sha.p);
 	if (c != NULL) {
 		*out = cert_ref(c);
 		return 0;
 	}
-	if (cert_parse(&c, ks_column(st, COL_DER), e) != 0)
-		return err_add(e, "keystore");
+	if (cert_parse(&c, der, e) != 0)
+		return -1;
 	*out = cert_ref(c);
 	lru_put(ks->certs, cert_sha256(c), c);
 	return 0;
+}
+
+/* The certificate of the row. */
+static int read_cert(struct keystore *ks, sqlite3_stmt *st, struct cert **out,
+    struct err *e)
+{
+	struct view sha = ks_column(st, COL_SHA256);
+
+	if (sha.n != 32)
+		return err_set(e, FAIL_CONFIG, "keystore: damaged row");
+	if (parse_kept(ks, sha.p, ks_column(st, COL_DER), out, e) != 0)
+		return err_add(e, "keystore");
+	return 0;
+}
+
+int keystore_parse_cert(struct keystore *ks, struct view der,
+    struct cert **out, struct err *e)
+{
+	unsigned char sha256[32];
+
+	ossl_sha256(der.p, der.n, sha256);
+	return parse_kept(ks, sha256, der, out, e);
 }
 
 int ks_row_read(struct keystore *ks, sqlite3_stmt *st, struct ks_row *r, struct

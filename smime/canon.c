@@ -448,13 +448,17 @@ static int write_part(struct canon *c, size_t i, struct err *e)
 
 static int write_all(struct canon *c, struct err *e)
 {
+	const struct part *root;
+
 	for (size_t i = 0; i < c->sv->n; i++)
 		if (!c->sv->part[i].is_skipped && write_part(c, i, e) != 0)
 			return -1;
 	if (close_parts(c, 0, e) != 0)
 		return -1;
-	if (c->last == '\n')
-		return 0;
+	root = &c->sv->part[0];
+	if (c->last == '\n' ||
+	    (root->kind == PART_LEAF && root->new_cte <= CTE_BINARY))
+		return 0; /* a line end would be one more octet (S13) */
 	/* A soft line break does not change the text. */
 	return out_puts(c, c->in_qp ? "=\r\n" : "\r\n", e);
 }

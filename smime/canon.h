@@ -25,7 +25,8 @@ struct canon_info {
  * already read from there) to out, which should be empty. Leaves are
  * re-encoded only where they must be (text: quoted-printable, others:
  * base64). Preamble and epilogue of the outermost multipart are dropped.
- * The entity always has a Content-Type; it never ends inside a line.
+ * The entity always has a Content-Type; it ends with a line end
+ * unless it is one leaf, not encoded, that had none (S13).
  *
  * FAIL_INPUT: ambiguous structure (S17-S19: what and where); FAIL_LIMIT;
  * FAIL_TEMP. RFC 8551 3.1.1-3.1.4.

@@ -400,7 +400,7 @@ int cms_read(struct cms **out, const struct spool *msg, uint64_t off,
 	if (spool_new(&c->der, end - off, e) == -1)
 		goto out;
 	to = spool_sink(c->der);
-	if (codec_decode(msg, off, end, cte, &to, NULL, e) == -1)
+	if (codec_decode(msg, off, end, cte, &to, &c->junk, e) == -1)
 		goto out;
 	sp->c = c;
 	walk_init(&sp->w, c->der);
@@ -434,6 +434,11 @@ void cms_free(struct cms **c)
 enum cms_type cms_type(const struct cms *c)
 {
 	return c->type;
+}
+
+bool cms_has_junk(const struct cms *c)
+{
+	return c->junk > 0;
 }
 
 bool cms_has_content(const struct cms *c)

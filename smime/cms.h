@@ -33,6 +33,9 @@ void cms_free(struct cms **c);
 
 enum cms_type cms_type(const struct cms *c);
 bool cms_has_content(const struct cms *c); /* eContent or encryptedContent */
+/* Octets that its transfer encoding does not know, or after its padding?
+ * Decoders skip them (RFC 2045 6.8); people read them. */
+bool cms_has_junk(const struct cms *c);
 /* The walker's product: well-formed BER without the content octets. */
 struct view cms_skeleton(const struct cms *c);
 uint64_t cms_content_size(const struct cms *c); /* octets, unchunked */

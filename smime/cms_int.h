@@ -32,6 +32,7 @@ struct cms {
 	struct spool *der; /* decoded octets */
 	struct buf skel;
 	bool has_content;
+	size_t junk; /* octets that the decoder skipped */
 	struct walk_el content; /* the content's outermost element */
 	uint64_t content_size;
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "smime/bare_cr.h"
 #include "smime/params.h"
 #include "util/caps.h"
 
@@ -25,6 +26,7 @@ struct frame {
 	const char *boundary; /* of a multipart that is entered, or NULL */
 	bool is_closed;	      /* close-delimiter seen */
 	bool is_message;      /* entered message/rfc822 */
+	bool has_cr_line;     /* delimiter after a bare CR */
 	size_t children;
 	char defect[160];
 };
@@ -47,6 +49,7 @@ struct mime_reader {
 	size_t header_eol; /* length of the line end before the body, while
 			      nothing of the body was read */
 	struct buf cand;   /* line that may be a delimiter, incomplete */
+	struct bare_cr cr; /* lines that only other readers see */
 	struct mime_findings found;
 };
 
@@ -79,14 +82,29 @@ static int emit(struct mime_reader *r, enum mime_event ev, struct frame *f,
 	return r->h.event(r->h.arg, ev, &f->part, data, e);
 }
 
+/* The line in r->cr begins a part for readers to whom CR ends a line. It is
+ * noted at the end of the part: when octets are handed on depends on how
+ * they came. */
+static void judge_bare_cr(struct mime_reader *r)
+{
+	for (int d = r->depth; d >= 0; d--)
+		if (r->frame[d].boundary != NULL &&
+		    bare_cr_is(&r->cr, r->frame[d].boundary))
+			top(r)->has_cr_line = true;
+}
+
 static int emit_body(struct mime_reader *r, const unsigned char *p, size_t n,
     struct err *e)
 {
 	struct frame *f = top(r);
 
+	struct view v = view_make(p, n);
+
 	if (n == 0)
 		return 0;
 	r->header_eol = 0;
+	while (r->multiparts > 0 && bare_cr_next(&r->cr, &v))
+		judge_bare_cr(r);
 	return emit(r, f->boundary ? MIME_PREAMBLE : MIME_BODY, f,
 	    view_make(p, n), e);
 }
@@ -234,6 +252,11 @@ static int end_part(struct mime_reader *r, uint64_t end, struct err *e)
 	struct view none = {NULL, 0};
 	int rc;
 
+	if (bare_cr_end(&r->cr))
+		judge_bare_cr(r);
+	if (f->has_cr_line)
+		note_part(r, f, "delimiter after a CR without LF (RFC 2046 "
+				"5.1.1)");
 	f->part.end = end > f->part.start ? end : f->part.start;
 	if (f->part.body > f->part.end)
 		f->part.body = f->part.end;
@@ -359,6 +382,8 @@ static int take_delimiter(struct mime_reader *r, struct match m,
 	memcpy(data + eol.n, line.p, n);
 	r->held_n = 0;
 	r->header_eol = 0;
+	if (bare_cr_end(&r->cr))
+		judge_bare_cr(r);
 	while (r->depth > m.frame)
 		if (end_part(r, end, e) != 0)
 			return -1;

@@ -148,6 +148,10 @@ static int read_signed(struct shape *sh, const struct spool *s,
 	const char *protocol = ctype_param(ct, "protocol");
 
 	keep_lower(sh->micalg, sizeof(sh->micalg), ctype_param(ct, "micalg"));
+	if (protocol != NULL && ct->cte == CTE_UNKNOWN &&
+	    is_pkcs7_signature(protocol))
+		return mark_broken(sh, "transfer encoding on multipart/signed "
+				       "(RFC 2045 6.4)");
 	if (protocol != NULL &&
 	    strcasecmp(protocol, "application/pgp-signature") == 0) {
 		sh->kind = SHAPE_PGP_SIGNED;

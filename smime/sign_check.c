@@ -40,11 +40,34 @@ static int check_verification(const struct verification *v,
 	return 0;
 }
 
+/* The certificates that we put in are parsed already. */
+static int parse_own(void *ctx, struct cert **out, struct view der,
+    struct err *e)
+{
+	const struct signer *who = *(const struct signer **)ctx;
+	const struct cert *c = who->cert;
+
+	for (size_t i = 0; i <= who->chain_n; i++) {
+		if (view_eq(cert_der(c), der)) {
+			*out = cert_keep(c);
+			return 0;
+		}
+		c = i < who->chain_n ? who->chain[i] : NULL;
+	}
+	c = who->encryption_cert;
+	if (c != NULL && view_eq(cert_der(c), der)) {
+		*out = cert_keep(c);
+		return 0;
+	}
+	return cert_parse(out, der, e);
+}
+
 static int verify_shape(const struct spool *s, const struct shape *sh,
-    struct verification **v, struct err *e)
+    const struct signer *who, struct verification **v, struct err *e)
 {
 	/* Keys below the minimum were refused before signing. */
-	struct verify_policy p = { .min_rsa_bits = CAP_RSA_MIN };
+	struct verify_policy p = { .min_rsa_bits = CAP_RSA_MIN,
+	    .parse = parse_own, .find_ctx = &who };
 	struct spool *content = NULL;
 	struct cms *c = NULL;
 	int r = -1;
@@ -80,7 +103,7 @@ int sign_self_check(const struct spool *signed_entity,
 	if (header_read(&h, signed_entity, 0, end, &why) == -1 ||
 	    ctype_read(&ct, &h, &why) == -1 ||
 	    shape_read(&sh, signed_entity, &h, &ct, end, &why) == -1 ||
-	    verify_shape(signed_entity, &sh, &v, &why) == -1) {
+	    verify_shape(signed_entity, &sh, who, &v, &why) == -1) {
 		err_set(e, why.kind == FAIL_TEMP ? FAIL_TEMP : FAIL_BUG,
 		    CHECK "does not read back: %.400s", why.msg);
 		goto out;

@@ -86,6 +86,14 @@ struct run {
 	struct digests d;
 };
 
+static int parse_cert(const struct run *x, struct cert **out, struct view der,
+    struct err *e)
+{
+	if (x->p->parse != NULL)
+		return x->p->parse(x->p->find_ctx, out, der, e);
+	return cert_parse(out, der, e);
+}
+
 /* Certificates of the message. One that does not parse is as good as not
  * there. */
 static int take_certs(struct run *x, struct err *e)
@@ -103,7 +111,7 @@ static int take_certs(struct run *x, struct err *e)
 			break;
 		if (d.tag != DER_SEQUENCE) /* attribute certificates */
 			continue;
-		if (cert_parse(&v->cert[v->certs], d.whole, &why) == 0)
+		if (parse_cert(x, &v->cert[v->certs], d.whole, &why) == 0)
 			v->certs++;
 		else if (why.kind == FAIL_TEMP)
 			return err_set(e, FAIL_TEMP, "%s", why.msg);

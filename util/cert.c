@@ -221,6 +221,11 @@ struct cert *cert_ref(struct cert *c)
 	return c;
 }
 
+struct cert *cert_keep(const struct cert *c)
+{
+	return cert_ref((struct cert *)(uintptr_t)c);
+}
+
 void cert_free(struct cert **cp)
 {
 	struct cert *c = *cp;

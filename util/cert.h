@@ -33,6 +33,8 @@ enum {
  */
 int cert_parse(struct cert **out, struct view der, struct err *e) MUST_CHECK;
 struct cert *cert_ref(struct cert *c); /* one more owner; returns c */
+/* The same for one that is const to its holder: only the count changes. */
+struct cert *cert_keep(const struct cert *c);
 void cert_free(struct cert **c);       /* NULL allowed */
 
 X509 *cert_x509(const struct cert *c); /* borrowed */

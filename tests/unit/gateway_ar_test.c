@@ -124,8 +124,8 @@ static void S175_A30_values_cannot_break_out(void **state)
 	text_set(t->v->sig_signer, sizeof(t->v->sig_signer),
 	    "\"a\\\r\nb; dkim=pass\"@example.com");
 	text_set(t->v->sig_part, sizeof(t->v->sig_part), "1/1");
-	assert_int_equal(ar_insert(t, true, "a) b (c \\ d\r\nX: y\033[2J\303\244",
-	    &e), 0);
+	assert_int_equal(ar_insert(t, true,
+	    "a) b (c \\ d\r\nX: y\033[2J\303\244", &e), 0);
 	value = t->v->edit[0].value;
 	assert_string_equal(value, " mx.example.com;\n\tsmime=pass "
 	    "(a\\) b \\(c \\\\ d??X: y?[2J?" "?)\n"

@@ -58,10 +58,6 @@ static int leaf_event(void *arg, enum mime_event ev,
 	if (codec_decode(l->s, part->body, part->end, part->ctype->cte, &to,
 	    NULL, e) != 0)
 		return -1;
-	/* a canonical entity never ends inside a line (smime/canon.h) */
-	if (part->depth == 0 && part->end > part->body &&
-	    l->out.p[l->out.n - 1] != '\n')
-		buf_puts(&l->out, "\r\n");
 	buf_puts(&l->out, "]");
 	return 0;
 }

@@ -192,7 +192,11 @@ static void S13_final_line_ends(void **state)
 {
 	(void)state;
 	expect("Content-Type: text/plain\r\n\r\nab",
-	    "Content-Type: text/plain\r\n\r\nab\r\n");
+	    "Content-Type: text/plain\r\n\r\nab");
+	expect("Content-Type: text/plain\r\n"
+	       "Content-Transfer-Encoding: base64\r\n\r\nYWI=",
+	    "Content-Type: text/plain\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\nYWI=\r\n");
 	expect("Content-Type: text/plain\r\n\r\nab\r\n\r\n\r\n",
 	    "Content-Type: text/plain\r\n\r\nab\r\n\r\n\r\n");
 	expect("Content-Type: text/plain\r\n\r\n",

@@ -629,6 +629,39 @@ static void body_is_decoded_first(void **state)
 	spool_free(&s);
 }
 
+#define OBJECT "MBEGCSqGSIb3DQEHAaAEBAJhYg=="
+
+/* What stands behind an object in clear is part of the message (S45). */
+static void S45_text_around_the_base64_is_noticed(void **state)
+{
+	static const struct {
+		const char *body;
+		bool junk;
+	} t[] = {
+		{ OBJECT, false },
+		{ OBJECT "\r\n\t \r\n", false },
+		{ OBJECT "\r\n\r\nA footer\r\n", true },
+		{ OBJECT "\r\n\xe6\x96\x87", true },
+		{ "-- \r\n" OBJECT, true },
+	};
+	struct cms *c = NULL;
+	struct spool *s = NULL;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		size_t n = strlen(t[i].body);
+
+		assert_int_equal(spool_new(&s, BIG, &e), 0);
+		assert_int_equal(spool_write(s, t[i].body, n, &e), 0);
+		if (cms_read(&c, s, 0, n, CTE_BASE64, &e) != 0)
+			fail_msg("%zu: %s", i, e.msg);
+		assert_int_equal(cms_has_junk(c), t[i].junk);
+		cms_free(&c);
+		spool_free(&s);
+	}
+}
+
 static void wrong_order_and_wrong_tags(void **state)
 {
 	struct cms *c = NULL;
@@ -670,6 +703,7 @@ int main(void)
 		cmocka_unit_test(S88_S100_ciphers_that_are_not_opened),
 		cmocka_unit_test(A3_S88_cbc_in_auth_enveloped),
 		cmocka_unit_test(body_is_decoded_first),
+		cmocka_unit_test(S45_text_around_the_base64_is_noticed),
 	};
 
 	return cmocka_run_group_tests_name("smime_cms", tests, setup,

@@ -75,6 +75,40 @@ static void A41_two_readings_are_broken(void **state)
 		      "X: a\rb\r\n\r\nAA\r\n", "CR without LF");
 }
 
+/* Readers to whom a CR alone ends a line see a part before the signed one. */
+static void A41_delimiters_after_a_bare_CR_are_broken(void **state)
+{
+	static const char why[] = "CR without LF";
+
+	(void)state;
+	expect_broken(SIGNED "\r--b\r\revil\r\r\n" PART SIG "--b--\r\n", why);
+	expect_broken(SIGNED "x\r\r--b\r\r\n" PART SIG "--b--\r\n", why);
+	expect_broken(SIGNED "x\r--b" "\r\n" PART SIG "--b--\r\n", why);
+	expect_broken(SIGNED PART "x\r--b--" "\r\n" SIG "--b--\r\n", why);
+	expect_broken(SIGNED PART SIG "\r--b\r\revil\r\n--b--\r\n", why);
+	expect_broken(SIGNED PART SIG "--b--\r\nx\r--b\r\revil", why);
+	expect_broken(SIGNED PART SIG "--b--\r--b\r\revil",
+	    "text after the boundary");
+}
+
+static void a_bare_CR_elsewhere_is_no_delimiter(void **state)
+{
+	struct shape sh;
+
+	(void)state;
+	read_shape(&sh, SIGNED "\r-b\r--\rb\r --b\r\n" PART SIG "--b--\r\n");
+	assert_int_equal(sh.kind, SHAPE_CLEAR_SIGNED);
+	read_shape(&sh, SIGNED "x\r\n--c\r\n" PART SIG "--b--\r\n");
+	assert_int_equal(sh.kind, SHAPE_CLEAR_SIGNED);
+}
+
+static void S18_unknown_encoding_of_the_whole_is_broken(void **state)
+{
+	(void)state;
+	expect_broken("Content-Transfer-Encoding: x-uuencode\r\n" SIGNED PART
+	    SIG "--b--\r\n", "transfer encoding");
+}
+
 static void A41_other_mail_with_two_readings_is_plain(void **state)
 {
 	struct shape sh;
@@ -198,6 +232,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(S23_other_than_two_parts_is_broken),
 		cmocka_unit_test(A41_two_readings_are_broken),
+		cmocka_unit_test(A41_delimiters_after_a_bare_CR_are_broken),
+		cmocka_unit_test(a_bare_CR_elsewhere_is_no_delimiter),
+		cmocka_unit_test(S18_unknown_encoding_of_the_whole_is_broken),
 		cmocka_unit_test(A41_other_mail_with_two_readings_is_plain),
 		cmocka_unit_test(kinds_by_label),
 		cmocka_unit_test(S13_signed_octets_are_bounded_exactly),
