@@ -78,15 +78,18 @@ static void close_others(const int *keep, size_t n)
 
 void child_begin(enum role r, const int *keep, size_t n)
 {
-	static const int own[] = { SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGUSR1 };
+	static const int own[] = { SIGHUP, SIGINT, SIGTERM, SIGUSR1 };
 	static char title[64];
 	struct buf b;
 	sigset_t none;
 	size_t i;
 
 	(void)setpgid(0, 0);
+	/* A signal for all of a service is the parent's business: they end
+	 * when their sockets close. In the front libmilter takes them. */
 	for (i = 0; i < ARRAY_LEN(own); i++)
-		(void)signal(own[i], SIG_DFL);
+		(void)signal(own[i], r == ROLE_FRONT ? SIG_DFL : SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);

@@ -25,8 +25,8 @@ int child_ids(const struct config *c, enum role r, struct ids *out,
 
 /*
  * In the child, right after fork: own process group (signals for the
- * terminal's group are the parent's), signal mask and handlers as new,
- * title, and every descriptor closed but 0-2 and those in keep.
+ * terminal's group are the parent's), HUP, INT and TERM ignored but in the
+ * front, title, and every descriptor closed but 0-2 and those in keep.
  */
 void child_begin(enum role r, const int *keep, size_t n);
 

@@ -73,8 +73,12 @@ static void audit(struct front *f, const struct envelope *env,
 	struct err e = { 0 };
 	struct buf b;
 
-	if (a->json.n == 0)
+	if (a->json.n == 0) {
+		log_warn("id=%s event=audit-lost reason=\"more than %u "
+		    "octets\"", env->id, WIRE_JSON_MAX);
+		stats_add(&f->stats->audit_lost);
 		return;
+	}
 	buf_init(&b, CAP_IPC);
 	ipc_put_str(&b, env->id);
 	ipc_put_str(&b, env->queue_id);

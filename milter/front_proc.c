@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -30,6 +31,7 @@
 
 static struct front front;
 static const struct front_start *start;
+static atomic_bool has_ended; /* smfi_main returned */
 
 static void set_timeouts(int fd)
 {
@@ -60,20 +62,31 @@ static void order(const struct ctl *m)
 		log_fatal("event=front error=\"%s\"", e.msg);
 }
 
+/* Running messages, answers that threads are about to write, the end. */
+static void leave(void) NORETURN;
+
+static void leave(void)
+{
+	if (!pool_idle(front.pool, clock_ms() + STOP_WAIT_MS))
+		log_warn("event=stop messages=unfinished");
+	(void)usleep(200000);
+	_exit(0);
+}
+
 /*
- * No new connections, then the running messages, then the end. libmilter
- * holds its lock while it waits for connections, five seconds at a time;
- * shutting the socket down wakes it, and only then smfi_stop gets the lock.
+ * No new connections. libmilter holds its lock while it waits for
+ * connections, five seconds at a time; shutting the socket down wakes it,
+ * and only then smfi_stop gets the lock. Not after smfi_main returned: the
+ * lock is gone then.
  */
+static void stop(void) NORETURN;
+
 static void stop(void)
 {
 	(void)shutdown(start->listen, SHUT_RDWR);
-	(void)smfi_stop();
-	if (!pool_idle(front.pool, clock_ms() + STOP_WAIT_MS))
-		log_warn("event=stop messages=unfinished");
-	/* answers that threads are about to write */
-	(void)usleep(200000);
-	_exit(0);
+	if (!atomic_load(&has_ended))
+		(void)smfi_stop();
+	leave();
 }
 
 static void *follow_orders(void *arg)
@@ -91,7 +104,6 @@ static void *follow_orders(void *arg)
 	if (rc < 0)
 		log_err("event=front error=\"%s\"", e.msg);
 	stop();
-	return NULL;
 }
 
 void front_proc(const struct front_start *s)
@@ -100,6 +112,7 @@ void front_proc(const struct front_start *s)
 	struct smfiDesc d;
 	sigset_t own;
 	pthread_t t;
+	int rc;
 
 	child_drop(&s->ids);
 	/* Few arenas: a thread for each connection would get one of its own,
@@ -124,9 +137,10 @@ void front_proc(const struct front_start *s)
 	if (pthread_create(&t, NULL, follow_orders, NULL) != 0)
 		_exit(EX_OSERR);
 	child_ready(s->ctl);
-	if (smfi_main() != MI_SUCCESS)
-		log_err("event=front error=\"libmilter gave up\"");
-	else
-		(void)pthread_join(t, NULL); /* told to stop: it ends us */
+	rc = smfi_main();
+	atomic_store(&has_ended, true);
+	if (rc == MI_SUCCESS)
+		leave(); /* told so, or by a signal to this process */
+	log_err("event=front error=\"libmilter gave up\"");
 	_exit(EX_SOFTWARE);
 }

@@ -19,13 +19,6 @@
 /* Room for the tickets of many messages between two looks of keys. */
 #define TICKET_BUFFER (1 << 20)
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 pid_t child_fork(struct child *c, int *ctl, struct err *e)
 {
 	int pair[2];

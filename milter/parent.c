@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * The supervisor's loop: signals, readiness, deaths, times to start again.
- * What a generation is made of is in generation.c.
+ * The supervisor's loop: signals, readiness, reload, the beginning and the
+ * end. What a generation is made of is in generation.c, starting in
+ * starting.c, what follows a death in deaths.c.
  */
 #include "milter/parent.h"
 
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -20,116 +20,16 @@
 #include "milter/clock.h"
 #include "milter/ctl.h"
 #include "milter/front.h"
-#include "milter/front_proc.h"
 #include "milter/listen.h"
-#include "milter/metrics_proc.h"
 #include "milter/notify.h"
 #include "milter/parent_int.h"
-#include "milter/store_proc.h"
 #include "util/log.h"
 
-#define BACKOFF_FIRST_MS 100
-#define BACKOFF_MAX_MS 10000
-/* Who lived this long did not die of its start. */
-#define BACKOFF_FORGET_MS 10000
 #define STOP_FRONT_MS 20000
 #define STOP_REST_MS 5000
 #define LIVE_FDS (2 * WORKERS_MAX + 8)
 
-int64_t backoff_next(struct backoff *b, int64_t born_ms)
-{
-	int64_t wait;
-
-	if (clock_ms() - born_ms >= BACKOFF_FORGET_MS)
-		b->delay_ms = 0;
-	wait = b->delay_ms;
-	b->delay_ms = wait == 0 ? BACKOFF_FIRST_MS : wait * 2;
-	if (b->delay_ms > BACKOFF_MAX_MS)
-		b->delay_ms = BACKOFF_MAX_MS;
-	return wait;
-}
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-/* ---- starting ---- */
-
-static int start_front(struct parent *p, struct err *e)
-{
-	struct front_start s = { .config = p->setup->config,
-		.stats = p->stats, .listen = p->listen };
-	int keep[2];
-	pid_t pid;
-
-	if (child_ids(s.config, ROLE_FRONT, &s.ids, e) != 0)
-		return -1;
-	pid = child_fork(&p->front, &s.ctl, e);
-	if (pid == 0) {
-		keep[0] = s.ctl;
-		keep[1] = p->listen;
-		child_begin(ROLE_FRONT, keep, 2);
-		front_proc(&s);
-	}
-	return pid < 0 ? -1 : 0;
-}
-
-static int start_store(struct parent *p, struct err *e)
-{
-	struct store_start s = { .config = p->setup->config };
-	int pair[2], keep[2];
-	pid_t pid;
-
-	if (child_ids(s.config, ROLE_STORE, &s.ids, e) != 0 ||
-	    child_pair(SOCK_STREAM, pair, e) != 0)
-		return -1;
-	close_fd(&p->store.ctl);
-	pid = child_fork(&p->store, &s.ctl, e);
-	if (pid == 0) {
-		s.records = pair[1];
-		keep[0] = s.ctl;
-		keep[1] = pair[1];
-		child_begin(ROLE_STORE, keep, 2);
-		stats_drop(&p->stats);
-		store_proc(&s);
-	}
-	close(pair[1]);
-	if (pid < 0) {
-		close(pair[0]);
-		return -1;
-	}
-	close_fd(&p->records);
-	p->records = pair[0];
-	return 0;
-}
-
-static int start_metrics(struct parent *p, struct err *e)
-{
-	struct metrics_start s = { .config = p->setup->config,
-		.stats = p->stats };
-	pid_t pid;
-
-	if (s.config->metrics == NULL)
-		return 0;
-	if (child_ids(s.config, ROLE_METRICS, &s.ids, e) != 0)
-		return -1;
-	pid = child_fork(&p->metrics, &s.ctl, e);
-	if (pid == 0) {
-		child_begin(ROLE_METRICS, &s.ctl, 1);
-		metrics_proc(&s);
-	}
-	return pid < 0 ? -1 : 0;
-}
-
 /* ---- readiness ---- */
-
-static void log_failure(const char *what, const struct err *e)
-{
-	log_err("event=%s error=\"%s\"", what, e->msg);
-}
 
 /* Hand over what is ready to a front that is. */
 static void hand_over(struct parent *p)
@@ -141,13 +41,13 @@ static void hand_over(struct parent *p)
 		return;
 	if (p->store.is_ready && p->records >= 0) {
 		if (ctl_send(p->front.ctl, &store, &e) != 0)
-			log_failure("hand-over", &e);
+			parent_log("hand-over", &e);
 		close_fd(&p->records);
 	}
 	if (p->starting == NULL || !generation_is_ready(p->starting))
 		return;
 	if (generation_go_live(p, &e) != 0) {
-		log_failure("hand-over", &e); /* the front died: see reap */
+		parent_log("hand-over", &e); /* the front died: see reap */
 		return;
 	}
 	log_notice("event=generation id=%u workers=%zu", p->live->id,
@@ -204,251 +104,6 @@ static void on_control(struct parent *p, struct child *c)
 		kill_worker(p, &m);
 }
 
-/* ---- deaths ---- */
-
-static void again_at(int64_t *at, struct backoff *b, const struct child *c)
-{
-	*at = clock_ms() + backoff_next(b, c->born_ms);
-	if (*at == 0)
-		*at = 1;
-}
-
-static const char *how(int status, struct buf *b)
-{
-	if (WIFSIGNALED(status))
-		buf_printf(b, "signal %d", WTERMSIG(status));
-	else
-		buf_printf(b, "status %d", WEXITSTATUS(status));
-	return buf_str(b);
-}
-
-static void say_death(const char *role, pid_t pid, int status)
-{
-	struct buf b;
-
-	buf_init(&b, 64);
-	log_err("event=death process=%s pid=%ld reason=\"%s\"", role,
-	    (long)pid, how(status, &b));
-	buf_free(&b);
-}
-
-static struct parent_worker *find_worker(struct generation *g, pid_t pid)
-{
-	size_t i;
-
-	for (i = 0; g != NULL && i < g->workers; i++)
-		if (g->worker[i].c.pid == pid)
-			return &g->worker[i];
-	return NULL;
-}
-
-static void gone(struct child *c)
-{
-	c->pid = 0;
-	c->is_ready = false;
-	close_fd(&c->ctl);
-}
-
-/* A generation that cannot start: the one before it stays. */
-static void give_up_starting(struct parent *p, const struct child *died)
-{
-	generation_kill(p->starting, SIGKILL);
-	generation_retire(p, &p->starting);
-	if (p->is_reloading) {
-		p->is_reloading = false;
-		stats_add(&p->stats->reloads_failed);
-		log_err("event=reload error=\"the new processes do not "
-		    "start, the old ones go on\"");
-		notify_send("READY=1");
-		if (p->live != NULL) {
-			setup_release(&p->setup);
-			p->setup = setup_ref(p->live->setup);
-			return;
-		}
-	}
-	again_at(&p->generation_at_ms, &p->generation_wait, died);
-}
-
-static void on_old_death(struct parent *p, pid_t pid)
-{
-	struct generation *g;
-	struct parent_worker *w;
-
-	for (g = p->old; g != NULL; g = g->next) {
-		if (g->keys.pid == pid)
-			gone(&g->keys);
-		w = find_worker(g, pid);
-		if (w != NULL)
-			gone(&w->c);
-	}
-	generation_sweep(p);
-}
-
-/* keys or a worker, of the live generation or the starting one? */
-static bool on_generation_death(struct parent *p, pid_t pid, int status)
-{
-	struct generation *s = p->starting, *l = p->live;
-	struct parent_worker *w;
-	struct child died;
-
-	if (s != NULL && (s->keys.pid == pid || find_worker(s, pid) != NULL)) {
-		w = find_worker(s, pid);
-		say_death(w == NULL ? "keys" : "worker", pid, status);
-		died = w == NULL ? s->keys : w->c;
-		gone(w == NULL ? &s->keys : &w->c);
-		give_up_starting(p, &died);
-		return true;
-	}
-	if (l == NULL)
-		return false;
-	if (l->keys.pid == pid) {
-		say_death("keys", pid, status);
-		stats_add(&p->stats->keys_deaths);
-		gone(&l->keys);
-		if (s == NULL)
-			again_at(&p->generation_at_ms, &p->generation_wait,
-			    &l->keys);
-		return true;
-	}
-	w = find_worker(l, pid);
-	if (w == NULL)
-		return false;
-	say_death("worker", pid, status);
-	gone(&w->c);
-	again_at(&w->start_at_ms, &p->worker_wait, &w->c);
-	return true;
-}
-
-static void on_front_death(struct parent *p, pid_t pid, int status)
-{
-	say_death("front", pid, status);
-	stats_add(&p->stats->front_deaths);
-	atomic_store(&p->stats->workers, 0);
-	atomic_store(&p->stats->busy, 0);
-	atomic_store(&p->stats->waiting, 0);
-	gone(&p->front);
-	again_at(&p->front_at_ms, &p->front_wait, &p->front);
-	/* its workers saw their sockets close and end; so does the store */
-	generation_retire(p, &p->live);
-	if (p->starting == NULL)
-		p->generation_at_ms = p->front_at_ms;
-}
-
-static void on_death(struct parent *p, pid_t pid, int status)
-{
-	if (pid == p->front.pid) {
-		on_front_death(p, pid, status);
-	} else if (pid == p->store.pid) {
-		if (status != 0)
-			say_death("store", pid, status);
-		gone(&p->store);
-		again_at(&p->store_at_ms, &p->store_wait, &p->store);
-	} else if (pid == p->metrics.pid) {
-		if (status != 0)
-			say_death("metrics", pid, status);
-		gone(&p->metrics);
-		again_at(&p->metrics_at_ms, &p->metrics_wait, &p->metrics);
-	} else if (!on_generation_death(p, pid, status)) {
-		on_old_death(p, pid);
-	}
-}
-
-/* 0, or the exit code of a child that died before all had started. */
-static int reap(struct parent *p)
-{
-	int status, code = 0;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (!p->has_started && code == 0)
-			code = WIFEXITED(status) && WEXITSTATUS(status) != 0 ?
-			    WEXITSTATUS(status) : EX_SOFTWARE;
-		on_death(p, pid, status);
-	}
-	return code;
-}
-
-/* ---- starting again ---- */
-
-static bool is_due(int64_t *at)
-{
-	if (*at == 0 || clock_ms() < *at)
-		return false;
-	*at = 0;
-	return true;
-}
-
-static void start_due_workers(struct parent *p)
-{
-	struct generation *g = p->live;
-	struct parent_worker *w;
-	struct err e = { 0 };
-	size_t i;
-
-	for (i = 0; g != NULL && i < g->workers; i++) {
-		w = &g->worker[i];
-		/* without keys the whole generation is started anew */
-		if (g->keys.pid <= 0 || w->c.pid > 0 ||
-		    !is_due(&w->start_at_ms))
-			continue;
-		if (generation_worker(p, g, w, &e) != 0) {
-			log_failure("start", &e);
-			again_at(&w->start_at_ms, &p->worker_wait, &w->c);
-		}
-	}
-}
-
-static void start_due(struct parent *p)
-{
-	struct err e = { 0 };
-
-	if (is_due(&p->front_at_ms) && start_front(p, &e) != 0) {
-		log_failure("start", &e);
-		again_at(&p->front_at_ms, &p->front_wait, &p->front);
-	}
-	if (is_due(&p->generation_at_ms) && p->starting == NULL &&
-	    generation_start(p, p->setup, &e) != 0) {
-		log_failure("start", &e);
-		again_at(&p->generation_at_ms, &p->generation_wait,
-		    &p->front);
-	}
-	if (is_due(&p->store_at_ms) && start_store(p, &e) != 0) {
-		log_failure("start", &e);
-		again_at(&p->store_at_ms, &p->store_wait, &p->store);
-	}
-	if (is_due(&p->metrics_at_ms) && start_metrics(p, &e) != 0) {
-		log_failure("start", &e);
-		again_at(&p->metrics_at_ms, &p->metrics_wait, &p->metrics);
-	}
-	start_due_workers(p);
-}
-
-static void sooner(int64_t *until, int64_t at)
-{
-	if (at != 0 && (*until == 0 || at < *until))
-		*until = at;
-}
-
-/* For poll: -1, or milliseconds to the next start. */
-static int next_due(const struct parent *p)
-{
-	int64_t until = 0, left;
-	size_t i;
-
-	sooner(&until, p->generation_at_ms);
-	sooner(&until, p->front_at_ms);
-	sooner(&until, p->store_at_ms);
-	sooner(&until, p->metrics_at_ms);
-	for (i = 0; p->live != NULL && p->live->keys.pid > 0 &&
-	    i < p->live->workers; i++)
-		if (p->live->worker[i].c.pid <= 0)
-			sooner(&until, p->live->worker[i].start_at_ms);
-	if (until == 0)
-		return -1;
-	left = until - clock_ms();
-	return left < 0 ? 0 : (int)left;
-}
-
 /* ---- reload ---- */
 
 static void log_lines(const char *text)
@@ -484,7 +139,7 @@ static void reload(struct parent *p)
 		generation_retire(p, &p->starting);
 	}
 	if (generation_start(p, s, &e) != 0) {
-		log_failure("reload", &e);
+		parent_log("reload", &e);
 		goto fail;
 	}
 	p->is_reloading = true;
@@ -493,7 +148,7 @@ static void reload(struct parent *p)
 	/* they end by themselves: the store when the front lets go of it,
 	 * metrics at once, which then is started anew */
 	if (start_store(p, &e) != 0)
-		log_failure("reload", &e);
+		parent_log("reload", &e);
 	if (p->metrics.pid > 0)
 		close_fd(&p->metrics.ctl);
 	else
@@ -545,7 +200,7 @@ static void hand_new_workers(struct parent *p)
 	for (i = 0; i < g->workers; i++)
 		if (g->worker[i].c.is_ready &&
 		    generation_hand_worker(p, g, &g->worker[i], &e) != 0)
-			log_failure("hand-over", &e);
+			parent_log("hand-over", &e);
 }
 
 /* The next signal for us, or 0. */
@@ -568,7 +223,7 @@ static int step(struct parent *p, bool *stop)
 
 	fd[n].fd = p->signals;
 	fd[n].events = POLLIN;
-	if (poll(fd, n + 1, next_due(p)) < 0 && errno != EINTR)
+	if (poll(fd, n + 1, parent_next_due(p)) < 0 && errno != EINTR)
 		return EX_OSERR;
 	for (i = 0; i < n; i++)
 		if ((fd[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
@@ -580,10 +235,10 @@ static int step(struct parent *p, bool *stop)
 		else if (sig == SIGHUP)
 			reload(p);
 	}
-	code = reap(p);
+	code = parent_reap(p);
 	if (code != 0)
 		return code;
-	start_due(p);
+	parent_start_due(p);
 	hand_over(p);
 	hand_new_workers(p);
 	check_started(p);
@@ -613,7 +268,7 @@ static void wait_gone(struct parent *p, bool all, int64_t ms)
 
 			for (i = 0; i < ARRAY_LEN(c); i++)
 				if (c[i]->pid == pid)
-					gone(c[i]);
+					child_gone(c[i]);
 			on_old_death(p, pid);
 		}
 		if (clock_ms() >= until)
@@ -743,7 +398,7 @@ int parent_run(const char *config_path, struct setup *take_s)
 
 	p.front.ctl = p.store.ctl = p.metrics.ctl = -1;
 	if (begin(&p, &e) != 0) {
-		log_failure("start", &e);
+		parent_log("start", &e);
 		code = e.kind == FAIL_CONFIG ? EX_CONFIG : EX_TEMPFAIL;
 	}
 	while (code < 0 && !stop)

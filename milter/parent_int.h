@@ -60,20 +60,45 @@ struct parent {
 	uint32_t last_generation;
 	bool has_started; /* all were ready once */
 	bool is_reloading;
+	bool has_lost_socket;
 	/* what is to be started again, and when; 0: nothing */
 	int64_t generation_at_ms, front_at_ms, store_at_ms, metrics_at_ms;
 	struct backoff generation_wait, front_wait, store_wait, metrics_wait,
 	    worker_wait;
 };
 
+/* ---- starting.c ---- */
+
+void parent_log(const char *what, const struct err *e);
+void close_fd(int *fd); /* and set it to -1 */
+/* It was reaped. */
+void child_gone(struct child *c);
 /* How long to wait after a child that lived from born_ms until now. */
 int64_t backoff_next(struct backoff *b, int64_t born_ms);
+
+/* Set *at to when c, which died, may be started again. */
+void again_at(int64_t *at, struct backoff *b, const struct child *c);
+int start_front(struct parent *p, struct err *e) MUST_CHECK;
+int start_store(struct parent *p, struct err *e) MUST_CHECK;
+/* Nothing when the configuration has no metrics. */
+int start_metrics(struct parent *p, struct err *e) MUST_CHECK;
+/* Start what is due, and how long until the next one (for poll). */
+void parent_start_due(struct parent *p);
+int parent_next_due(const struct parent *p);
+
+/* ---- deaths.c ---- */
+
+/* Reap everybody. 0, or an exit code: a child died before all had started,
+ * or there is no way to go on. */
+int parent_reap(struct parent *p);
+/* A process of an old generation, or one that we do not know. */
+void on_old_death(struct parent *p, pid_t pid);
+
+/* ---- generation.c ---- */
 
 /* Fork with a control socket. In the child: returns 0 with *ctl its end
  * (c->pid is 0); in the parent the pid. -1 FAIL_TEMP. */
 pid_t child_fork(struct child *c, int *ctl, struct err *e);
-
-/* ---- generation.c ---- */
 
 /* Fork keys and workers; it is ready when all of them are. */
 int generation_start(struct parent *p, struct setup *s, struct err *e)

@@ -30,10 +30,10 @@ static void take_fd(struct spool **msg, int fds[IPC_FDS], struct err *e)
 {
 	size_t i;
 
-	if (fds[0] >= 0 && spool_from_fd(msg, fds[0], UINT64_MAX, e) == 0)
-		e->kind = 0;
-	else if (fds[0] < 0)
+	if (fds[0] < 0)
 		(void)err_set(e, FAIL_BUG, "job without a message");
+	else if (spool_from_fd(msg, fds[0], UINT64_MAX, e) != 0)
+		*msg = NULL;
 	for (i = 1; i < IPC_FDS; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -54,14 +54,24 @@ static void decide(struct worker *w, const struct job *j, struct spool *msg,
 		    j->env.queue_id == NULL ? "-" : j->env.queue_id, e.msg);
 }
 
+static void cannot_read(const struct job *j, struct verdict *v,
+    const struct err *e)
+{
+	log_err("id=%s error=\"%s\"", j->env.id, e == NULL ? "no message" :
+	    e->msg);
+	if (view_cstr(view_of(j->env.id), v->id, sizeof(v->id)) != 0)
+		v->id[0] = '\0';
+	reply_set(v, REPLY_INTERNAL, NULL);
+}
+
 static int send_answer(struct worker *w, struct verdict *v,
     const char *queue_id, struct err *e)
 {
+	struct err why = { 0 };
 	int fd = -1;
 
-	if (v->body != NULL && spool_fd(v->body, &fd, e) != 0) {
-		log_err("id=%s error=\"%s\"", v->id, e->msg);
-		err_clear(e);
+	if (v->body != NULL && spool_fd(v->body, &fd, &why) != 0) {
+		log_err("id=%s error=\"%s\"", v->id, why.msg);
 		spool_free(&v->body);
 		reply_set(v, REPLY_INTERNAL, NULL);
 		v->edits = 0;
@@ -79,16 +89,21 @@ static int work(struct worker *w, int fds[IPC_FDS], struct err *e)
 	struct verdict v;
 	struct job j;
 	uint64_t size;
+	bool has_fd;
 	int rc;
 
 	verdict_init(&v);
+	has_fd = fds[0] >= 0;
 	take_fd(&msg, fds, e);
 	rc = wire_get_job(&j, buf_view(&w->in), e);
-	if (rc != 0 || msg == NULL) {
+	if (rc != 0 || !has_fd) {
 		rc = -1;
 		goto out;
 	}
-	decide(w, &j, msg, &v);
+	if (msg != NULL)
+		decide(w, &j, msg, &v);
+	else /* memory or disk: no reason to die over it */
+		cannot_read(&j, &v, e);
 	rc = send_answer(w, &v, j.env.queue_id, e);
 out:
 	size = msg == NULL ? 0 : spool_size(msg);

@@ -16,7 +16,7 @@
 
 #include "milter/child.h"
 #include "milter/keys_serve.h"
-#include "util/der.h"
+#include "util/log.h"
 
 static struct world w;
 static struct cert *alice, *bob; /* RSA and EC */
@@ -73,6 +73,7 @@ static void ticket(struct line *l, const char *name, const char *login,
 static int setup(void **state)
 {
 	(void)state;
+	log_init("milter_keys", LOG_L_ERR, 0); /* refusals are expected */
 	world_make(&w);
 	alice = world_issue(&w, "alice@example.com", "rsa:2048", KS_SIGN |
 	    KS_ENCRYPT, 0, 10);
@@ -285,7 +286,8 @@ static void request_too_large_is_not_sent(void **state)
 /* keys hangs up on nonsense; the worker gets a temporary failure. */
 static void nonsense_ends_the_connection(void **state)
 {
-	static const char *const packet[] = { "x", "\0\0\0\1\1ticket" };
+	static const char *const packet[] = { "xxxxxx",
+		"\0\0\0\1\1ticket" };
 	char *big = calloc(1, CAP_KEY_REQUEST + 1);
 	struct line l;
 	char c;

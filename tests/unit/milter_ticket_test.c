@@ -257,7 +257,6 @@ static void many_recipients_in_several_packets(void **state)
 	rcpt[CAP_RECIPIENTS - 1] = "<Bob@EXAMPLE.com>";
 	/* keys drains when asked; so much does not wait in a socket */
 	assert_int_equal(fcntl(sock[0], F_SETFL, O_NONBLOCK), 0);
-	i = CAP_RECIPIENTS;
 	env.rcpts = 2000;
 	env.rcpt = rcpt + CAP_RECIPIENTS - 2000;
 	assert_int_equal(ticket_send(sock[0], id1, 7, &env, NULL), 0);
