@@ -165,7 +165,7 @@ void store_proc(const struct store_start *s)
 		log_err("event=start process=store error=\"%s\"", e.msg);
 		_exit(e.kind == FAIL_TEMP ? EX_TEMPFAIL : EX_CONFIG);
 	}
-	child_sandbox(SANDBOX_WORKER); /* files, no network */
+	child_sandbox(SANDBOX_STORE);
 	child_ready(s->ctl);
 	if (store_loop(ks, s->records, s->config->keep_audit_s, &e) != 0)
 		log_err("event=store error=\"%s\"", e.msg);

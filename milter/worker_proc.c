@@ -142,13 +142,17 @@ void worker_proc(const struct worker_start *s)
 	struct err e = { 0 };
 
 	child_drop(&s->ids);
-	if ((s->config->spool != NULL &&
-	    spool_set_dir(s->config->spool, &e) != 0) ||
-	    keystore_open(&g.ks, s->config->keystore, KS_READ, &e) != 0) {
+	if (s->config->spool != NULL &&
+	    spool_set_dir(s->config->spool, &e) != 0) {
+		log_err("event=start process=worker error=\"%s\"", e.msg);
+		_exit(EX_CONFIG);
+	}
+	/* before the keystore: no descriptor that could write to it */
+	child_sandbox(SANDBOX_WORKER);
+	if (keystore_open(&g.ks, s->config->keystore, KS_READ, &e) != 0) {
 		log_err("event=start process=worker error=\"%s\"", e.msg);
 		_exit(e.kind == FAIL_TEMP ? EX_TEMPFAIL : EX_CONFIG);
 	}
-	child_sandbox(SANDBOX_WORKER);
 	child_ready(s->ctl);
 	if (worker_loop(&g, s->jobs, s->keys, &e) != 0)
 		log_err("event=worker error=\"%s\"", e.msg);

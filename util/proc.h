@@ -29,7 +29,8 @@ void proc_title(const char *what);
 
 enum sandbox {
 	SANDBOX_KEYS,  /* no files, no sockets, no exec: what it holds stays */
-	SANDBOX_WORKER /* files to read and spool; no network, no exec */
+	SANDBOX_WORKER, /* files to read, nameless ones to write; no network */
+	SANDBOX_STORE	/* files to read and write; no network */
 };
 /* seccomp filter; FAIL_TEMP when the kernel has none (caller decides). What
  * it forbids fails with EPERM; threads may start, processes may not. */

@@ -541,6 +541,15 @@ static int worker_child(void)
 		return 99;
 	if ((rc = try_forbidden()) != 0 || (rc = try_allowed()) != 0)
 		return rc;
+	/* nothing with a name can be changed or made */
+	if (open("/tmp", O_RDONLY | O_DIRECTORY) < 0 ||
+	    open("/dev/null", O_WRONLY) >= 0 ||
+	    open("/dev/null", O_RDWR) >= 0 ||
+	    open("/dev/null", O_RDONLY | O_TRUNC) >= 0 ||
+	    open("/tmp/postseal-x", O_RDONLY | O_CREAT | O_EXCL, 0600) >= 0 ||
+	    open("/tmp/postseal-x", O_RDWR | O_CREAT, 0600) >= 0 ||
+	    unlink("/tmp/postseal-x") == 0 || errno != EPERM)
+		return 39;
 	fd = open("/etc/passwd", O_RDONLY);
 	if (fd < 0 || pread(fd, big, 10, 0) != 10 || close(fd) != 0)
 		return 40;
