@@ -221,6 +221,9 @@ bench-tools: $(B_TOOLS)
 bench: all bench-tools
 	@tests/bench/bench.sh $(BUILD)
 
+check: bench-tools
+E2E_T += tests/bench/mfload_test.py
+
 $(BUILD)/tests/bench/mfload: $(B_MFLOAD) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(UTIL_LIBS) -lpthread
 $(BUILD)/tests/bench/nullmilter: $(BUILD)/tests/bench/nullmilter.o

@@ -35,6 +35,7 @@ mfload=$build/tests/bench/mfload
 nullmilter=$build/tests/bench/nullmilter
 cryptobase=$build/tests/bench/cryptobase
 cores=$(getconf _NPROCESSORS_ONLN)
+hertz=$(getconf CLK_TCK)
 user=proxy
 keys_user=backup
 
@@ -134,8 +135,11 @@ prepare() {
 	fi
 	"$nullmilter" replace "$tmp/run/null" 2>"$tmp/run/null.log" &
 	await "$tmp/run/null"
+	null_pid=$p
 	start_milter out
+	out_pid=$p
 	start_milter in
+	in_pid=$p
 }
 
 # start_milter out|in; its pid is then in $p
@@ -243,124 +247,40 @@ side() {
 	echo "$1"
 }
 
-# The input of an operation, made when it is first wanted. What is opened
-# was sealed by the outgoing side.
-input() {
-	f=$tmp/$1.$2
-	[ ! -f "$f" ] || return 0
-	case $1 in
-	open-*) sealed=encrypt-${1#open-} ;;
-	openboth-*) sealed=both-${1#openboth-} ;;
-	*) sealed= ;;
+side_pid() {
+	case $(side "$1") in
+	out) echo "$out_pid" ;;
+	in) echo "$in_pid" ;;
 	esac
-	if [ -n "$sealed" ]; then
-		input "$sealed" "$2"
-		f=$tmp/$1.$2
-		load "$sealed" "$tmp/run/out" "$tmp/$sealed.$2" -o "$f" \
-		    --expect replaced >"$tmp/report" 2>&1 ||
-		    fail "$sealed $2: $(cat "$tmp/report")"
+}
+
+# What seals the input of an operation that opens.
+source_of() {
+	case $1 in
+	open-*) echo "encrypt-${1#open-}" ;;
+	openboth-*) echo "both-${1#openboth-}" ;;
+	esac
+}
+
+# input OPERATION SIZE: its message, made when it is first wanted. What is
+# opened was sealed by the outgoing side.
+input() {
+	[ ! -f "$tmp/$1.$2" ] || return 0
+	if [ -n "$(source_of "$1")" ]; then
+		input "$(source_of "$1")" "$2"
+		from_op=$(source_of "$1")
+		load "$from_op" "$tmp/run/out" "$tmp/$from_op.$2" \
+		    -o "$tmp/$1.$2" --expect replaced >"$tmp/report" 2>&1 ||
+		    fail "$from_op $2: $(cat "$tmp/report")"
 		return 0
 	fi
+	f=$tmp/$1.$2
 	# shellcheck disable=SC2046 # four words
 	set -- $(parameters "$1") "$2"
 	message "$2" "$5" >"$f"
 }
 
 # ---- rates ----
-
-# One row: rounds of null, ours and bare calls, then the medians.
-row() {
-	op=$1 size=$2 conns=$3
-	input "$op" "$size"
-	file=$tmp/$op.$size
-	procs=$cores
-	[ "$conns" -ge "$cores" ] || procs=$conns
-	: >"$tmp/rows"
-	n=0
-	while [ $n -lt "$rounds" ]; do
-		n=$((n + 1))
-		say "$op $size, $conns connections, round $n of $rounds"
-		null=$(load "$op" "$tmp/run/null" "$file" -c "$conns" \
-		    -t "$seconds" -w 0.1 --brief --expect replaced)
-		ours=$(load "$op" "$tmp/run/$(side "$op")" "$file" \
-		    -c "$conns" -t "$seconds" -w 0.2 --brief \
-		    --expect replaced)
-		bare=$("$cryptobase" -t 0.3 -p "$procs" \
-		    -s "$(octets "$size")" "$op")
-		echo "$null $ours $bare" >>"$tmp/rows"
-	done
-	say ""
-	# null: 1 rate 2 p50 3 p99 4 n; ours: 5 6 7 8; bare: 12 rate
-	awk -v t="$(title "$op")" -v size="$size" -v c="$conns" '
-		function median(v, n,   i, j, x) {
-			for (i = 2; i <= n; i++)
-				for (j = i; j > 1 && v[j - 1] > v[j]; j--) {
-					x = v[j]; v[j] = v[j - 1]
-					v[j - 1] = x
-				}
-			return v[int((n + 1) / 2)]
-		}
-		function show(x) {
-			return sprintf(x < 100 ? "%.1f" : "%.0f", x)
-		}
-		{
-			null[NR] = $1; null99[NR] = $3
-			ours[NR] = $5; p50[NR] = $6; p99[NR] = $7
-			bare[NR] = $12
-			comp[NR] = 1 / (1 / $1 + 1 / $12)
-			ratio[NR] = $5 / comp[NR]
-			added[NR] = $7 - $3
-		}
-		END {
-			printf "| %s | %s | %s | %s | %s | %s | %s | %.2f " \
-			    "| %.2f | %.2f | %.2f |\n", t, size, c,
-			    show(median(ours, NR)), show(median(null, NR)),
-			    show(median(bare, NR)), show(median(comp, NR)),
-			    median(ratio, NR), median(p50, NR),
-			    median(p99, NR), median(null99, NR)
-		}' "$tmp/rows"
-}
-
-table() {
-	cat <<-EOF
-		Rates in messages per second; null: a milter that hands the
-		same body back; bare: the OpenSSL calls alone; together:
-		1/(1/null + 1/bare); ratio: ours / together, median of the
-		rounds; p50 and p99 of one message in ms.
-
-	EOF
-	echo "| operation | size | conn | ours | null | bare | together |" \
-	    "ratio | p50 | p99 | null p99 |"
-	echo "|---|---|---|---|---|---|---|---|---|---|---|"
-	for size in $sizes; do
-		for op in $operations; do
-			for conns in $connections; do
-				row "$op" "$size" "$conns"
-			done
-		done
-	done
-	echo
-}
-
-# 25 MB signed and encrypted, beside what touches every octet.
-bulk() {
-	input both-ec 25M
-	say "25M"
-	ours=$(load both-ec "$tmp/run/out" "$tmp/both-ec.25M" -n 8 --brief \
-	    --expect replaced)
-	b64=$("$cryptobase" -t 0.5 -p 1 -s "$(octets 25M)" base64)
-	aes=$("$cryptobase" -t 0.5 -p 1 -s "$(octets 25M)" sha-aes)
-	say ""
-	echo "$ours $b64 $aes" | awk '{
-		slow = $8 < $12 ? $8 : $12
-		printf "25M, sign + encrypt, one connection: %.0f MB/s; " \
-		    "base64 alone %.0f, SHA-256 + AES-256-CBC alone %.0f; " \
-		    "to the slower: %.2f\n\n", $1 * 25, $8 * 25, $12 * 25,
-		    $1 / slow
-	}'
-}
-
-# ---- memory ----
 
 # A process and all below it.
 family() {
@@ -381,6 +301,136 @@ family() {
 			}
 		}'
 }
+
+# Clock ticks that a process and all below it have used.
+ticks() {
+	for q in $(family "$1"); do
+		cat "/proc/$q/stat" 2>/dev/null || :
+	done | awk '{ sub(/^.*[)] /, ""); n += $12 + $13 } END { print n + 0 }'
+}
+
+# cost PID OPERATION SOCKET FILE options: as load, and the processor time of
+# that filter, ms a message, behind it.
+cost() {
+	pid=$1
+	shift
+	before=$(ticks "$pid")
+	figures=$(load "$@" --brief --expect replaced)
+	after=$(ticks "$pid")
+	echo "$figures $((after - before)) $hertz" |
+	    awk '{ print $1, $2, $3, 1000 * $5 / $6 / ($4 ? $4 : 1) }'
+}
+
+# One row: rounds of null, ours and bare calls, then the medians.
+row() {
+	op=$1 size=$2 conns=$3
+	input "$op" "$size"
+	file=$tmp/$op.$size
+	procs=$cores
+	[ "$conns" -ge "$cores" ] || procs=$conns
+	: >"$tmp/rows"
+	n=0
+	while [ $n -lt "$rounds" ]; do
+		n=$((n + 1))
+		say "$op $size, $conns connections, round $n of $rounds"
+		null=$(cost "$null_pid" "$op" "$tmp/run/null" "$file" \
+		    -c "$conns" -t "$seconds" -w 0.1)
+		ours=$(cost "$(side_pid "$op")" "$op" \
+		    "$tmp/run/$(side "$op")" "$file" -c "$conns" \
+		    -t "$seconds" -w 0.2)
+		bare=$("$cryptobase" -t 0.3 -p "$procs" \
+		    -s "$(octets "$size")" "$op")
+		echo "$null $ours $bare" >>"$tmp/rows"
+	done
+	say ""
+	# null: 1 rate, 2 p50, 3 p99, 4 cost; ours: 5 to 8; bare: 12 rate, 13
+	awk -v t="$(title "$op")" -v size="$size" -v c="$conns" \
+	    -v costs="$tmp/costs" '
+		function median(v, n,   i, j, x) {
+			for (i = 2; i <= n; i++)
+				for (j = i; j > 1 && v[j - 1] > v[j]; j--) {
+					x = v[j]; v[j] = v[j - 1]
+					v[j - 1] = x
+				}
+			return v[int((n + 1) / 2)]
+		}
+		function show(x) {
+			return sprintf(x < 100 ? "%.1f" : "%.0f", x)
+		}
+		{
+			null[NR] = $1; null99[NR] = $3
+			ours[NR] = $5; p50[NR] = $6; p99[NR] = $7
+			cost[NR] = $8; nullcost[NR] = $4; barecost[NR] = $13
+			share[NR] = $8 > 0 ? ($4 + $13) / $8 : 0
+			bare[NR] = $12
+			comp[NR] = 1 / (1 / $1 + 1 / $12)
+			ratio[NR] = $5 / comp[NR]
+		}
+		END {
+			printf "| %s | %s | %s | %s | %s | %s | %s | %.2f " \
+			    "| %.2f | %.2f | %.2f |\n", t, size, c,
+			    show(median(ours, NR)), show(median(null, NR)),
+			    show(median(bare, NR)), show(median(comp, NR)),
+			    median(ratio, NR), median(p50, NR),
+			    median(p99, NR), median(null99, NR)
+			printf "| %s | %s | %s | %.2f | %.2f | %.2f | %.2f " \
+			    "|\n", t, size, c, median(cost, NR),
+			    median(nullcost, NR), median(barecost, NR),
+			    median(share, NR) >>costs
+		}' "$tmp/rows"
+}
+
+table() {
+	cat <<-EOF
+		Rates in messages per second; null: a milter that hands the
+		same body back; bare: the OpenSSL calls alone; together:
+		1/(1/null + 1/bare); ratio: ours / together, median of the
+		rounds; p50 and p99 of one message in ms.
+
+	EOF
+	echo "| operation | size | conn | ours | null | bare | together |" \
+	    "ratio | p50 | p99 | null p99 |"
+	echo "|---|---|---|---|---|---|---|---|---|---|---|"
+	: >"$tmp/costs"
+	for size in $sizes; do
+		for op in $operations; do
+			for conns in $connections; do
+				row "$op" "$size" "$conns"
+			done
+		done
+	done
+	cat <<-EOF
+
+		Processor time in ms a message, which other programs on the
+		machine do not change much: all our processes, the null
+		milter, the OpenSSL calls alone; ratio: (null + bare) / ours.
+
+		| operation | size | conn | ours | null | bare | ratio |
+		|---|---|---|---|---|---|---|
+	EOF
+	cat "$tmp/costs"
+	echo
+}
+
+# 25 MB signed and encrypted, beside what touches every octet.
+bulk() {
+	input both-ec 25M
+	say "25M"
+	ours=$(load both-ec "$tmp/run/out" "$tmp/both-ec.25M" -n 8 --brief \
+	    --expect replaced)
+	b64=$("$cryptobase" -t 0.5 -p 1 -s "$(octets 25M)" base64)
+	aes=$("$cryptobase" -t 0.5 -p 1 -s "$(octets 25M)" sha-aes)
+	say ""
+	echo "$ours $b64 $aes" | awk '{
+		slow = $8 < $13 ? $8 : $13
+		printf "25M, sign + encrypt, one connection: %.0f MB/s; " \
+		    "base64 alone %.0f, SHA-256 + AES-256-CBC alone %.0f; " \
+		    "to the slower: %.2f\n\n", $1 * 25, $8 * 25, $13 * 25,
+		    $1 / slow
+	}'
+}
+
+# ---- memory ----
 
 # Peak resident memory in MiB by kind of process; workers: the largest.
 peaks() {

@@ -38,6 +38,7 @@ class Filter:
         self.edits, self.seen = edits, []
         self.offer = struct.pack('>III', 6, actions, protocol) + symbols
         self.quiet = protocol == QUIET
+        self.ended = threading.Event()
         self.path = os.path.join(temporary('mfload'), 's')
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(self.path)
@@ -49,6 +50,7 @@ class Filter:
             s, _ = self.socket.accept()
             with s, s.makefile('rb') as f, contextlib.suppress(OSError):
                 self.talk(s, f)
+            self.ended.set()
 
     def talk(self, s, f):
         while True:
@@ -93,6 +95,8 @@ def mfload(f, *options, message=MESSAGE, status=0):
         r = subprocess.run([MFLOAD, '-s', f.path, '-o', o.name, *options,
                             m.name], stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE, timeout=60, check=False)
+        # What was sent last may still be on its way to the filter.
+        check(f.ended.wait(10), 'connection not closed')
         equal(r.returncode, status, 'exit status, %s' %
               r.stderr.decode('utf-8', 'replace'))
         return o.read(), r.stdout.decode('utf-8', 'replace')
