@@ -12,6 +12,7 @@
 #include "milter/clock.h"
 #include "milter/ctl.h"
 #include "milter/front.h"
+#include "milter/parcel.h"
 #include "milter/ticket.h"
 #include "util/log.h"
 #include "util/ossl.h"
@@ -66,7 +67,9 @@ static void ask_to_kill(struct front *f, const struct pool_worker *w)
 static int receive(int fd, struct answer *a, struct err *e)
 {
 	struct buf in;
-	int fds[IPC_FDS], rc, i;
+	struct spool *body = NULL;
+	struct view payload;
+	int fds[IPC_FDS], rc;
 
 	buf_init(&in, CAP_IPC);
 	rc = ipc_recv(fd, &in, fds, e);
@@ -74,14 +77,11 @@ static int receive(int fd, struct answer *a, struct err *e)
 		buf_free(&in);
 		return rc == 0 ? err_set(e, FAIL_TEMP, "it ended") : -1;
 	}
-	rc = wire_get_answer(a, buf_view(&in), e);
+	rc = parcel_get(buf_view(&in), fds, &payload, &body, e);
+	if (rc == 0)
+		rc = wire_get_answer(a, payload, e);
 	buf_free(&in);
-	for (i = 1; i < IPC_FDS; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	if (fds[0] >= 0 && spool_from_fd(&a->body, fds[0], UINT64_MAX,
-	    rc == 0 ? e : NULL) != 0)
-		rc = -1;
+	a->body = body;
 	if (rc == 0 && a->has_body != (a->body != NULL))
 		rc = err_set(e, FAIL_BUG, "body and verdict do not fit");
 	return rc;
@@ -95,10 +95,12 @@ static enum result send_job(const struct run *r, struct pool_worker *w,
 	int fd;
 
 	buf_init(&out, CAP_IPC);
-	wire_put_job(&out, r->kind, ticket, r->env);
-	if (buf_ok(&out, e) != 0 || spool_fd(r->t->msg, &fd, e) != 0)
+	if (parcel_put(&out, r->t->msg, &fd, e) != 0)
 		goto out;
-	rc = ipc_send(w->fd, buf_view(&out), &fd, 1, e) == 0 ? RESULT_OK :
+	wire_put_job(&out, r->kind, ticket, r->env);
+	if (buf_ok(&out, e) != 0)
+		goto out;
+	rc = ipc_send(w->fd, buf_view(&out), &fd, fd >= 0, e) == 0 ? RESULT_OK :
 	    RESULT_GONE;
 out:
 	buf_free(&out);

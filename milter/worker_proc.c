@@ -13,6 +13,7 @@
 
 #include "gateway/reply.h"
 #include "milter/keys_client.h"
+#include "milter/parcel.h"
 #include "milter/wire.h"
 #include "util/log.h"
 
@@ -26,19 +27,6 @@ struct worker {
 	struct buf in, out;
 };
 
-static void take_fd(struct spool **msg, int fds[IPC_FDS], struct err *e)
-{
-	size_t i;
-
-	if (fds[0] < 0)
-		(void)err_set(e, FAIL_BUG, "job without a message");
-	else if (spool_from_fd(msg, fds[0], UINT64_MAX, e) != 0)
-		*msg = NULL;
-	for (i = 1; i < IPC_FDS; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-}
-
 static void decide(struct worker *w, const struct job *j, struct spool *msg,
     struct verdict *v)
 {
@@ -46,7 +34,7 @@ static void decide(struct worker *w, const struct job *j, struct spool *msg,
 
 	memcpy(w->keys.ticket, j->ticket, sizeof(w->keys.ticket));
 	if (j->kind == JOB_POISONED)
-		gateway_poisoned(w->g->config, &j->env, v);
+		gateway_poisoned(w->g->config, &j->env, msg, v);
 	else
 		gateway_run(w->g, &j->env, msg, v, &e);
 	if (e.kind != 0)
@@ -57,8 +45,7 @@ static void decide(struct worker *w, const struct job *j, struct spool *msg,
 static void cannot_read(const struct job *j, struct verdict *v,
     const struct err *e)
 {
-	log_err("id=%s error=\"%s\"", j->env.id, e == NULL ? "no message" :
-	    e->msg);
+	log_err("id=%s error=\"%s\"", j->env.id, e->msg);
 	if (view_cstr(view_of(j->env.id), v->id, sizeof(v->id)) != 0)
 		v->id[0] = '\0';
 	reply_set(v, REPLY_INTERNAL, NULL);
@@ -70,13 +57,14 @@ static int send_answer(struct worker *w, struct verdict *v,
 	struct err why = { 0 };
 	int fd = -1;
 
-	if (v->body != NULL && spool_fd(v->body, &fd, &why) != 0) {
+	if (parcel_put(&w->out, v->body, &fd, &why) != 0) {
 		log_err("id=%s error=\"%s\"", v->id, why.msg);
 		spool_free(&v->body);
 		reply_set(v, REPLY_INTERNAL, NULL);
 		v->edits = 0;
+		if (parcel_put(&w->out, NULL, &fd, e) != 0)
+			return -1;
 	}
-	buf_clear(&w->out);
 	wire_put_answer(&w->out, v, queue_id);
 	if (buf_ok(&w->out, e) != 0)
 		return -1;
@@ -88,22 +76,24 @@ static int work(struct worker *w, int fds[IPC_FDS], struct err *e)
 	struct spool *msg = NULL;
 	struct verdict v;
 	struct job j;
+	struct err why = { 0 };
+	struct view payload;
 	uint64_t size;
-	bool has_fd;
-	int rc;
+	int got, rc;
 
 	verdict_init(&v);
-	has_fd = fds[0] >= 0;
-	take_fd(&msg, fds, e);
-	rc = wire_get_job(&j, buf_view(&w->in), e);
-	if (rc != 0 || !has_fd) {
-		rc = -1;
+	got = parcel_get(buf_view(&w->in), fds, &payload, &msg, &why);
+	rc = wire_get_job(&j, payload, e);
+	if (rc == 0 && got == 0 && msg == NULL)
+		rc = err_set(e, FAIL_BUG, "job without a message");
+	if (rc == 0 && got != 0 && why.kind == FAIL_BUG)
+		rc = err_set(e, FAIL_BUG, "%s", why.msg);
+	if (rc != 0)
 		goto out;
-	}
 	if (msg != NULL)
 		decide(w, &j, msg, &v);
 	else /* memory or disk: no reason to die over it */
-		cannot_read(&j, &v, e);
+		cannot_read(&j, &v, &why);
 	rc = send_answer(w, &v, j.env.queue_id, e);
 out:
 	size = msg == NULL ? 0 : spool_size(msg);
@@ -122,6 +112,10 @@ int worker_loop(struct gateway *g, int jobs, int keys, struct err *e)
 	int fds[IPC_FDS];
 	int rc;
 
+	/* Memory of one message serves the next: else every message asks the
+	 * system for it and gives it back. */
+	(void)mallopt(M_TRIM_THRESHOLD, TRIM_ABOVE);
+	(void)mallopt(M_TOP_PAD, 1 << 20);
 	keys_client_init(&w.keys, keys);
 	ops = keys_client_ops(&w.keys);
 	g->keys = &ops;

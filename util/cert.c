@@ -19,6 +19,7 @@
 #include "util/caps.h"
 #include "util/cert_int.h"
 #include "util/ossl.h"
+#include "util/utf8.h"
 
 #define NAME_TEXT_MAX 16384
 #define KEY_NAME_MAX 24
@@ -49,16 +50,32 @@ struct cert {
 	size_t bad_addrs;
 };
 
-/* libcrypto escapes C0 controls but not the C1 ones. */
-static void escape_c1(struct buf *b, struct view v)
+/* C1 controls; what turns the direction of the text around it, or breaks the
+ * line: a name could look like another on a terminal. */
+static bool is_unsafe(uint32_t c)
 {
-	size_t i;
+	return (c >= 0x80 && c < 0xa0) || c == 0x61c || c == 0x200e ||
+	    c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+	    (c >= 0x2066 && c <= 0x2069);
+}
 
-	for (i = 0; i < v.n; i++) {
-		if (v.p[i] == 0xc2 && i + 1 < v.n && v.p[i + 1] < 0xa0)
-			buf_printf(b, "\\C2\\%02X", v.p[++i]);
-		else
-			buf_putc(b, v.p[i]);
+/* libcrypto escapes C0 controls but nothing beyond ASCII. */
+static void escape_unsafe(struct buf *b, struct view v)
+{
+	uint32_t c;
+	size_t n, i;
+
+	for (; v.n > 0; v = view_sub(v, n, v.n)) {
+		c = 0;
+		n = utf8_first(v, &c);
+		if (n == 0)
+			n = 1;
+		if (!is_unsafe(c)) {
+			buf_put(b, v.p, n);
+			continue;
+		}
+		for (i = 0; i < n; i++)
+			buf_printf(b, "\\%02X", v.p[i]);
 	}
 }
 
@@ -78,7 +95,7 @@ static int name_text(const X509_NAME *name, char **out, struct err *e)
 	} else {
 		n = BIO_get_mem_data(bio, &text);
 		if (n > 0)
-			escape_c1(&b, view_make(text, (size_t)n));
+			escape_unsafe(&b, view_make(text, (size_t)n));
 	}
 	if (b.failed && !b.no_memory) {
 		buf_clear(&b);

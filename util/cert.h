@@ -41,7 +41,8 @@ X509 *cert_x509(const struct cert *c); /* borrowed */
 struct view cert_der(const struct cert *c);
 const unsigned char *cert_sha256(const struct cert *c); /* 32 octets */
 const char *cert_sha256_hex(const struct cert *c);
-/* Names for people: RFC 2253 form, UTF-8, controls escaped. */
+/* Names for people: RFC 2253 form, UTF-8, controls and what changes the
+ * direction of text escaped. */
 const char *cert_subject(const struct cert *c);
 const char *cert_issuer(const struct cert *c);
 const char *cert_serial_hex(const struct cert *c);

@@ -6,16 +6,17 @@
  */
 #include "util/ossl.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
 #include "util/log.h"
 
@@ -82,12 +83,16 @@ void ossl_sha256(const void *p, size_t n, unsigned char out[32])
 void ossl_random(void *p, size_t n)
 {
 	unsigned char *to = p;
-	int k;
+	ssize_t k;
 
+	/* Not RAND_bytes: it seeds a generator for each new thread, and the
+	 * front has one for each connection. */
 	while (n > 0) {
-		k = n > 65536 ? 65536 : (int)n;
-		if (RAND_bytes(to, k) != 1)
-			log_fatal("libcrypto has no random octets");
+		k = getrandom(to, n, 0);
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			log_fatal("the system has no random octets");
 		to += k;
 		n -= (size_t)k;
 	}

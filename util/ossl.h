@@ -19,7 +19,7 @@ int err_ossl(struct err *e, enum fail kind, const char *fmt, ...)
 void ossl_clear(void);
 
 void ossl_sha256(const void *p, size_t n, unsigned char out[32]);
-/* CSPRNG octets; dies (log_fatal) when there are none. */
+/* Octets of the system's CSPRNG; dies (log_fatal) when there are none. */
 void ossl_random(void *p, size_t n);
 void ossl_wipe(void *p, size_t n);
 /* Constant-time: equal? */

@@ -14,6 +14,7 @@
 #include "milter/child.h"
 #include "milter/clock.h"
 #include "milter/ctl.h"
+#include "milter/parcel.h"
 #include "milter/ticket.h"
 #include "util/log.h"
 
@@ -63,6 +64,8 @@ static void answer_job(struct fake *f, const struct job *j)
 	if (f->how == NO_BODY && spool_new(&v.body, 10, NULL) != 0)
 		abort();
 	buf_init(&b, CAP_IPC);
+	if (parcel_put(&b, NULL, &fd, NULL) != 0)
+		abort();
 	if (f->how == BABBLES)
 		buf_puts(&b, "nonsense");
 	else
@@ -81,13 +84,17 @@ static void *work(void *arg)
 {
 	struct fake *f = arg;
 	struct buf in;
+	struct view payload;
+	struct spool *msg;
 	int fds[IPC_FDS];
 	struct job j;
 
 	buf_init(&in, CAP_IPC);
 	while (ipc_recv(f->sock, &in, fds, NULL) == 1) {
-		close(fds[0]);
-		if (wire_get_job(&j, buf_view(&in), NULL) != 0)
+		if (parcel_get(buf_view(&in), fds, &payload, &msg, NULL) != 0)
+			abort();
+		spool_free(&msg);
+		if (wire_get_job(&j, payload, NULL) != 0)
 			break;
 		atomic_store(&last_kind, (int)j.kind);
 		if (f->how == DIES) {

@@ -16,6 +16,7 @@
 #include "milter/child.h"
 #include "milter/keys_serve.h"
 #include "milter/wire.h"
+#include "milter/parcel.h"
 #include "util/log.h"
 
 static struct world w;
@@ -95,24 +96,28 @@ static int ask(enum job_kind kind, const char *login, const char *text,
 		.rcpts = 1, .now = time(NULL), .login = login,
 		.auth = login == NULL ? ENV_AUTH_NONE : ENV_AUTH_LOGIN };
 	int fds[IPC_FDS], fd, rc;
+	struct view payload;
 	struct buf b;
 
 	world_message(&w, text);
-	assert_int_equal(spool_fd(w.msg, &fd, NULL), 0);
 	if (login != NULL)
 		assert_int_equal(ticket_send(tickets[0], id, 1, &env, NULL),
 		    0);
 	buf_init(&b, CAP_IPC);
+	assert_int_equal(parcel_put(&b, w.msg, &fd, NULL), 0);
 	wire_put_job(&b, kind, id, &env);
-	assert_int_equal(ipc_send(jobs[0], buf_view(&b), &fd, 1, NULL), 0);
+	assert_int_equal(ipc_send(jobs[0], buf_view(&b), &fd, fd >= 0, NULL),
+	    0);
 	answer_init(a);
 	rc = ipc_recv(jobs[0], &b, fds, NULL);
 	if (rc == 1) {
-		assert_int_equal(wire_get_answer(a, buf_view(&b), NULL), 0);
-		assert_int_equal(a->has_body, fds[0] >= 0);
-		if (fds[0] >= 0)
-			assert_int_equal(spool_from_fd(&a->body, fds[0],
-			    1u << 20, NULL), 0);
+		struct spool *body;
+
+		assert_int_equal(parcel_get(buf_view(&b), fds, &payload,
+		    &body, NULL), 0);
+		assert_int_equal(wire_get_answer(a, payload, NULL), 0);
+		assert_int_equal(a->has_body, body != NULL);
+		a->body = body;
 	}
 	buf_free(&b);
 	ticket_close(tickets[0], id);
@@ -123,10 +128,11 @@ static void job_without_a_message_ends_the_worker(void **state)
 {
 	struct envelope env = { .id = "i", .mail_from = "<>" };
 	struct buf b;
-	int fds[IPC_FDS];
+	int fds[IPC_FDS], fd;
 
 	(void)state;
 	buf_init(&b, CAP_IPC);
+	assert_int_equal(parcel_put(&b, NULL, &fd, NULL), 0);
 	wire_put_job(&b, JOB_RUN, id, &env);
 	assert_int_equal(ipc_send(jobs[0], buf_view(&b), NULL, 0, NULL), 0);
 	assert_int_equal(ipc_recv(jobs[0], &b, fds, NULL), 0);
@@ -195,6 +201,8 @@ static void A35_login_without_a_ticket_is_a_tempfail(void **state)
 	struct envelope env;
 	const char *rcpt[] = { "<bob@example.net>" };
 	int fds[IPC_FDS], fd;
+	struct view payload;
+	struct spool *body;
 	struct answer a;
 	struct buf b;
 
@@ -208,14 +216,17 @@ static void A35_login_without_a_ticket_is_a_tempfail(void **state)
 	env.login = "alice";
 	env.now = time(NULL);
 	world_message(&w, mail);
-	assert_int_equal(spool_fd(w.msg, &fd, NULL), 0);
 	buf_init(&b, CAP_IPC);
+	assert_int_equal(parcel_put(&b, w.msg, &fd, NULL), 0);
 	wire_put_job(&b, JOB_RUN, (const unsigned char *)"a forged ticket",
 	    &env);
-	assert_int_equal(ipc_send(jobs[0], buf_view(&b), &fd, 1, NULL), 0);
+	assert_int_equal(ipc_send(jobs[0], buf_view(&b), NULL, 0, NULL), 0);
 	assert_int_equal(ipc_recv(jobs[0], &b, fds, NULL), 1);
 	answer_init(&a);
-	assert_int_equal(wire_get_answer(&a, buf_view(&b), NULL), 0);
+	assert_int_equal(parcel_get(buf_view(&b), fds, &payload, &body, NULL),
+	    0);
+	assert_null(body);
+	assert_int_equal(wire_get_answer(&a, payload, NULL), 0);
 	assert_int_equal(a.action, ACT_DEFERRED);
 	assert_string_equal(a.enhanced, "4.7.5");
 	answer_free(&a);
