@@ -138,8 +138,9 @@ TSAN_T = $(filter $(BUILD)/tests/unit/milter_%,$(T_BIN))
 tsan:
 	@$(MAKE) -s BUILD=build-tsan SAN=-fsanitize=thread HARDEN=-fPIE \
 	    OPT="-O1 -g" all unit bench-tools
-	@TSAN_OPTIONS=halt_on_error=0:exitcode=66 POSTSEAL_SANITIZER=1 \
-	    POSTSEAL_BUILD=build-tsan $(RUNNER) -j $(JOBS) -t 900 \
+	@TSAN_OPTIONS=exitcode=66:suppressions=$(CURDIR)/tests/tsan.supp \
+	    POSTSEAL_SANITIZER=1 POSTSEAL_BUILD=build-tsan \
+	    $(RUNNER) -j $(JOBS) -t 900 \
 	    -o build/results-tsan.tsv $(TSAN_T:$(BUILD)/%=build-tsan/%) \
 	    $(wildcard tests/e2e/mail_test.py)
 

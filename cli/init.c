@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * postseal init: a folder with everything that works at once. Overwrites
- * nothing.
+ * postseal init: a folder, or two, with everything that works at once.
+ * Overwrites nothing.
  */
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/folder.h"
 #include "util/proc.h"
 
 #define DEFAULT_USER "postseal" /* of packages; used when we are root */
 
+#define SERVICE_SOCKET "/run/postseal/milter.sock" /* of the systemd unit */
+
 struct init {
-	char dir[PATH_MAX];
+	struct folder conf;	   /* configuration, rules, secret */
+	struct folder state;	   /* keystore, spool; often the same */
+	bool is_split;		   /* two folders: a service's */
 	const struct cli_list *domain; /* as typed */
 	char (*name)[256];	       /* A-labels, owned */
 	const char *user; /* who will run it; NULL: stay who we are */
@@ -39,27 +44,6 @@ static const char rules_text[] =
     "inbound  : decrypt, verify\n";
 
 /* ---- checks ---- */
-
-static int make_dir(struct init *in, const char *dir)
-{
-	char *real;
-	size_t n;
-
-	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
-		return cli_say(EX_CANTCREAT, "%s: %s", dir, strerror(errno));
-	real = realpath(dir, NULL);
-	if (real == NULL)
-		return cli_say(EX_CANTCREAT, "%s: %s", dir, strerror(errno));
-	n = strlen(real);
-	if (n >= sizeof(in->dir) - 32 || strpbrk(real, "\"\\\n\r\t") != NULL) {
-		free(real);
-		return cli_say(EX_USAGE,
-		    "%s: a path that a configuration file cannot hold", dir);
-	}
-	memcpy(in->dir, real, n + 1);
-	free(real);
-	return EX_OK;
-}
 
 static int check_domains(struct init *in)
 {
@@ -98,6 +82,17 @@ static int find_user(struct init *in, const char *wanted)
 
 /* ---- files ---- */
 
+/* The folder is safe by now: nobody else can put links into it. */
+static int give(const struct init *in, const struct folder *f,
+    const char *name)
+{
+	if (in->user == NULL ||
+	    fchownat(f->fd, name, in->uid, in->gid, AT_SYMLINK_NOFOLLOW) == 0)
+		return EX_OK;
+	return cli_say(EX_CANTCREAT, "%s/%s: %s", f->path, name,
+	    strerror(errno));
+}
+
 static int put_file(const struct init *in, const char *name, mode_t mode,
     struct buf *text)
 {
@@ -106,56 +101,51 @@ static int put_file(const struct init *in, const char *name, mode_t mode,
 	int rc = EX_OK;
 
 	buf_init(&path, PATH_MAX);
-	buf_printf(&path, "%s/%s", in->dir, name);
+	buf_printf(&path, "%s/%s", in->conf.path, name);
 	if (buf_ok(text, &e) != 0 || buf_ok(&path, &e) != 0 ||
 	    io_write_file(buf_str(&path), mode, buf_view(text), &e) != 0)
 		rc = cli_fail(&e);
-	else if (in->user != NULL && (mode & 04) == 0 &&
-	    chown(buf_str(&path), in->uid, in->gid) != 0)
-		rc = cli_say(EX_CANTCREAT, "%s: %s", buf_str(&path),
-		    strerror(errno));
+	else if ((mode & 04) == 0)
+		rc = give(in, &in->conf, name);
 	buf_free(&path);
 	return rc;
 }
 
-static int put_folder(const struct init *in, const char *name, mode_t mode)
+static int put_folder(const struct init *in, const struct folder *f,
+    const char *name, mode_t mode)
 {
-	struct buf path;
-	int rc = EX_OK;
+	int fd = -1, rc = EX_OK;
 
-	buf_init(&path, PATH_MAX);
-	buf_printf(&path, "%s/%s", in->dir, name);
-	if ((mkdir(buf_str(&path), mode) != 0 && errno != EEXIST) ||
-	    chmod(buf_str(&path), mode) != 0 || (in->user != NULL &&
-	    chown(buf_str(&path), in->uid, in->gid) != 0))
-		rc = cli_say(EX_CANTCREAT, "%s: %s", buf_str(&path),
+	if (mkdirat(f->fd, name, mode) != 0 ||
+	    (fd = openat(f->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC)) == -1 || fchmod(fd, mode) != 0 ||
+	    (in->user != NULL && fchown(fd, in->uid, in->gid) != 0))
+		rc = cli_say(EX_CANTCREAT, "%s/%s: %s", f->path, name,
 		    strerror(errno));
-	buf_free(&path);
+	if (fd != -1)
+		close(fd);
 	return rc;
 }
 
 static int put_keystore(const struct init *in)
 {
-	static const char *const also[] = { "", "-wal", "-shm" };
+	static const char *const file[] = { "keystore.db", "keystore.db-wal",
+		"keystore.db-shm" };
 	struct err e = { 0 };
 	struct buf path;
+	struct stat st;
 	size_t i;
 	int rc = EX_OK;
 
 	buf_init(&path, PATH_MAX);
-	buf_printf(&path, "%s/keystore.db", in->dir);
+	buf_printf(&path, "%s/keystore.db", in->state.path);
 	if (buf_ok(&path, &e) != 0 ||
 	    keystore_create(buf_str(&path), &e) != 0)
 		rc = cli_fail(&e);
-	for (i = 0; rc == EX_OK && in->user != NULL && i < ARRAY_LEN(also);
-	     i++) {
-		buf_clear(&path);
-		buf_printf(&path, "%s/keystore.db%s", in->dir, also[i]);
-		if (chown(buf_str(&path), in->uid, in->gid) != 0 &&
-		    errno != ENOENT)
-			rc = cli_say(EX_CANTCREAT, "%s: %s", buf_str(&path),
-			    strerror(errno));
-	}
+	for (i = 0; rc == EX_OK && i < ARRAY_LEN(file); i++)
+		if (fstatat(in->state.fd, file[i], &st,
+		    AT_SYMLINK_NOFOLLOW) == 0)
+			rc = give(in, &in->state, file[i]);
 	buf_free(&path);
 	return rc;
 }
@@ -168,19 +158,40 @@ static void write_config(const struct init *in, struct buf *out)
 	for (i = 0; i < in->domain->n; i++)
 		buf_printf(out, " %s", in->name[i]);
 	buf_printf(out, "\nkeystore            sqlite \"%s/keystore.db\"\n",
-	    in->dir);
+	    in->state.path);
 	buf_puts(out, "# On a real host, keep the secret apart from the "
 	    "keystore's backups.\n");
-	buf_printf(out, "secret              file \"%s/secret\"\n", in->dir);
-	buf_printf(out, "rules               \"%s/rules\"\n", in->dir);
-	buf_printf(out, "authserv-id         %s\n", in->name[0]);
+	buf_printf(out, "secret              file \"%s/secret\"\n",
+	    in->conf.path);
+	buf_printf(out, "rules               \"%s/rules\"\n",
+	    in->conf.path);
+	buf_printf(out, "# The name of this host in Authentication-Results.\n"
+	    "authserv-id         %s\n", in->name[0]);
 	buf_printf(out, "administrator       postmaster@%s\n", in->name[0]);
-	buf_printf(out, "spool               \"%s/spool\"\n", in->dir);
-	buf_printf(out, "milter {\n    listen \"unix:%s/run/milter.sock\" "
-	    "mode 0660\n", in->dir);
+	buf_printf(out, "spool               \"%s/spool\"\n",
+	    in->state.path);
+	buf_puts(out, "milter {\n"
+	    "    # Debian's Postfix sees only what is below "
+	    "/var/spool/postfix.\n");
+	if (in->is_split)
+		buf_puts(out, "    listen \"unix:" SERVICE_SOCKET "\" "
+		    "mode 0660\n");
+	else
+		buf_printf(out, "    listen \"unix:%s/run/milter.sock\" "
+		    "mode 0660\n", in->conf.path);
 	if (in->user != NULL)
 		buf_printf(out, "    user   %s\n", in->user);
 	buf_puts(out, "}\n");
+}
+
+static int write_folders(const struct init *in)
+{
+	int rc = put_folder(in, &in->state, "spool", 0700);
+
+	/* The socket of a service is below /run. */
+	if (rc == EX_OK && !in->is_split)
+		rc = put_folder(in, &in->conf, "run", 0755);
+	return rc;
 }
 
 static int write_files(const struct init *in)
@@ -195,9 +206,7 @@ static int write_files(const struct init *in)
 		rc = put_file(in, "secret", 0600, &text);
 	}
 	if (rc == EX_OK)
-		rc = put_folder(in, "run", 0755);
-	if (rc == EX_OK)
-		rc = put_folder(in, "spool", 0700);
+		rc = write_folders(in);
 	if (rc == EX_OK) {
 		buf_clear(&text);
 		buf_puts(&text, rules_text);
@@ -213,60 +222,90 @@ static int write_files(const struct init *in)
 	return rc;
 }
 
-static int is_free(const struct init *in)
+static int is_free(const struct folder *f)
 {
 	static const char *const name[] = {
-		"postseal.conf", "rules", "keystore.db", "secret"
+		"postseal.conf", "rules", "keystore.db", "secret", "run",
+		"spool"
 	};
-	struct buf path;
 	struct stat st;
 	size_t i;
-	int rc = EX_OK;
 
-	buf_init(&path, PATH_MAX);
-	for (i = 0; rc == EX_OK && i < ARRAY_LEN(name); i++) {
-		buf_clear(&path);
-		buf_printf(&path, "%s/%s", in->dir, name[i]);
-		if (lstat(buf_str(&path), &st) == 0)
-			rc = cli_say(EX_CANTCREAT, "%s is there already; "
-			    "init overwrites nothing", buf_str(&path));
-	}
-	buf_free(&path);
+	for (i = 0; i < ARRAY_LEN(name); i++)
+		if (fstatat(f->fd, name[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return cli_say(EX_CANTCREAT, "%s/%s is there already "
+			    "and init overwrites nothing: use what is there, "
+			    "with -c, or name another folder", f->path,
+			    name[i]);
+	return EX_OK;
+}
+
+static int make_folders(struct init *in, const char *dir, const char *state)
+{
+	int rc = folder_make(&in->conf, dir);
+
+	in->is_split = state != NULL;
+	if (rc == EX_OK)
+		rc = folder_make(&in->state, state != NULL ? state : dir);
+	if (rc == EX_OK)
+		rc = is_free(&in->conf);
+	if (rc == EX_OK)
+		rc = is_free(&in->state);
 	return rc;
+}
+
+/* What to type before the verb. */
+static void put_command(const struct init *in, struct buf *out,
+    const char *verb)
+{
+	buf_puts(out, "  postseal ");
+	if (strcmp(in->conf.path, "/etc/postseal") != 0)
+		buf_printf(out, "-c %s/postseal.conf ", in->conf.path);
+	buf_printf(out, "%s\n", verb);
 }
 
 static int say_next(const struct init *in)
 {
-	struct buf out;
+	struct buf out, verb;
 	int rc;
 
 	buf_init(&out, 65536);
-	buf_printf(&out,
-	    "%s is ready: postseal.conf, rules, keystore.db, secret, run, "
-	    "spool\n\n"
-	    "Next:\n"
-	    "  postseal -c %s/postseal.conf ca init\n"
-	    "  postseal -c %s/postseal.conf ca issue --email alice@%s\n"
-	    "or import what you have:\n"
-	    "  postseal -c %s/postseal.conf cert trust CA.pem\n"
-	    "  postseal -c %s/postseal.conf key import alice.p12\n"
-	    "  postseal -c %s/postseal.conf cert import PARTNERS/\n"
-	    "then:\n"
-	    "  postseal -c %s/postseal.conf cert list\n",
-	    in->dir, in->dir, in->dir, in->name[0], in->dir, in->dir,
-	    in->dir, in->dir);
+	buf_init(&verb, 4096);
+	buf_printf(&verb, "ca issue --email alice@%s", in->name[0]);
+	buf_printf(&out, "%s is ready: postseal.conf, rules, secret%s\n",
+	    in->conf.path, in->is_split ? "" :
+	    ", keystore.db, run, spool");
+	if (in->is_split)
+		buf_printf(&out, "%s is ready: keystore.db, spool\n",
+		    in->state.path);
+	buf_puts(&out, "\nNext, a CA of your own:\n");
+	put_command(in, &out, "ca init");
+	put_command(in, &out, buf_str(&verb));
+	buf_puts(&out, "or import what you have:\n");
+	put_command(in, &out, "cert trust CA.pem");
+	put_command(in, &out, "key import alice.p12");
+	put_command(in, &out, "cert import PARTNERS/");
+	buf_puts(&out, "then:\n");
+	put_command(in, &out, "cert list");
+	buf_free(&verb);
 	rc = cli_print(&out);
 	buf_free(&out);
+	if (rc == EX_OK && geteuid() == 0 && in->user == NULL)
+		(void)cli_say(0, "note: all of it belongs to root, and "
+		    "postseal-milter does not work as root; for a mail server "
+		    "make a user first (adduser --system --group "
+		    DEFAULT_USER ") and run init again in new folders");
 	return rc;
 }
 
 int cmd_init(struct cli *c, int argc, char **argv)
 {
-	const char *dir = NULL, *user = NULL;
+	const char *dir = NULL, *state = NULL, *user = NULL;
 	struct cli_list domain = { NULL, 0 }, rest = { NULL, 0 };
-	struct init in = { .domain = &domain };
+	struct init in = { .conf.fd = -1, .state.fd = -1, .domain = &domain };
 	const struct cli_opt opt[] = {
 		{ "--dir", NULL, &dir, NULL },
+		{ "--state", NULL, &state, NULL },
 		{ "--domain", NULL, NULL, &domain },
 		{ "--user", NULL, &user, NULL },
 		{ NULL, NULL, NULL, NULL },
@@ -276,20 +315,24 @@ int cmd_init(struct cli *c, int argc, char **argv)
 	rc = cli_options(c, argc, argv, opt, &rest);
 	if (rc == EX_OK && rest.n > 0)
 		rc = cli_usage(c, "%s: unexpected", rest.v[0]);
-	if (rc == EX_OK && (dir == NULL || domain.n == 0))
-		rc = cli_usage(c, "--dir and --domain are needed");
+	if (rc == EX_OK && dir == NULL)
+		rc = cli_usage(c, "--dir is needed: the folder to make, "
+		    "/tmp/try to try it out, /etc/postseal for a mail server");
+	if (rc == EX_OK && domain.n == 0)
+		rc = cli_usage(c, "--domain is needed: whose mailboxes are "
+		    "here, like example.com");
 	if (rc == EX_OK)
 		rc = check_domains(&in);
 	if (rc == EX_OK)
 		rc = find_user(&in, user);
 	if (rc == EX_OK)
-		rc = make_dir(&in, dir);
-	if (rc == EX_OK)
-		rc = is_free(&in);
+		rc = make_folders(&in, dir, state);
 	if (rc == EX_OK)
 		rc = write_files(&in);
 	if (rc == EX_OK)
 		rc = say_next(&in);
+	folder_close(&in.conf);
+	folder_close(&in.state);
 	free(in.name);
 	cli_list_free(&domain);
 	cli_list_free(&rest);

@@ -15,7 +15,8 @@
 #define VERSION "0.1"
 
 static const struct cli_verb verbs[] = {
-	{ "init", cmd_init, "init --dir DIR --domain D [--domain D2]",
+	{ "init", cmd_init, "init --dir DIR [--state DIR2] --domain D [--domain D2] "
+	    "[--user USER]",
 	    "everything for a start under one folder" },
 	{ "ca", cmd_ca, "ca init|issue",
 	    "a small certificate authority of one's own" },

@@ -21,7 +21,16 @@ struct lexer {
 	enum token kind;
 	struct view text; /* of a word; quotes taken off, escapes kept */
 	int special;
+	bool is_hidden; /* "smime" in a comment or quoted string passed */
 };
+
+static bool contains_smime(struct view v)
+{
+	for (size_t i = 0; i + 5 <= v.n; i++)
+		if (view_ieq_str(view_sub(v, i, 5), "smime"))
+			return true;
+	return false;
+}
 
 static bool is_blank(unsigned char c)
 {
@@ -37,6 +46,7 @@ static bool is_word_octet(unsigned char c)
 /* Comments nest; -1 when one does not end. */
 static int skip_comment(struct lexer *x)
 {
+	size_t start = x->pos;
 	int depth = 0;
 
 	for (; x->pos < x->v.n; x->pos++) {
@@ -46,6 +56,8 @@ static int skip_comment(struct lexer *x)
 			depth++;
 		else if (c == ')' && --depth == 0) {
 			x->pos++;
+			x->is_hidden = x->is_hidden || contains_smime(
+			    view_sub(x->v, start, x->pos - start));
 			return 0;
 		} else if (c == '\\')
 			x->pos++;
@@ -85,6 +97,8 @@ static void take_quoted(struct lexer *x)
 			return;
 		if (c == '"') {
 			x->text = view_sub(x->v, start, x->pos - start);
+			x->is_hidden = x->is_hidden ||
+			    contains_smime(x->text);
 			x->kind = T_WORD;
 			x->pos++;
 			return;
@@ -125,6 +139,14 @@ static bool is_special(const struct lexer *x, int c)
 	return x->kind == T_SPECIAL && x->special == c;
 }
 
+static bool is_version(const struct lexer *x)
+{
+	for (size_t i = 0; i < x->text.n; i++)
+		if (x->text.p[i] < '0' || x->text.p[i] > '9')
+			return false;
+	return x->kind == T_WORD && x->text.n > 0;
+}
+
 /* "key [/ version] = value [@ domain]" with x at the key; x is then behind
  * it. The version only follows a method, but does no harm elsewhere. */
 static bool read_pair(struct lexer *x)
@@ -134,7 +156,7 @@ static bool read_pair(struct lexer *x)
 	next(x);
 	if (is_special(x, '/')) {
 		next(x);
-		if (x->kind != T_WORD)
+		if (!is_version(x))
 			return false;
 		next(x);
 	}
@@ -156,7 +178,7 @@ static bool read_pair(struct lexer *x)
 /* Everything behind the authserv-id; x is there. */
 static bool is_well_formed(struct lexer *x)
 {
-	if (x->kind == T_WORD) /* version */
+	if (is_version(x))
 		next(x);
 	if (x->kind == T_END || !is_special(x, ';'))
 		return x->kind == T_END;
@@ -175,14 +197,6 @@ static bool is_well_formed(struct lexer *x)
 	return x->kind == T_END;
 }
 
-static bool contains_smime(struct view v)
-{
-	for (size_t i = 0; i + 5 <= v.n; i++)
-		if (view_ieq_str(view_sub(v, i, 5), "smime"))
-			return true;
-	return false;
-}
-
 static bool is_own_id(const char *own, struct view id)
 {
 	while (id.n > 0 && id.p[id.n - 1] == '.')
@@ -192,19 +206,23 @@ static bool is_own_id(const char *own, struct view id)
 
 bool ar_is_forged(const char *authserv_id, struct view raw_value)
 {
-	struct lexer x = {raw_value, 0, T_BAD, {NULL, 0}, 0};
+	struct lexer x = {.v = raw_value, .kind = T_BAD};
+	bool is_own, is_sound;
 
 	next(&x);
 	if (x.kind != T_WORD)
 		return true; /* no authserv-id that can be read */
-	if (!is_own_id(authserv_id, x.text))
-		return false;
+	is_own = is_own_id(authserv_id, x.text);
 	/* In a comment or a quoted string, too: who looks for it with a
 	 * pattern finds it there. */
-	if (contains_smime(raw_value))
+	if (is_own && contains_smime(raw_value))
 		return true;
 	next(&x);
-	return !is_well_formed(&x);
+	is_sound = is_well_formed(&x);
+	/* Somebody else's: only what others might read as ours. */
+	return is_own ? !is_sound
+		      : contains_smime(raw_value) &&
+		(!is_sound || x.is_hidden);
 }
 
 int ar_strip(struct txn *t, struct err *e)

@@ -169,6 +169,11 @@ static int class_of_cms(struct txn *t, enum msg_class *out, struct err *e)
 	if (rc != 0)
 		return 0;
 	c = t->cms;
+	/* Between the octets of the object there is text for people: it is
+	 * neither signed nor encrypted. A signature part may have what it
+	 * likes, nobody takes it for content. */
+	if (sh->kind == SHAPE_PKCS7 && cms_has_junk(c))
+		return 0;
 	if (cms_type(c) == CMS_SIGNED && cms_signers(c) > 0)
 		*out = CLASS_SIGNED;
 	if (sh->kind == SHAPE_PKCS7 && (cms_type(c) == CMS_ENVELOPED ||

@@ -128,8 +128,7 @@ static int read_recipients(struct txn *t, struct err *e)
 			return err_set(e, FAIL_TEMP,
 			    "recipients: out of memory");
 		v->rcpts++;
-		if (addr_parse_path(&r->addr, env->rcpt[i], NULL) != 0)
-			memset(&r->addr, 0, sizeof(r->addr));
+		r->form = rcpt_read(t->g->config, env->rcpt[i], &r->addr);
 		r->direction = gateway_direction(t->g->config, env, &r->addr);
 		note_direction(v, r->direction, i == 0);
 	}
@@ -256,6 +255,33 @@ static bool refuse_by_rule(struct txn *t)
 	return false;
 }
 
+/* Where mail to such an address ends is the mail server's guess, so no rule
+ * can be applied (M10, A24). Incoming mail is merely not opened for it. */
+static bool refuse_unreadable(struct txn *t)
+{
+	struct buf names;
+	bool is_bad;
+
+	buf_init(&names, 1u << 20);
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		struct verdict_rcpt *r = &t->v->rcpt[i];
+
+		if (t->rcpt[i].form != RCPT_UNREADABLE ||
+		    t->rcpt[i].direction == DIR_INBOUND)
+			continue;
+		text_set(r->reason, sizeof(r->reason),
+		    "the address cannot be read");
+		if (names.n < 2000)
+			buf_printf(&names, "%s<%s>", names.n == 0 ? "" : ", ",
+			    r->address);
+	}
+	is_bad = names.n != 0 || names.failed;
+	if (is_bad)
+		reply_set(t->v, REPLY_RECIPIENT, buf_str(&names));
+	buf_free(&names);
+	return is_bad;
+}
+
 static bool is_too_large(struct txn *t)
 {
 	if (!is_outgoing(t) ||
@@ -272,6 +298,8 @@ static int run(struct txn *t, struct err *e)
 	if (read_recipients(t, e) != 0)
 		return -1;
 	read_sender(t);
+	if (refuse_unreadable(t))
+		return 0;
 	if (keystore_refresh(t->g->ks, e) != 0)
 		return -1;
 	if (read_message(t, e) != 0) {
@@ -283,9 +311,12 @@ static int run(struct txn *t, struct err *e)
 	decide_rules(t);
 	if (refuse_by_rule(t) || is_too_large(t))
 		return 0;
+	/* on every way: our own users forge, too (S176, A27) */
+	if (ar_strip(t, e) != 0)
+		return -1;
 	if (spool_size(t->msg) > t->g->config->max_message) {
 		leave_untouched(t, "larger than max-message-size");
-		return ar_strip(t, e);
+		return 0;
 	}
 	if (class_detect(t, e) != 0)
 		return -1;
@@ -384,29 +415,45 @@ void gateway_run(struct gateway *g, const struct envelope *env,
 	v->timing_us = clock_us() - start;
 }
 
+/* Our own field instead of any that may be forged: they are counted, not
+ * read. */
+static int deliver_poisoned(struct txn *t, struct err *e)
+{
+	struct verdict *v = t->v;
+
+	v->sig_result = "permerror";
+	text_set(v->sig_reason, sizeof(v->sig_reason),
+	    "the message cannot be processed");
+	txn_warn(t, "delivered untouched: processing died twice");
+	if (ar_strip_unread(t, e) != 0) {
+		if (e->kind != FAIL_LIMIT)
+			return -1;
+		reply_set(v, REPLY_MALFORMED, e->msg);
+		return 0;
+	}
+	return ar_insert(t, true, "not processed", e);
+}
+
 void gateway_poisoned(const struct config *c, const struct envelope *env,
-    struct verdict *v)
+    const struct spool *msg, struct verdict *v)
 {
 	struct txn t = {0};
 	struct gateway g = {c, NULL, NULL, NULL};
 	struct err e = {0};
 
 	begin(v, env);
+	v->size_in = spool_size(msg);
 	t.g = &g;
 	t.env = env;
+	t.msg = msg;
 	t.v = v;
-	if (read_recipients(&t, &e) != 0) {
+	if (read_recipients(&t, &e) != 0)
 		reply_set(v, REPLY_INTERNAL, NULL);
-	} else if (is_outgoing(&t)) {
+	else if (is_outgoing(&t))
 		reply_set(v, REPLY_MALFORMED, "it cannot be processed");
-	} else {
-		v->sig_result = "permerror";
-		text_set(v->sig_reason, sizeof(v->sig_reason),
-		    "the message cannot be processed");
-		txn_warn(&t, "delivered untouched: processing died twice");
-		if (ar_insert(&t, true, "not processed", &e) != 0)
-			reply_set(v, REPLY_INTERNAL, NULL);
-	}
-	finish(v, 0);
+	else if (deliver_poisoned(&t, &e) != 0)
+		reply_set(v, REPLY_INTERNAL, NULL);
+	v->size_out = txn_size_after(&t);
+	finish(v, v->size_in);
 	txn_free(&t);
 }

@@ -49,14 +49,25 @@ void gateway_run(struct gateway *g, const struct envelope *env,
 
 /*
  * The second death of a worker on the same bytes is final: outbound 554
- * 5.6.0, inbound delivered untouched with smime=permerror. Decides without
- * looking into the message.
+ * 5.6.0, inbound delivered with smime=permerror, without any older
+ * Authentication-Results, else untouched. Does not look into the message.
  */
 void gateway_poisoned(const struct config *c, const struct envelope *env,
-    struct verdict *v);
+    const struct spool *msg, struct verdict *v);
 
-/* The direction for one recipient (DESIGN 5.2): from login and networks. */
+/* The direction for one recipient (DESIGN 5.2): from login and networks. An
+ * empty to is one that cannot be read: never internal. */
 enum direction gateway_direction(const struct config *c,
     const struct envelope *env, const struct addr *to);
+
+enum rcpt_form {
+	RCPT_UNREADABLE, /* not in exactly one way; the address is empty */
+	RCPT_ADDRESS,
+	RCPT_BARE /* a local part alone, read as at our first domain */
+};
+
+/* A recipient as RCPT TO has it (A24). */
+enum rcpt_form rcpt_read(const struct config *c, const char *raw,
+    struct addr *a);
 
 #endif

@@ -17,6 +17,7 @@ struct cms;
 /* A recipient beside its place in the verdict (same index). */
 struct txn_rcpt {
 	struct addr addr; /* empty text: not readable */
+	enum rcpt_form form;
 	enum direction direction;
 	struct cert *cert; /* chosen for encryption; owned */
 	bool visible;	   /* in To or Cc */
@@ -100,6 +101,11 @@ int plan_choose(struct txn *t, size_t i, unsigned use, struct err *e)
     MUST_CHECK;
 /* Does this recipient's copy get sealed (true) or opened? */
 bool plan_seals(const struct txn *t, size_t i);
+/*
+ * The message is encrypted already. Can all for whom it must be, as far as
+ * can be told, open it (S43)? FAIL_TEMP.
+ */
+int plan_is_enough(struct txn *t, bool *is_enough, struct err *e) MUST_CHECK;
 
 /* ---- seal.c ---- */
 

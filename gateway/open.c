@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Incoming mail: forged results out, layers off from the outside in (one
- * decryption at most), the message rebuilt, the result said. Whatever does
- * not work leaves the message as it arrived; it is never a reason to refuse
- * it, unless a rule demands a valid signature.
+ * Incoming mail: layers off from the outside in (one decryption at most),
+ * the message rebuilt, the result said. Whatever does not work leaves the
+ * message as it arrived; it is never a reason to refuse it, unless a rule
+ * demands a valid signature.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -380,7 +380,7 @@ static int process(struct opening *o, struct err *e)
 {
 	struct txn *t = o->t;
 
-	if (ar_strip(t, e) != 0 || enter_message(o, e) != 0)
+	if (enter_message(o, e) != 0)
 		return -1;
 	read_rules(o);
 	if (open_layers(o, e) != 0)
@@ -412,7 +412,7 @@ int open_run(struct txn *t, struct err *e)
 			reply_set(t->v, REPLY_DIFFERENT_BODIES, NULL);
 		else
 			apply_demand(t);
-		return ar_strip(t, e);
+		return 0;
 	}
 	o.t = t;
 	rc = process(&o, e);

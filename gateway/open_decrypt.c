@@ -2,8 +2,8 @@
  * Copyright (c) 2026 the postseal authors
  *
  * Opening an encrypted layer: only with keys of the envelope's recipients
- * (A9), only if every one of them has one (S203), and whatever fails fails
- * in the same way (A5).
+ * (A9), only if every one of them has one that opens it (S203), and whatever
+ * fails fails in the same way (A5).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,10 @@
 #include "gateway/gateway_int.h"
 #include "smime/decrypt.h"
 #include "smime/mime.h"
+#include "util/ossl.h"
 
-struct attempt {
+/* A RecipientInfo, and the certificate that it names. */
+struct named {
 	const struct cms_rid *rid;
 	struct cert *cert; /* owned */
 };
@@ -22,9 +24,10 @@ struct opener {
 	struct opening *o;
 	const struct cms *c;
 	struct addr *who; /* recipients, details stripped */
-	bool *has_key;	  /* per recipient */
-	struct attempt try[CAP_KEY_OPS];
-	size_t tries;
+	bool *has_key;	  /* per recipient: one of key[] is his */
+	struct named key[CAP_KEY_OPS]; /* no certificate twice */
+	size_t keys;
+	bool too_many; /* certificates */
 };
 
 static void dec_result(struct txn *t, const char *result, const char *reason)
@@ -43,6 +46,9 @@ static int own_addresses(struct opener *op, struct err *e)
 	if (op->who == NULL || op->has_key == NULL)
 		return err_set(e, FAIL_TEMP, "decryption: out of memory");
 	for (size_t i = 0; i < t->v->rcpts; i++) {
+		/* Whose mailbox a bare name is only the mail server knows. */
+		if (t->rcpt[i].form != RCPT_ADDRESS)
+			continue;
 		op->who[i] = t->rcpt[i].addr;
 		if (c->delimiter != 0 && op->who[i].text[0] != '\0' &&
 		    config_is_local(c, &op->who[i]))
@@ -52,12 +58,24 @@ static int own_addresses(struct opener *op, struct err *e)
 	return 0;
 }
 
+static bool is_noted(const struct opener *op, const struct cert *c)
+{
+	for (size_t i = 0; i < op->keys; i++)
+		if (memcmp(cert_sha256(op->key[i].cert), cert_sha256(c),
+		    32) == 0)
+			return true;
+	return false;
+}
+
+/* One key for each recipient, the first that is named. */
 static void note_key(struct opener *op, const struct cms_rid *rid,
     struct cert *c)
 {
 	const struct txn *t = op->o->t;
 	bool is_new = false;
 
+	if (is_noted(op, c))
+		return;
 	for (size_t i = 0; i < t->v->rcpts; i++) {
 		if (op->has_key[i] ||
 		    !authority_may_open(t->g->config, &op->who[i], 1, c))
@@ -65,12 +83,15 @@ static void note_key(struct opener *op, const struct cms_rid *rid,
 		op->has_key[i] = true;
 		is_new = true;
 	}
-	/* One key opens it for all; more are tried when that one fails. */
-	if ((is_new || op->tries == 0) && op->tries < CAP_KEY_OPS) {
-		op->try[op->tries].rid = rid;
-		op->try[op->tries].cert = cert_ref(c);
-		op->tries++;
+	if (!is_new)
+		return;
+	if (op->keys == CAP_KEY_OPS) {
+		op->too_many = true;
+		return;
 	}
+	op->key[op->keys].rid = rid;
+	op->key[op->keys].cert = cert_ref(c);
+	op->keys++;
 }
 
 static int find_keys(struct opener *op, struct err *e)
@@ -100,7 +121,7 @@ static bool all_have_keys(const struct opener *op)
 	for (size_t i = 0; i < n; i++)
 		if (!op->has_key[i])
 			return false;
-	return n > 0 && op->tries > 0;
+	return n > 0 && op->keys > 0;
 }
 
 static bool is_odd_control(unsigned char c)
@@ -142,10 +163,13 @@ static int is_noise(const struct spool *s, bool *noise, struct err *e)
 	return -1;
 }
 
-/* The plaintext becomes the layer if it is an entity. 1, 0 (it is none),
- * -1. */
+/*
+ * The plaintext becomes the layer if it is an entity. 1, 0 (it is none),
+ * -1. What is not sound is looked through all the same: the time that it
+ * takes is not to say whether the padding was good (A5).
+ */
 static int accept(struct opener *op, struct spool **take_inside,
-    struct err *e)
+    bool is_sound, struct err *e)
 {
 	struct opening *o = op->o;
 	bool noise = false;
@@ -153,7 +177,7 @@ static int accept(struct opener *op, struct spool **take_inside,
 	if (!cms_cipher(op->c)->authenticated &&
 	    is_noise(*take_inside, &noise, e) != 0)
 		return -1;
-	if (noise)
+	if (noise || !is_sound)
 		return 0;
 	if (layer_enter(o, take_inside, e) == 0)
 		return 1;
@@ -163,63 +187,99 @@ static int accept(struct opener *op, struct spool **take_inside,
 	return 0;
 }
 
-static void note_success(struct opener *op, const struct attempt *a)
+static void note_success(struct opener *op)
 {
 	struct txn *t = op->o->t;
 	const struct cms_cipher *k = cms_cipher(op->c);
+	const struct cert *c = op->key[0].cert;
 
 	dec_result(t, "decrypted", "");
 	text_set(t->v->dec_cipher, sizeof(t->v->dec_cipher), k->name);
 	text_set(t->v->dec_transport, sizeof(t->v->dec_transport),
-	    a->rid->agree ? "ecdh" : "rsa");
+	    op->key[0].rid->agree ? "ecdh" : "rsa");
 	t->v->dec_authenticated = k->authenticated;
-	if (cert_addresses(a->cert) > 0)
+	if (cert_addresses(c) > 0)
 		text_set(t->v->dec_recipient, sizeof(t->v->dec_recipient),
-		    cert_address(a->cert, 0)->text);
+		    cert_address(c, 0)->text);
+}
+
+/* Does it only not open (true), or is something wrong here? */
+static bool is_his_fault(struct err *e)
+{
+	if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
+		return false;
+	err_clear(e);
+	return true;
+}
+
+/*
+ * The content key out of every recipient's own RecipientInfo: 1 one and the
+ * same, 0 not, -1. To be named costs an attacker nothing; to be given the
+ * key says that the sender knew it (A9, S203). All are asked, whatever the
+ * first ones say.
+ */
+static int agree_on_key(struct opener *op, unsigned char cek[CAP_CEK],
+    struct err *e)
+{
+	unsigned char other[CAP_CEK];
+	bool is_good = true;
+
+	for (size_t i = 0; i < op->keys; i++) {
+		const struct named *k = &op->key[i];
+
+		if (cms_open_key(op->c, k->rid, cert_sha256(k->cert),
+		    &op->o->t->keys, i == 0 ? cek : other, e) != 0) {
+			if (!is_his_fault(e))
+				return -1;
+			is_good = false;
+		} else if (i > 0 && !ossl_same(cek, other, CAP_CEK)) {
+			is_good = false;
+		}
+		ossl_wipe(other, sizeof(other));
+	}
+	return is_good;
 }
 
 /* 1 opened, 0 does not open, -1 FAIL_TEMP. */
-static int attempt(struct opener *op, const struct attempt *a, struct err *e)
+static int decrypt(struct opener *op, const unsigned char cek[CAP_CEK],
+    struct err *e)
 {
-	struct txn *t = op->o->t;
 	struct spool *inside = NULL;
-	int rc;
+	bool is_sound;
+	int rc = -1;
 
-	if (txn_spool(t, &inside, e) != 0)
+	if (txn_spool(op->o->t, &inside, e) != 0)
 		return -1;
-	if (cms_decrypt(op->c, a->rid, cert_sha256(a->cert), &t->keys, inside,
-	    e) == 0) {
-		rc = accept(op, &inside, e);
-	} else if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG) {
-		rc = -1;
-	} else {
-		err_clear(e);
+	if (cms_decrypt_content(op->c, cek, inside, &is_sound, e) == 0)
+		rc = accept(op, &inside, is_sound, e);
+	else if (is_his_fault(e))
 		rc = 0;
-	}
-	if (rc == 1)
-		note_success(op, a);
 	spool_free(&inside);
 	return rc;
 }
 
-static int try_all(struct opener *op, struct err *e)
+static int try_open(struct opener *op, struct err *e)
 {
-	struct txn *t = op->o->t;
-	int rc = 0;
+	unsigned char cek[CAP_CEK] = {0};
+	int rc;
 
-	for (size_t i = 0; i < op->tries && rc == 0; i++)
-		rc = attempt(op, &op->try[i], e);
-	if (rc != 0)
-		return rc;
-	dec_result(t, "failed", "the message does not open");
-	op->o->has_failed = true;
-	return 0;
+	rc = agree_on_key(op, cek, e);
+	if (rc == 1)
+		rc = decrypt(op, cek, e);
+	ossl_wipe(cek, sizeof(cek));
+	if (rc == 1) {
+		note_success(op);
+	} else if (rc == 0) {
+		dec_result(op->o->t, "failed", "the message does not open");
+		op->o->has_failed = true;
+	}
+	return rc;
 }
 
 static void opener_free(struct opener *op)
 {
-	for (size_t i = 0; i < op->tries; i++)
-		cert_free(&op->try[i].cert);
+	for (size_t i = 0; i < op->keys; i++)
+		cert_free(&op->key[i].cert);
 	free(op->who);
 	free(op->has_key);
 }
@@ -237,14 +297,16 @@ int open_decrypt(struct opening *o, const struct cms *c, struct err *e)
 	}
 	if (own_addresses(&op, e) != 0 || find_keys(&op, e) != 0)
 		goto out;
-	if (!all_have_keys(&op)) {
-		dec_result(o->t, "no-key", op.tries == 0
+	rc = 0;
+	if (!all_have_keys(&op))
+		dec_result(o->t, "no-key", op.keys == 0
 		    ? "no recipient has a key for it here"
 		    : "not every recipient has a key for it here");
-		rc = 0;
-		goto out;
-	}
-	rc = try_all(&op, e);
+	else if (op.too_many)
+		dec_result(o->t, "limit", "its recipients have more keys "
+		    "than are tried for one message");
+	else
+		rc = try_open(&op, e);
 out:
 	opener_free(&op);
 	return rc;

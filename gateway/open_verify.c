@@ -164,6 +164,12 @@ static void demote(struct verification *ver)
 	    "the signature covers ciphertext, not what its author wrote");
 }
 
+/*
+ * Text before the first delimiter or after the last one is not signed, and
+ * stays without effect on the result (S75): no MIME reader shows it, openssl
+ * and others write a preamble of their own ("This is an S/MIME signed
+ * message"), lists append an epilogue.
+ */
 int open_clear(struct opening *o, struct err *e)
 {
 	struct layer *l = &o->layer;

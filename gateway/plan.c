@@ -226,10 +226,12 @@ static void check_left(struct planner *pl, size_t i)
 	const struct txn *t = pl->t;
 	char why[100];
 
+	/* what is encrypted was looked at in judge_class */
 	if (!w->encrypt || w->encrypt_or != OR_MUST ||
 	    t->v->class == CLASS_ENCRYPTED)
 		return;
-	if (t->is_report && t->null_sender)
+	/* A mail server's own report. Who logs in is a person. */
+	if (t->is_report && t->null_sender && t->env->auth != ENV_AUTH_LOGIN)
 		return;
 	text_set(why, sizeof(why), "it must be encrypted, which a message of "
 	    "class ");
@@ -377,6 +379,23 @@ static int fill_plan(struct planner *pl, struct err *e)
 	return 0;
 }
 
+/* Encrypted, but not for these recipients: mail like any other (S43). */
+static int judge_class(struct txn *t, struct err *e)
+{
+	bool is_enough;
+
+	if (t->v->class != CLASS_ENCRYPTED)
+		return 0;
+	if (plan_is_enough(t, &is_enough, e) != 0)
+		return -1;
+	if (is_enough)
+		return 0;
+	txn_warn(t, "encrypted already, but not to a certificate of every "
+	    "recipient: treated as if it were not");
+	t->v->class = CLASS_NORMAL;
+	return 0;
+}
+
 static int conclude(struct planner *pl, struct err *e)
 {
 	struct txn *t = pl->t;
@@ -415,7 +434,7 @@ int plan_make(struct txn *t, struct plan *p, struct err *e)
 		rc = 0;
 		goto out;
 	}
-	if (plan_mark_visible(t, e) != 0)
+	if (plan_mark_visible(t, e) != 0 || judge_class(t, e) != 0)
 		goto out;
 	for (size_t i = 0; i < t->v->rcpts; i++)
 		if (wish(&pl, i, e) != 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/gateway_int.h"
+#include "smime/cms.h"
 
 bool plan_seals(const struct txn *t, size_t i)
 {
@@ -86,6 +87,16 @@ static void clear_notes(struct verdict_rcpt *r)
 	r->certs = r->overs = 0;
 }
 
+/* Our own users' details are ours to strip. */
+static void strip_own_detail(const struct txn *t, struct addr *who)
+{
+	const struct config *c = t->g->config;
+	struct addr whole = *who;
+
+	if (c->delimiter != 0 && config_is_local(c, &whole))
+		addr_strip_detail(&whole, c->delimiter, who);
+}
+
 int plan_choose(struct txn *t, size_t i, unsigned use, struct err *e)
 {
 	struct verdict_rcpt *r = &t->v->rcpt[i];
@@ -99,11 +110,7 @@ int plan_choose(struct txn *t, size_t i, unsigned use, struct err *e)
 		    "the address cannot be read");
 		return 0;
 	}
-	/* Our own users' details are ours to strip. */
-	if (t->g->config->delimiter != 0 &&
-	    config_is_local(t->g->config, &who))
-		addr_strip_detail(&t->rcpt[i].addr, t->g->config->delimiter,
-		    &who);
+	strip_own_detail(t, &who);
 	if (keystore_select(t->g->ks, &who, use, t->now, &s, e) != 0)
 		return -1;
 	if (note_over(r, &s, e) != 0) {
@@ -120,4 +127,84 @@ int plan_choose(struct txn *t, size_t i, unsigned use, struct err *e)
 	}
 	selection_free(&s);
 	return rc;
+}
+
+/* ---- mail that is encrypted already ---- */
+
+struct naming {
+	const struct cms *cms;
+	const struct addr *who;
+	bool *is_named; /* per RecipientInfo, by any recipient's certificate */
+	bool has_one;
+};
+
+static bool rid_names(const struct cms_rid *rid, const struct cert *c)
+{
+	return view_eq(rid->id, rid->by_ski ? cert_ski(c) : cert_ias(c)) &&
+	    rid->id.n != 0;
+}
+
+/* One that the store believes in; a superseded one has its key still. */
+static int look_for(void *arg, const struct ks_row *r, struct err *e)
+{
+	struct naming *n = arg;
+
+	(void)e;
+	if ((r->state != KS_USABLE && r->state != KS_SUPERSEDED) ||
+	    (r->use & KS_ENCRYPT) == 0 ||
+	    !cert_has_address(r->cert, n->who, ADDR_FOLD_LOCAL))
+		return 0;
+	for (size_t i = 0; i < cms_rids(n->cms); i++)
+		if (rid_names(cms_rid(n->cms, i), r->cert))
+			n->is_named[i] = n->has_one = true;
+	return 0;
+}
+
+/* 1: named, or no certificate of his is known (*unknown then), 0, -1. */
+static int is_named(struct txn *t, struct naming *n, size_t i, bool *unknown,
+    struct err *e)
+{
+	struct addr who = t->rcpt[i].addr;
+	struct selection s = {0};
+
+	strip_own_detail(t, &who);
+	if (keystore_select(t->g->ks, &who, KS_ENCRYPT, t->now, &s, e) != 0)
+		return -1;
+	*unknown = s.cert == NULL;
+	selection_free(&s);
+	if (*unknown)
+		return 1;
+	n->who = &who;
+	n->has_one = false;
+	if (keystore_list(t->g->ks, who.text, look_for, n, e) != 0)
+		return -1;
+	return n->has_one;
+}
+
+int plan_is_enough(struct txn *t, bool *is_enough, struct err *e)
+{
+	struct naming n = {t->cms, NULL, NULL, false};
+	size_t strangers = 0, left = 0;
+	bool unknown;
+	int rc = 1;
+
+	*is_enough = false;
+	n.is_named = calloc(cms_rids(t->cms) + 1, sizeof(*n.is_named));
+	if (n.is_named == NULL)
+		return err_set(e, FAIL_TEMP, "plan: out of memory");
+	for (size_t i = 0; i < t->v->rcpts && rc == 1; i++) {
+		const struct treatment *w = &t->v->rcpt[i].wanted;
+
+		if (!plan_seals(t, i) || w->pass || !w->encrypt ||
+		    w->encrypt_or != OR_MUST)
+			continue;
+		rc = is_named(t, &n, i, &unknown, e);
+		strangers += rc == 1 && unknown;
+	}
+	/* of those whom we do not know, no more than the rest can be for */
+	for (size_t i = 0; i < cms_rids(t->cms); i++)
+		left += !n.is_named[i];
+	*is_enough = rc == 1 && strangers <= left;
+	free(n.is_named);
+	return rc < 0 ? -1 : 0;
 }

@@ -15,7 +15,7 @@ struct reply {
 
 static const struct reply table[] = {
 	[REPLY_NO_CERTIFICATE] = {550, "5.7.3",
-	    "Not sent: security conversion required but not possible"},
+	    "Not sent: it must be encrypted, and that is not possible"},
 	[REPLY_DIFFERENT_BODIES] = {550, "5.7.3",
 	    "Not sent: these recipients need different copies of the "
 	    "message, please send to them one by one"},
@@ -28,6 +28,8 @@ static const struct reply table[] = {
 	[REPLY_ALGORITHM] = {550, "5.7.6",
 	    "Not sent: algorithm not supported"},
 	[REPLY_REFUSED_BY_RULE] = {550, "5.7.1", "Refused"},
+	[REPLY_RECIPIENT] = {553, "5.1.3",
+	    "Not sent: recipient address not understood"},
 	[REPLY_MALFORMED] = {554, "5.6.0", "Malformed message"},
 	[REPLY_TOO_LARGE] = {552, "5.3.4", "Message too large"},
 	[REPLY_NOT_VERIFIED] = {550, "5.7.1",

@@ -16,6 +16,7 @@ enum reply_case {
 	REPLY_NO_SIGNING_CERT,	 /* 550 5.7.5 */
 	REPLY_ALGORITHM,	 /* 550 5.7.6 */
 	REPLY_REFUSED_BY_RULE,	 /* 550 5.7.1 */
+	REPLY_RECIPIENT,	 /* 553 5.1.3: has no single reading */
 	REPLY_MALFORMED,	 /* 554 5.6.0 */
 	REPLY_TOO_LARGE,	 /* 552 5.3.4 */
 	REPLY_NOT_VERIFIED,	 /* 550 5.7.1: inbound verify or reject */

@@ -147,8 +147,10 @@ void path_free(struct path *p);
  * RFC 5280 path from leaf to an anchor at time at, with the store's
  * intermediates and the extra ones (which never become anchors). Name
  * constraints, basicConstraints, depth CAP_PATH_DEPTH, level 2 algorithms;
- * no policy processing, no network, purpose any (KU and EKU of the leaf are
- * the caller's). A verdict is cached by (leaf, generation). FAIL_TEMP.
+ * intermediates whose EKU leaves mail out are not used; no policy processing,
+ * no network, purpose any (KU and EKU of the leaf are the caller's, those of
+ * an anchor do not count). A verdict is cached by (leaf, generation).
+ * FAIL_TEMP.
  */
 int keystore_path(struct keystore *ks, const struct cert *leaf,
     struct cert *const *extra, size_t extra_n, int64_t at, struct path *out,

@@ -85,6 +85,24 @@ static bool has_candidate(const struct level *lv, const struct cert *c)
 	return false;
 }
 
+/*
+ * An intermediate's extended key usage bounds what it may issue for: who is
+ * a CA for TLS alone never checked who reads a mailbox (RFC 8550 4.4.4).
+ * libcrypto looks at it only when given a purpose, which then judges the
+ * leaf, too, and differs from our rules there. Anchors are excepted: trust
+ * in them is the administrator's word.
+ */
+static bool may_issue_for_mail(struct search *s, const struct cert *c)
+{
+	if (cert_eku_mail(c))
+		return true;
+	if (s->why.kind == 0)
+		(void)err_set(&s->why, FAIL_POLICY, "%s may not issue for "
+		    "e-mail: its extended key usage (RFC 8550 4.4.4)",
+		    cert_subject(c));
+	return false;
+}
+
 static void consider(struct search *s, struct level *lv, struct cert *c, bool
     anchor)
 {
@@ -95,7 +113,7 @@ static void consider(struct search *s, struct level *lv, struct cert *c, bool
 	if (X509_check_issued(cert_x509(c), cert_x509(subject)) != X509_V_OK)
 		return;
 	if (!anchor && (s->depth == CAP_PATH_DEPTH || ks_self_signed(c) ||
-	    is_in_chain(s, c)))
+	    is_in_chain(s, c) || !may_issue_for_mail(s, c)))
 		return;
 	lv->cert[lv->n++] = cert_ref(c);
 	if (anchor)

@@ -78,8 +78,10 @@ static int start_cipher(EVP_CIPHER_CTX *x, const struct cms *c,
 	return put_aad(x, c->auth_attrs, e);
 }
 
-static int run_cipher(EVP_CIPHER_CTX *x, struct cms_content *in,
-    struct spool *quarantine, struct buf *plain, struct err *e)
+/* 0, or 1 when all but the padding came out (CBC). */
+static int run_cipher(EVP_CIPHER_CTX *x, bool authenticated,
+    struct cms_content *in, struct spool *quarantine, struct buf *plain,
+    struct err *e)
 {
 	unsigned char *to;
 	struct view chunk;
@@ -102,8 +104,10 @@ static int run_cipher(EVP_CIPHER_CTX *x, struct cms_content *in,
 		if (spool_write(quarantine, to, (size_t)n, e) == -1)
 			return -1;
 	}
-	if (EVP_DecryptFinal_ex(x, to, &n) != 1)
-		return does_not_open(e);
+	if (EVP_DecryptFinal_ex(x, to, &n) != 1) {
+		ossl_clear();
+		return authenticated ? does_not_open(e) : 1;
+	}
 	plain->n = (size_t)n;
 	return spool_write(quarantine, to, (size_t)n, e);
 }
@@ -121,14 +125,17 @@ static int check_can_open(const struct cms *c, struct err *e)
 	return 0;
 }
 
-/* The content key. Why a key process did not open is worth a log line
- * there, but not a difference that a sender could see (A5). */
-static int get_cek(const struct cms *c, const struct cms_rid *rid,
-    const unsigned char *cert_sha256, const struct key_ops *keys,
-    unsigned char *cek, struct err *e)
+/* Why a key process did not open is worth a log line there, but not a
+ * difference that a sender could see (A5). */
+int cms_open_key(const struct cms *c, const struct cms_rid *rid,
+    const unsigned char cert_sha256[32], const struct key_ops *keys,
+    unsigned char cek[CAP_CEK], struct err *e)
 {
 	struct err why = { 0 };
 
+	ossl_wipe(cek, CAP_CEK);
+	if (check_can_open(c, e) == -1)
+		return -1;
 	if (keys->open(keys->ctx, cert_sha256, rid->ri, c->cipher.cek_len,
 	    cek, &why) == 0)
 		return 0;
@@ -138,31 +145,48 @@ static int get_cek(const struct cms *c, const struct cms_rid *rid,
 	    why.msg);
 }
 
-int cms_decrypt(const struct cms *c, const struct cms_rid *rid,
-    const unsigned char cert_sha256[32], const struct key_ops *keys,
-    struct spool *quarantine, struct err *e)
+int cms_decrypt_content(const struct cms *c,
+    const unsigned char cek[CAP_CEK], struct spool *quarantine,
+    bool *is_sound, struct err *e)
 {
-	unsigned char cek[CAP_CEK] = { 0 };
 	struct cms_content *in = NULL;
 	EVP_CIPHER_CTX *x = NULL;
 	struct buf plain;
 	int r = -1;
 
+	*is_sound = false;
 	buf_init_secret(&plain, SPOOL_CHUNK + EVP_MAX_BLOCK_LENGTH);
 	ossl_clear();
-	if (check_can_open(c, e) == -1 ||
-	    get_cek(c, rid, cert_sha256, keys, cek, e) == -1)
+	if (check_can_open(c, e) == -1)
 		goto out;
 	x = EVP_CIPHER_CTX_new();
 	if (start_cipher(x, c, cek, e) == -1 ||
 	    cms_content_open(&in, c, e) == -1)
 		goto out;
-	r = run_cipher(x, in, quarantine, &plain, e);
+	r = run_cipher(x, c->cipher.authenticated, in, quarantine, &plain, e);
+	*is_sound = r == 0;
 out:
-	ossl_wipe(cek, sizeof(cek));
 	EVP_CIPHER_CTX_free(x);
 	cms_content_free(&in);
 	buf_free(&plain);
+	if (r == -1 && spool_clear(quarantine, NULL) == -1)
+		return err_set(e, FAIL_TEMP, "quarantine cannot be emptied");
+	return r == -1 ? -1 : 0;
+}
+
+int cms_decrypt(const struct cms *c, const struct cms_rid *rid,
+    const unsigned char cert_sha256[32], const struct key_ops *keys,
+    struct spool *quarantine, struct err *e)
+{
+	unsigned char cek[CAP_CEK] = { 0 };
+	bool is_sound = false;
+	int r = -1;
+
+	if (cms_open_key(c, rid, cert_sha256, keys, cek, e) == 0)
+		r = cms_decrypt_content(c, cek, quarantine, &is_sound, e);
+	ossl_wipe(cek, sizeof(cek));
+	if (r == 0 && !is_sound)
+		r = does_not_open(e);
 	if (r == -1 && spool_clear(quarantine, NULL) == -1)
 		return err_set(e, FAIL_TEMP, "quarantine cannot be emptied");
 	return r;

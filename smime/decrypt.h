@@ -11,13 +11,33 @@
 #include "util/keyops.h"
 
 /*
- * Open c as the recipient rid, whose key belongs to the certificate with
- * this SHA-256, and write the plaintext to quarantine. On any failure the
- * quarantine is emptied; the error texts of a wrong key, bad padding and a
- * bad tag are the same (A5).
+ * The content key as the recipient rid gets it, whose key belongs to the
+ * certificate with this SHA-256: cek_len octets, then zeros. The caller
+ * wipes it. A key that only stands in for one (PKCS#1 v1.5) looks like any
+ * other.
  *
  * FAIL_INPUT (does not open, unsupported), FAIL_POLICY (no right to the
- * key), FAIL_TEMP.
+ * key), FAIL_TEMP. The text of FAIL_INPUT is the same as that of a content
+ * that does not decrypt (A5).
+ */
+int cms_open_key(const struct cms *c, const struct cms_rid *rid,
+    const unsigned char cert_sha256[32], const struct key_ops *keys,
+    unsigned char cek[CAP_CEK], struct err *e) MUST_CHECK;
+
+/*
+ * Decrypt c with its content key; the plaintext goes to quarantine. Bad
+ * padding (CBC) is 0 with *is_sound false: what came before it is then in
+ * the quarantine, so that the caller can take the time that he would take
+ * over good padding (A5), and is never to be delivered. On any failure the
+ * quarantine is emptied. FAIL_INPUT, FAIL_TEMP.
+ */
+int cms_decrypt_content(const struct cms *c,
+    const unsigned char cek[CAP_CEK], struct spool *quarantine,
+    bool *is_sound, struct err *e) MUST_CHECK;
+
+/*
+ * Both of them; bad padding is a failure like any other. The error texts of
+ * a wrong key, bad padding and a bad tag are the same (A5).
  */
 int cms_decrypt(const struct cms *c, const struct cms_rid *rid,
     const unsigned char cert_sha256[32], const struct key_ops *keys,

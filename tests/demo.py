@@ -7,6 +7,7 @@ was written, what crossed the wire and what arrived; then the three things
 that go wrong in life. Ends all it started, and leaves the folder."""
 import base64
 import hashlib
+import json
 import os
 import re
 import sys
@@ -47,14 +48,14 @@ def step(title):
 
 
 def say(text):
-    print(textwrap.fill(textwrap.dedent(text).strip(), 76))
+    print(textwrap.fill(' '.join(text.split()), 76))
 
 
 def good(text):
     print(paint('32', 'ok  ') + text)
 
 
-def show(data, name, lines=14, only=None):
+def show(data, name, lines=14, only=None, width=100):
     """A piece of a file, indented; the fields named in only, and the start
     of the body."""
     text = data.decode('utf-8', 'replace') if isinstance(data, bytes) \
@@ -67,7 +68,7 @@ def show(data, name, lines=14, only=None):
                 for r in f.splitlines()] + [''] + body.splitlines()
     print(paint('2', '    ' + name))
     for r in rows[:lines]:
-        r = r if len(r) <= 72 else r[:69] + '...'
+        r = r if len(r) <= width else r[:width - 3] + '...'
         print(paint('33', '  | ') + r)
     if len(rows) > lines:
         print(paint('33', '  | ') + paint('2', '... %d more lines' %
@@ -99,6 +100,12 @@ def send(site, sender, to, message, login=True, addr='192.0.2.7'):
                     login=sender if login else None, addr=addr)
 
 
+def where(site, user):
+    """The name of the newest mail of a mailbox, from our folder on."""
+    return os.path.relpath(site.postfix.boxes(user)[-1],
+                           os.path.dirname(site.dir))
+
+
 def expect(condition, what):
     """The demo is also a test: it stops where it does not show what it
     says."""
@@ -121,6 +128,7 @@ def prepare(base):
     a.must('cert', 'remove', '--yes', CAROL)
     a.must('cert', 'import', a.path('carol.pem'))
     a.own()
+    a.postfix.routes['partner.example'] = b.postfix.plain
     for s in (a, b):
         s.postfix.users.append('wire')
         s.postfix.extra['always_bcc'] = 'wire@' + s.domain
@@ -154,8 +162,9 @@ def alice_writes(a, b):
            'sealed: text, attachment and its name cannot be read')
 
     step("What lies in bob's mailbox")
-    show(got, b.postfix.boxes('bob')[0], 24, FIELDS)
+    show(got, where(b, 'bob'), 11, FIELDS)
     leaves = lib.leaves(got)
+    show(leaves[0][1], 'what bob reads')
     expect('März'.encode() in leaves[0][1], 'opened, and every letter there')
     expect(leaves[1][1] == attach, 'the attachment is the same: SHA-256 %s...'
            % hashlib.sha256(attach).hexdigest()[:16])
@@ -172,7 +181,8 @@ def bob_replies(a, b):
         'Danke schön. — Bob'))
     expect(code == 250, 'accepted: %d %s' % (code, said))
     got = a.postfix.wait_mail('alice')[0]
-    show(got, a.postfix.boxes('alice')[0], 12, FIELDS)
+    show(got, where(a, 'alice'), 11, FIELDS)
+    show(lib.leaves(got)[0][1], 'what alice reads')
     expect(b'smime=pass' in got and
            'Danke schön'.encode() in lib.leaves(got)[0][1],
            'sealed on the wire, opened for alice, smime=pass')
@@ -188,7 +198,7 @@ def carol_stores(a):
         'What do you think of the merger?'), login=False)
     expect(code == 250, 'accepted: %d %s' % (code, said))
     got = a.postfix.wait_mail('carol')[0]
-    show(got, a.postfix.boxes('carol')[0], 9, FIELDS)
+    show(got, where(a, 'carol'), 9, FIELDS)
     expect(b'merger' not in got, 'what lies in her mailbox is sealed')
     for name, more in (('carol.key', ['-nocerts']),
                        ('carol.crt', ['-nokeys', '-clcerts'])):
@@ -218,7 +228,10 @@ def refused(a):
            'refused with 550 5.7.3, naming the recipient')
     i = re.search(r'\bid (\w+)', said).group(1)
     out = lib.wait_for(lambda: a.cmd('explain', i)[1], 'the record')
-    show(out, 'postseal -c a/postseal.conf explain ' + i, 16)
+    record = json.loads(out)
+    show(json.dumps({k: record[k] for k in (
+        'id', 'direction', 'action', 'reply', 'recipients')}, indent=2),
+        'postseal -c a/postseal.conf explain %s (in parts)' % i, 40)
     expect(not a.postfix.grep(b'Nobody else reads'),
            'nothing of it lies in the queue')
 
@@ -237,7 +250,7 @@ def tampered(b, wire):
     expect(code == 250, 'taken (mail from outside is never refused for '
            'this): %d' % code)
     got = b.postfix.wait_mail('bob')[0]
-    show(got, b.postfix.boxes('bob')[0], 12, FIELDS)
+    show(got, where(b, 'bob'), 12, FIELDS)
     expect(b'smime=pass' not in got.split(b'\n\n')[0],
            'marked: the tampered message does not pass as alice\'s')
 

@@ -104,7 +104,23 @@ def run(program, limit):
         why = 'planned %d tests, ran %d' % (plan, len(tests))
     if why is not None:
         tests.append(('program', 'fail', [why]))
+    elif failed and not program.endswith('.py'):
+        # cmocka says more when it does not write TAP.
+        why, text = 'again', tell_more(program, limit)
     return seconds, tests, text if why is not None else ''
+
+
+def tell_more(program, limit):
+    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT='STDOUT')
+    try:
+        r = subprocess.run([program], env=env, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           timeout=limit, check=False)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        return str(e)
+    lines = r.stdout.decode('utf-8', 'replace').splitlines()
+    return '\n'.join(x for x in lines
+                     if not re.match(r'\[( RUN  | +OK )', x))
 
 
 class Report:

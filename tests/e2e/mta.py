@@ -85,9 +85,9 @@ MASTER_CF = '''
 127.0.0.1:{port} inet n - n - 250 smtpd
 127.0.0.1:{plain} inet n - n - 250 smtpd
   -o smtpd_milters=
-pickup    unix  n - n 60 1 pickup
+pickup    unix  n - n 3 1 pickup
 cleanup   unix  n - n - 0 cleanup
-qmgr      unix  n - n 300 1 qmgr
+qmgr      unix  n - n 3 1 qmgr
 rewrite   unix  - - n - - trivial-rewrite
 bounce    unix  - - n - 0 bounce
 defer     unix  - - n - 0 bounce
@@ -185,6 +185,9 @@ class Postfix:
             text += ('smtpd_milters = { unix:%s, default_action=tempfail }\n'
                      'non_smtpd_milters = $smtpd_milters\n' % milter)
         for k, v in self.extra.items():
+            # Never twice: Postfix would warn, each process at its start,
+            # and postlogd, which warns itself, can hang in that.
+            text = re.sub(r'(?m)^%s = .*\n' % k, '', text)
             text += '%s = %s\n' % (k, v)
         self.write('etc/main.cf', text)
         self.write('etc/master.cf', MASTER_CF.format(port=self.port,

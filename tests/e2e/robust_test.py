@@ -52,6 +52,8 @@ def setup():
 
 
 def fresh():
+    lib.wait_for(lambda: not a.postfix.queued() and not b.postfix.queued(),
+                 'empty queues')
     for s in (a, b):
         for user in s.postfix.users:
             s.postfix.empty(user)
@@ -70,8 +72,6 @@ def send(message, to=BOB, login=ALICE, port=None):
 def nothing_in_clear():
     found = a.postfix.grep(CANARY)
     check(not found, 'in clear', found)
-    check(not [f for f in b.postfix.grep(CANARY) if '/bob/' not in f[0]],
-          'in clear at the other side')
 
 
 def works(words='works'):
@@ -152,7 +152,11 @@ def die_on(message):
 @test
 def a_dead_worker_costs_451_and_a_second_death_on_the_same_bytes_is_554():
     fresh()
-    message = text(CANARY.decode())
+    # As every mail program writes them; else Postfix adds its own to each
+    # attempt, and the bytes are not the same.
+    message = (b'Message-ID: <deadly@example.com>\n'
+               b'Date: Sat, 21 Nov 2026 10:30:00 +0000\n' +
+               text(CANARY.decode()))
     code, said = die_on(message)
     check(code == 451, 'first death: %d' % code, said)
     works()

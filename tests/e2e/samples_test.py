@@ -53,6 +53,8 @@ def installed(name):
         for p, _, files in os.walk(d):
             for f in [p] + [os.path.join(p, x) for x in files]:
                 shutil.chown(f, lib.MILTER_USER)
+        # For root and the keys process alone.
+        shutil.chown(os.path.join(d, 'secret'), 'root')
     return path
 
 

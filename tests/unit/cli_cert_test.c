@@ -8,6 +8,7 @@
 #include "tests/unit/keystore_util.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/stat.h>
 
 #include <openssl/cms.h>
@@ -140,24 +141,19 @@ static int setup(void **state)
 	return 0;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind,
+    struct FTW *where)
+{
+	(void)st;
+	(void)kind;
+	(void)where;
+	return remove(path);
+}
+
 static int teardown(void **state)
 {
-	static const char *const file[] = { "stdout", "stderr",
-		"try/postseal.conf", "try/rules", "try/secret",
-		"try/keystore.db", "try/keystore.db-wal",
-		"try/keystore.db-shm", "pw", "a.pem", "ca.pem", "a.p12",
-		"photo", "mail", "many/a", "many/b", "many/c" };
-	size_t i;
-
 	(void)state;
-	for (i = 0; i < ARRAY_LEN(file); i++)
-		unlink(in_dir(file[i]));
-	rmdir(in_dir("try/run"));
-	rmdir(in_dir("try/spool"));
-	rmdir(in_dir("try"));
-	rmdir(in_dir("many"));
-	assert_int_equal(rmdir(dir), 0);
-	return 0;
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 static void with_alice(void)
@@ -200,6 +196,94 @@ static void init_makes_everything_once(void **state)
 	expect(cmd_init, "init --dir /nonexistent/x --domain x.example",
 	    EX_CANTCREAT);
 	assert_int_equal(access("/tmp/never", F_OK), -1);
+}
+
+/* What init must not touch lies here; its mode must stay. */
+static void plant(const char *folder, const char *name, mode_t mode)
+{
+	char link[256];
+
+	snprintf(link, sizeof(link), "%s/%s", folder, name);
+	assert_int_equal(mkdir(in_dir("elsewhere"), 0755), 0);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	assert_int_equal(symlink(in_dir("elsewhere"), link), 0);
+	assert_int_equal(chmod(folder, mode), 0);
+}
+
+static void expect_untouched(const char *folder)
+{
+	struct stat st;
+	char line[256];
+
+	snprintf(line, sizeof(line), "init --dir %s --domain x.example%s",
+	    folder, geteuid() == 0 ? " --user nobody" : "");
+	expect(cmd_init, line, EX_CANTCREAT);
+	said(err, folder);
+	assert_int_equal(stat(in_dir("elsewhere"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_int_equal(st.st_uid, geteuid());
+	snprintf(line, sizeof(line), "%s/keystore.db", folder);
+	assert_int_equal(access(line, F_OK), -1);
+}
+
+static void A64_init_follows_no_planted_link(void **state)
+{
+	static const char *const name[] = { "run", "spool", "secret" };
+	char folder[128], link[160];
+	size_t i;
+
+	(void)state;
+	snprintf(folder, sizeof(folder), "%s", in_dir("planted"));
+	for (i = 0; i < ARRAY_LEN(name); i++) {
+		plant(folder, name[i], 0755);
+		expect_untouched(folder);
+		said(err, name[i]);
+		said(err, "there already");
+		snprintf(link, sizeof(link), "%s/%s", folder, name[i]);
+		assert_int_equal(unlink(link), 0);
+		assert_int_equal(rmdir(folder), 0);
+		assert_int_equal(rmdir(in_dir("elsewhere")), 0);
+	}
+}
+
+static void A64_init_refuses_a_folder_that_others_may_write(void **state)
+{
+	static const mode_t mode[] = { 0775, 0757, 01777 };
+	char folder[128], line[256];
+	size_t i;
+
+	(void)state;
+	snprintf(folder, sizeof(folder), "%s", in_dir("shared"));
+	assert_int_equal(mkdir(folder, 0755), 0);
+	snprintf(line, sizeof(line), "init --dir %s --domain x.example",
+	    folder);
+	for (i = 0; i < ARRAY_LEN(mode); i++) {
+		assert_int_equal(chmod(folder, mode[i]), 0);
+		expect(cmd_init, line, EX_CANTCREAT);
+		said(err, "chmod go-w");
+	}
+	assert_int_equal(chmod(folder, 0755), 0);
+	expect(cmd_init, line, EX_OK);
+}
+
+static void A64_init_refuses_a_folder_of_somebody_else(void **state)
+{
+	char folder[128], line[256];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	snprintf(folder, sizeof(folder), "%s", in_dir("planted"));
+	plant(folder, "other", 0755);
+	assert_int_equal(chown(folder, 65534, 65534), 0);
+	expect_untouched(folder);
+	said(err, "belongs to");
+	/* Nor one that they could exchange under our hands. */
+	snprintf(line, sizeof(line), "init --dir %s/new --domain x.example",
+	    folder);
+	expect(cmd_init, line, EX_CANTCREAT);
+	said(err, folder);
+	said(err, "belongs to");
 }
 
 static void ca_and_its_faults(void **state)
@@ -529,6 +613,9 @@ int main(void)
 		T(A64_secret_that_others_may_read),
 		T(options),
 		T(init_makes_everything_once),
+		T(A64_init_follows_no_planted_link),
+		T(A64_init_refuses_a_folder_that_others_may_write),
+		T(A64_init_refuses_a_folder_of_somebody_else),
 		T(ca_and_its_faults),
 		T(list_and_show),
 		T(expired_ones_are_marked),

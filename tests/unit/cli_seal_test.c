@@ -131,8 +131,8 @@ static const struct bad bad[] = {
 	{AB, "\211PNG\r\n\032\n", EX_DATAERR, "no message"},
 	{AB, "From alice Sat Nov 21\n" PLAIN, EX_DATAERR, "no message"},
 	{"seal --from alice@example.com --to nobody@else.example", PLAIN,
-	    EX_UNAVAILABLE, "550 5.7.3 Not sent: security conversion "
-	    "required but not possible: nobody@else.example (no "
+	    EX_UNAVAILABLE, "550 5.7.3 Not sent: it must be encrypted, "
+	    "and that is not possible: nobody@else.example (no "
 	    "certificate is known) (id "},
 	{AB " --no-auth", PLAIN, EX_UNAVAILABLE, "550 5.7.1"},
 	{AB " --auth bob", PLAIN, EX_UNAVAILABLE, "550 5.7.1 Not sent: it "

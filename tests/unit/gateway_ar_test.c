@@ -56,6 +56,28 @@ static const char *const forged[] = {
 	" mx.example.com; dkim=pass <x>",
 	" mx.example.com dkim=pass",
 	" \xd0\xbcx.example.com; smime=pass",
+	" mx.example.com x; dkim=pass",
+	" mx.example.com 1x; dkim=pass",
+	" mx.example.com; dkim/x=pass",
+	/* somebody else's, if one reads it as we do */
+	" mx(c).example.com; smime=pass",
+	" mx.example.com .; smime=pass",
+	" mx .example.com; smime=pass",
+	" foo mx.example.com; smime=pass",
+	" foo 1 mx.example.com; smime=pass",
+	" other.example; dkim=none,\r\n mx.example.com; smime=pass",
+	" x (mx.example.com; smime=pass)",
+	" x; none (mx.example.com; smime=pass)",
+	" (mx.example.com; smime=pass) x; none",
+	" x; dkim=pass reason=\"mx.example.com; smime=pass\"",
+	" \"mx.example.com; smime=pass\"; none",
+	" x; y; mx.example.com; smime=pass",
+	" x y; smime=pass",
+	" x@mx.example.com; smime=pass",
+	" x,mx.example.com; smime=pass",
+	" x:mx.example.com; smime=pass",
+	" mx.example.com\v; smime=pass",
+	" x; smi(c)me=pass smime=pass (",
 };
 
 static const char *const kept[] = {
@@ -72,6 +94,11 @@ static const char *const kept[] = {
 	" sub.mx.example.com; smime=pass",
 	" mx.example.com.evil.example; smime=pass",
 	" xmx.example.com; smime=pass",
+	" other.example 1; smime/1=pass (ok) body.smime-identifier=a@b.example",
+	" other.example; dkim=pass (good signature); smime = fail",
+	/* odd, but it says nothing that we say */
+	" foo mx.example.com; dkim=pass",
+	" x (mx.example.com; dkim=pass)",
 };
 
 static void S176_forged_spellings_are_found(void **state)

@@ -627,13 +627,14 @@ static void poisoned_bytes_are_final(void **state)
 	(void)state;
 	world_envelope(&w, ALICE, "x@else.example");
 	w.env.client_ip = "127.0.0.1";
+	world_message(&w, PLAIN);
 	verdict_free(&w.v);
-	gateway_poisoned(w.config, &w.env, &w.v);
+	gateway_poisoned(w.config, &w.env, w.msg, &w.v);
 	assert_int_equal(w.v.code, 554);
 	assert_int_equal(w.v.action, ACT_REJECTED);
 	verdict_free(&w.v);
 	w.env.client_ip = "192.0.2.7";
-	gateway_poisoned(w.config, &w.env, &w.v);
+	gateway_poisoned(w.config, &w.env, w.msg, &w.v);
 	assert_int_equal(w.v.code, 0);
 	assert_string_equal(w.v.sig_result, "permerror");
 	assert_int_equal(w.v.edits, 1);

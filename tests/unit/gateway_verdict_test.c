@@ -130,6 +130,7 @@ static const struct reply_row reply_row[] = {
 	{REPLY_NO_SIGNING_CERT, 550, "5.7.5", ACT_REJECTED},
 	{REPLY_ALGORITHM, 550, "5.7.6", ACT_REJECTED},
 	{REPLY_REFUSED_BY_RULE, 550, "5.7.1", ACT_REJECTED},
+	{REPLY_RECIPIENT, 553, "5.1.3", ACT_REJECTED},
 	{REPLY_MALFORMED, 554, "5.6.0", ACT_REJECTED},
 	{REPLY_TOO_LARGE, 552, "5.3.4", ACT_REJECTED},
 	{REPLY_NOT_VERIFIED, 550, "5.7.1", ACT_REJECTED},
@@ -167,8 +168,8 @@ static void M9_a_reply_is_one_plain_line(void **state)
 	verdict_init(&v);
 	memcpy(v.id, "abc", 4);
 	reply_set(&v, REPLY_NO_CERTIFICATE, "b\r\nX: y\033[\303\244%s\x7f");
-	assert_string_equal(v.text, "Not sent: security conversion required "
-	    "but not possible: b??X: y?[??%s? (id abc)");
+	assert_string_equal(v.text, "Not sent: it must be encrypted, and "
+	    "that is not possible: b??X: y?[??%s? (id abc)");
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	reply_set(&v, REPLY_NO_CERTIFICATE, longer);

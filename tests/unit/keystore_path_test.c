@@ -384,6 +384,84 @@ static void A38_forged_issuer_name(void **state)
 	store_clear(&p, &ks);
 }
 
+/*
+ * An issuer's extended key usage bounds what it may issue for (RFC 8550
+ * 4.4.4, RFC 5280 4.2.1.12); that of a root is for whoever trusts it.
+ */
+static void S72_intermediate_for_tls_only_is_not_used(void **state)
+{
+	const struct {
+		const char *eku;
+		const char *want;
+	} cases[] = {
+		{ "serverAuth", "CN=s may not issue for e-mail: its extended "
+		    "key usage" },
+		{ "serverAuth,clientAuth", "CN=s may not issue" },
+		{ "emailProtection", "" },
+		{ "serverAuth,emailProtection", "" },
+		{ "anyExtendedKeyUsage", "" },
+		{ NULL, "" },
+	};
+	struct spec sub_spec = CA_SPEC("s"), root_spec = CA_SPEC("tls root");
+	const struct spec s = { MAIL };
+	struct made sub, tls, leaf;
+	struct keystore *ks;
+	struct place p;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		sub_spec.eku = cases[i].eku;
+		cert_make(&sub, &sub_spec, &root);
+		cert_make(&leaf, &s, &sub);
+		ks = trusting(&p);
+		expect(ks, &leaf, &sub.cert, 1, cases[i].want);
+		add_cert(ks, &sub, 0);
+		expect(ks, &leaf, NULL, 0, cases[i].want);
+		made_free(&leaf);
+		made_free(&sub);
+		store_clear(&p, &ks);
+	}
+	ks = store_make(&p);
+	root_spec.eku = "serverAuth";
+	cert_make(&tls, &root_spec, NULL);
+	cert_make(&leaf, &s, &tls);
+	add_anchor(ks, &tls);
+	expect(ks, &leaf, NULL, 0, "");
+	made_free(&leaf);
+	made_free(&tls);
+	store_clear(&p, &ks);
+}
+
+/* One of the same name and key that may, although another may not. */
+static void S116_another_issuer_is_tried(void **state)
+{
+	struct spec tls_spec = CA_SPEC("s"), mail_spec = CA_SPEC("s");
+	const struct spec s = { MAIL };
+	struct made tls, mail, leaf;
+	struct cert *extra[2];
+	struct keystore *ks;
+	struct place p;
+	int i;
+
+	(void)state;
+	tls_spec.eku = "serverAuth";
+	mail_spec.eku = "emailProtection";
+	for (i = 0; i < 2; i++) {
+		ks = trusting(&p);
+		cert_make(&tls, &tls_spec, &root);
+		cert_make(&mail, &mail_spec, &root);
+		cert_make(&leaf, &s, &mail);
+		extra[0] = i == 0 ? tls.cert : mail.cert;
+		extra[1] = i == 0 ? mail.cert : tls.cert;
+		expect(ks, &leaf, extra, 2, "");
+		made_free(&tls);
+		made_free(&mail);
+		made_free(&leaf);
+		store_clear(&p, &ks);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -414,6 +492,8 @@ int main(void)
 		cmocka_unit_test(distrusted_here),
 		cmocka_unit_test(verdicts_in_the_cache),
 		cmocka_unit_test(A38_forged_issuer_name),
+		cmocka_unit_test(S72_intermediate_for_tls_only_is_not_used),
+		cmocka_unit_test(S116_another_issuer_is_tried),
 	};
 
 	return cmocka_run_group_tests_name("keystore_path", tests, setup,

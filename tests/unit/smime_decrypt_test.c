@@ -266,6 +266,63 @@ static void A4_A5_S86_all_content_faults_look_alike(void **state)
 	buf_free(&plain);
 }
 
+/* Bad padding costs the same look at the plaintext as good padding, and
+ * leaves no plaintext with those who asked for all of it. */
+static void A5_S203_key_and_content_apart(void **state)
+{
+	const struct testca_id *two[] = { &rsa, &p256 };
+	struct key_ops ops = testca_key_ops(&keys);
+	unsigned char cek[2][CAP_CEK];
+	static const unsigned char zero[CAP_CEK];
+	struct buf der, plain;
+	struct spool *q;
+	struct cms *c;
+	struct err e;
+	bool is_sound;
+
+	(void)state;
+	buf_init(&der, BIG);
+	buf_init(&plain, BIG);
+	encrypt_to(&der, two, 2, EVP_aes_128_cbc(), 0, view_of(text));
+	assert_int_equal(read_der(&c, buf_view(&der), &e), 0);
+	memset(cek, 0x5a, sizeof(cek));
+	for (size_t i = 0; i < 2; i++)
+		for (size_t k = 0; k < 2; k++)
+			if (view_eq(cms_rid(c, i)->id,
+			    cert_ias(two[k]->cert)))
+				assert_int_equal(cms_open_key(c, cms_rid(c, i),
+				    cert_sha256(two[k]->cert), &ops, cek[k],
+				    &e), 0);
+	assert_memory_equal(cek[0], cek[1], CAP_CEK);
+	assert_memory_equal(cek[0] + 16, zero, CAP_CEK - 16);
+	assert_memory_not_equal(cek[0], zero, 16);
+	q = spool_empty();
+	assert_int_equal(cms_decrypt_content(c, cek[0], q, &is_sound, &e), 0);
+	assert_true(is_sound);
+	spool_get(q, &plain);
+	assert_true(view_eq(buf_view(&plain), view_of(text)));
+	spool_free(&q);
+	/* another key: all but the last block, and no word of padding */
+	for (int i = 0; i < 20; i++) {
+		cek[1][0]++;
+		q = spool_empty();
+		assert_int_equal(cms_decrypt_content(c, cek[1], q, &is_sound,
+		    &e), 0);
+		if (!is_sound)
+			assert_int_equal(spool_size(q), strlen(text) / 16 *
+			    16);
+		spool_free(&q);
+	}
+	/* the wrong certificate for this RecipientInfo */
+	assert_int_equal(cms_open_key(c, cms_rid(c, 0), cert_sha256(p384.cert),
+	    &ops, cek[0], &e), -1);
+	assert_int_equal(e.kind, FAIL_INPUT);
+	assert_memory_equal(cek[0], zero, CAP_CEK);
+	cms_free(&c);
+	buf_free(&der);
+	buf_free(&plain);
+}
+
 /* The tag of 20 MB is wrong: nothing of it may stay (A4). */
 static void A4_large_quarantine_is_emptied(void **state)
 {
@@ -658,6 +715,7 @@ int main(void)
 		cmocka_unit_test(contents_of_all_sizes_come_back),
 		cmocka_unit_test(every_recipient_of_several_can_open),
 		cmocka_unit_test(A4_A5_S86_all_content_faults_look_alike),
+		cmocka_unit_test(A5_S203_key_and_content_apart),
 		cmocka_unit_test(A4_large_quarantine_is_emptied),
 		cmocka_unit_test(key_service_failures_keep_their_kind),
 		cmocka_unit_test(A3_S87_S88_bad_parameters_need_no_key),

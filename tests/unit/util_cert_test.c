@@ -28,6 +28,7 @@
 struct want {
 	struct view san; /* GeneralNames content */
 	const char *dn_email;
+	const char *cn; /* the subject has this and nothing else */
 	const char *ku;
 	const char *eku;
 	const char *bc;
@@ -70,8 +71,9 @@ static void set_names(X509 *x, const struct want *w)
 {
 	X509_NAME *n = X509_NAME_new();
 
-	assert_int_equal(X509_NAME_add_entry_by_txt(n, "O", MBSTRING_UTF8,
-	    (const unsigned char *)"\xc3\x84\n,\xc2\x85", -1, -1, 0), 1);
+	assert_int_equal(X509_NAME_add_entry_by_txt(n, w->cn == NULL ? "O" :
+	    "CN", MBSTRING_UTF8, (const unsigned char *)(w->cn == NULL ?
+	    "\xc3\x84\n,\xc2\x85" : w->cn), -1, -1, 0), 1);
 	if (w->dn_email != NULL)
 		assert_int_equal(X509_NAME_add_entry_by_txt(n, "emailAddress",
 		    MBSTRING_ASC, (const unsigned char *)w->dn_email, -1, -1,
@@ -541,6 +543,37 @@ static void parts(void **state)
 	cert_free(&c);
 }
 
+static void S175_names_cannot_turn_text_around(void **state)
+{
+	static const struct {
+		const char *raw, *shown;
+	} k[] = {
+		{"a\xe2\x80\xae""b", "CN=a\\E2\\80\\AEb"},
+		{"\xe2\x80\xaa", "CN=\\E2\\80\\AA"},
+		{"\xe2\x81\xa6x\xe2\x81\xa9",
+		    "CN=\\E2\\81\\A6x\\E2\\81\\A9"},
+		{"\xe2\x80\x8e\xe2\x80\x8f",
+		    "CN=\\E2\\80\\8E\\E2\\80\\8F"},
+		{"\xd8\x9c", "CN=\\D8\\9C"},
+		{"\xe2\x80\xa8", "CN=\\E2\\80\\A8"},
+		{"\xc2\x9b", "CN=\\C2\\9B"},
+		/* their neighbours are letters and marks like others */
+		{"\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5",
+		    "CN=\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5"},
+		{"\xd8\x9b\xd8\x9d\xd7\x90", "CN=\xd8\x9b\xd8\x9d\xd7\x90"},
+	};
+	struct want w = { 0 };
+	struct cert *c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(k); i++) {
+		w.cn = k[i].raw;
+		c = parsed(&w);
+		assert_string_equal(cert_subject(c), k[i].shown);
+		cert_free(&c);
+	}
+}
+
 static int free_key(void **state)
 {
 	(void)state;
@@ -561,6 +594,7 @@ int main(void)
 		cmocka_unit_test(other_keys),
 		cmocka_unit_test(usage),
 		cmocka_unit_test(parts),
+		cmocka_unit_test(S175_names_cannot_turn_text_around),
 	};
 
 	return cmocka_run_group_tests_name("util_cert", tests, NULL,
