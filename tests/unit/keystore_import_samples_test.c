@@ -19,8 +19,23 @@ struct bench {
 	struct err e;
 };
 
+static const char *testdata(void)
+{
+	const char *dir = getenv("POSTSEAL_TESTDATA");
+	struct stat st;
+
+	if (dir == NULL)
+		dir = "../shared/testdata";
+	if (stat(dir, &st) != 0) {
+		print_message("no test data: POSTSEAL_TESTDATA is not set\n");
+		skip();
+	}
+	return dir;
+}
+
 static void bench_make(struct bench *b)
 {
+	(void)testdata(); /* skips before there is anything to free */
 	memset(b, 0, sizeof(*b));
 	b->ks = store_make(&b->p);
 	b->o.secret = secret_view();
@@ -46,20 +61,6 @@ static size_t stored(struct bench *b)
 
 	must(keystore_list(b->ks, NULL, count_row, &n, e));
 	return n;
-}
-
-static const char *testdata(void)
-{
-	const char *dir = getenv("POSTSEAL_TESTDATA");
-	struct stat st;
-
-	if (dir == NULL)
-		dir = "../shared/testdata";
-	if (stat(dir, &st) != 0) {
-		print_message("no test data: POSTSEAL_TESTDATA is not set\n");
-		skip();
-	}
-	return dir;
 }
 
 /* Every file of a folder, however odd: an answer, never a crash. */
