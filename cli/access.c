@@ -23,26 +23,47 @@
 int cli_config(struct cli *c)
 {
 	struct conf_errors ce;
-	struct err e = { 0 };
+	struct stat st;
 	int rc = EX_OK;
 
 	if (c->config != NULL)
 		return EX_OK;
 	if (access(c->config_path, R_OK) != 0)
-		return cli_say(EX_CONFIG, "%s: %s; \"postseal init\" makes "
-		    "one, -c FILE names another", c->config_path,
-		    strerror(errno));
+		return cli_say(EX_CONFIG, "configuration %s: %s; %s",
+		    c->config_path, strerror(errno), errno == EACCES ?
+		    "root or its owner may read it" :
+		    "\"postseal init\" makes one, \"postseal -c FILE ...\" "
+		    "names another");
+	if (stat(c->config_path, &st) == 0 && S_ISDIR(st.st_mode))
+		return cli_say(EX_CONFIG, "configuration %s: a folder; wanted "
+		    "a file, like %s/postseal.conf", c->config_path,
+		    c->config_path);
 	conf_errors_init(&ce);
 	if (config_read(&c->config, c->config_path, &ce) != 0) {
 		fputs(buf_str(&ce.text), stderr);
-		rc = cli_say(EX_CONFIG, "%s: %zu errors", c->config_path,
-		    ce.n);
-	} else if (c->config->spool != NULL &&
-	    spool_set_dir(c->config->spool, &e) != 0) {
-		rc = cli_fail(&e);
+		rc = cli_say(EX_CONFIG, "%s: %zu %s; postseal.conf(5) "
+		    "explains every word", c->config_path, ce.n,
+		    ce.n == 1 ? "error" : "errors");
 	}
 	conf_errors_free(&ce);
 	return rc;
+}
+
+/* Its folder and files are for the service's user, so is what needs them. */
+static int fail_keystore(const struct cli *c, struct err *e)
+{
+	const char *path = c->config->keystore;
+	struct stat st;
+
+	if (stat(path, &st) != 0 && errno == ENOENT)
+		return cli_say(EX_CONFIG, "keystore %s, named in %s: there is "
+		    "none; \"postseal init\" makes one", path,
+		    c->config->path);
+	if (geteuid() != 0 && access(path, R_OK | W_OK) != 0 &&
+	    errno == EACCES)
+		return cli_say(EX_CONFIG, "keystore %s: Permission denied; "
+		    "run it as root or as the keystore's owner", path);
+	return cli_fail(e);
 }
 
 /* The store's files belong to its owner, also those that appear now. */
@@ -56,9 +77,11 @@ static int drop_root(struct cli *c)
 	c->dropped = true;
 	if (geteuid() != 0)
 		return EX_OK;
-	if (lstat(c->config->keystore, &st) != 0)
-		return cli_say(EX_CONFIG, "keystore %s: %s",
-		    c->config->keystore, strerror(errno));
+	if (lstat(c->config->keystore, &st) != 0) {
+		(void)err_sys(&e, FAIL_CONFIG, "keystore %s",
+		    c->config->keystore);
+		return fail_keystore(c, &e);
+	}
 	if (st.st_uid == 0)
 		return EX_OK;
 	/* The secret may be for root and the keys process alone, so the
@@ -84,7 +107,18 @@ int cli_keystore(struct cli *c, enum ks_mode mode)
 	if (rc != EX_OK)
 		return rc;
 	if (keystore_open(&c->ks, c->config->keystore, mode, &e) != 0)
-		return cli_fail(&e);
+		return fail_keystore(c, &e);
+	return EX_OK;
+}
+
+int cli_spool(struct cli *c)
+{
+	struct err e = { 0 };
+
+	if (c->config->spool != NULL &&
+	    spool_set_dir(c->config->spool, &e) != 0)
+		return cli_say(cli_code(&e), "spool, named in %s: %s",
+		    c->config->path, e.msg);
 	return EX_OK;
 }
 
@@ -94,9 +128,11 @@ int cli_secret(struct cli *c)
 
 	if (c->secret.n > 0)
 		return EX_OK;
-	if (io_read_secret(c->config->secret, &c->secret, &e) != 0)
-		return cli_fail(&e);
-	return EX_OK;
+	if (io_read_secret(c->config->secret, &c->secret, &e) == 0)
+		return EX_OK;
+	return cli_say(cli_code(&e), "secret, named in %s: %s; only root or "
+	    "the keystore's owner may read it (chmod 600)",
+	    c->config->path, e.msg);
 }
 
 int cli_keyring(struct cli *c)
@@ -149,7 +185,9 @@ static int password_from_file(const char *file, struct buf *out)
 	size_t had = out->n;
 
 	if (io_read_file(file, out, &e) != 0)
-		return cli_fail(&e);
+		return cli_say(cli_code(&e), "--password-file: %s; wanted: a "
+		    "file with the password in its first line, or \"-\"",
+		    e.msg);
 	return out->p == NULL ? EX_OK : check_password(out, had);
 }
 

@@ -35,7 +35,8 @@ static int ca_init_verb(struct cli *c, int argc, char **argv)
 	    name != NULL ? name : DEFAULT_NAME, &e) != 0)
 		rc = cli_fail(&e);
 	if (rc == EX_OK)
-		printf("CA \"%s\" made; its root is trusted here\n",
+		printf("CA \"%s\" made; its root is trusted here. Next: "
+		    "\"postseal ca issue --email ADDRESS\"\n",
 		    name != NULL ? name : DEFAULT_NAME);
 	cli_list_free(&rest);
 	return rc;
@@ -112,7 +113,8 @@ static int ca_issue_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK && rest.n > 0)
 		rc = cli_usage(c, "%s: unexpected", rest.v[0]);
 	if (rc == EX_OK && email == NULL)
-		rc = cli_usage(c, "--email is needed");
+		rc = cli_usage(c, "--email is needed: whom the certificate "
+		    "is for");
 	if (rc == EX_OK && addr_parse(&rq.email, view_of(email), &e) != 0)
 		rc = cli_usage(c, "--email: %s", e.msg);
 	if (rc == EX_OK)

@@ -3,6 +3,7 @@
  *
  * postseal cert: import, list, show, export, remove, trust, distrust.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,11 +72,11 @@ static int find_one(struct cli *c, const char *what, struct rows *rows)
 	if (rc != EX_OK)
 		return rc;
 	if (rows->n == 0)
-		return cli_say(EX_DATAERR, "%s: no such certificate", what);
+		return rows_none(what, false);
 	if (rows->n > 1)
 		return cli_say(EX_DATAERR, "%s: %zu certificates; name one "
-		    "by its SHA-256, which \"cert list %s\" shows", what,
-		    rows->n, what);
+		    "by its SHA-256, which \"postseal cert list %s\" shows",
+		    what, rows->n, what);
 	return EX_OK;
 }
 
@@ -128,6 +129,19 @@ static bool is_fingerprint(const char *s)
 	    strspn(s, "0123456789abcdefABCDEF") == n;
 }
 
+static int check_files(const struct cli_list *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (strcmp(l->v[i], "-") != 0 && !is_fingerprint(l->v[i]) &&
+		    access(l->v[i], F_OK) != 0 && errno == ENOENT)
+			return cli_say(EX_DATAERR, "%s: neither a file nor 8 "
+			    "to 64 hex digits of a SHA-256, which \"postseal "
+			    "cert list\" shows", l->v[i]);
+	return EX_OK;
+}
+
 static int trust_verb(struct cli *c, int argc, char **argv)
 {
 	struct cli_list rest = { NULL, 0 };
@@ -139,6 +153,8 @@ static int trust_verb(struct cli *c, int argc, char **argv)
 	rc = cli_options(c, argc, argv, opt, &rest);
 	if (rc == EX_OK && rest.n == 0)
 		rc = cli_usage(c, "no file and no SHA-256 given");
+	if (rc == EX_OK)
+		rc = check_files(&rest);
 	if (rc == EX_OK && rest.n == 1 && is_fingerprint(rest.v[0]))
 		rc = set_trust(c, rest.v[0], true);
 	else if (rc == EX_OK)
@@ -204,7 +220,7 @@ static int show_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK)
 		rc = rows_read(c, rest.v[0], &rows);
 	if (rc == EX_OK && rows.n == 0)
-		rc = cli_say(EX_DATAERR, "%s: no certificate", rest.v[0]);
+		rc = rows_none(rest.v[0], false);
 	if (rc == EX_OK)
 		rc = json ? rows_json(c, &rows) : rows_show(c, &rows);
 	rows_free(&rows);
@@ -231,7 +247,10 @@ static int export_rows(struct cli *c, const struct rows *rows, bool chain,
 		rc = cli_print(&out);
 	else if (rc == EX_OK && io_write_file(file, 0644, buf_view(&out),
 	    &e) != 0)
-		rc = cli_fail(&e);
+		rc = cli_say(EX_CANTCREAT, "--out %s", e.msg);
+	else if (rc == EX_OK)
+		printf("%s: %zu %s written\n", file, rows->n,
+		    rows->n == 1 ? "certificate" : "certificates");
 	buf_free(&out);
 	return rc;
 }
@@ -257,7 +276,7 @@ static int export_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK)
 		rc = rows_read(c, rest.v[0], &rows);
 	if (rc == EX_OK && rows.n == 0)
-		rc = cli_say(EX_DATAERR, "%s: no certificate", rest.v[0]);
+		rc = rows_none(rest.v[0], false);
 	if (rc == EX_OK)
 		rc = export_rows(c, &rows, chain, file);
 	rows_free(&rows);
@@ -327,7 +346,7 @@ static int remove_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK)
 		rc = rows_read(c, rest.v[0], &rows);
 	if (rc == EX_OK && rows.n == 0)
-		rc = cli_say(EX_DATAERR, "%s: no certificate", rest.v[0]);
+		rc = rows_none(rest.v[0], false);
 	if (rc == EX_OK && !yes)
 		rc = confirm(&rows);
 	if (rc == EX_OK)

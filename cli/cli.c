@@ -88,7 +88,8 @@ int cli_dispatch(struct cli *c, const struct cli_verb *verb, size_t n,
 		if (strcmp(verb[i].name, argv[1]) == 0)
 			break;
 	if (i == n) {
-		(void)cli_say(EX_USAGE, "%s: no such verb", argv[1]);
+		(void)cli_say(EX_USAGE, "%s: no such verb; there are:",
+		    argv[1]);
 		return list_verbs(verb, n, stderr);
 	}
 	c->usage = verb[i].usage;

@@ -14,6 +14,7 @@
 #include <sysexits.h>
 
 #include "gateway/config.h"
+#include "gateway/rules.h"
 #include "keystore/keyring.h"
 
 struct cli {
@@ -93,6 +94,9 @@ int cli_say(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int cli_config(struct cli *c);
 /* Gives up root for the store's owner first. */
 int cli_keystore(struct cli *c, enum ks_mode mode);
+/* Large messages go into the configuration's spool folder. After
+ * cli_keystore(). */
+int cli_spool(struct cli *c);
 /* The content of the secret file. After cli_keystore(). */
 int cli_secret(struct cli *c);
 /* All keys loaded: the command plays the keys process. Opens the keystore
@@ -108,6 +112,9 @@ void cli_done(struct cli *c);
  */
 int cli_password(const char *file, const char *prompt, bool confirm,
     struct buf *out);
+
+/* Read and check a rules file; all errors are printed. 0 or EX_CONFIG. */
+int cli_rules(struct cli *c, const char *path, struct rules **out);
 
 /* Now in seconds, or the configuration's evaluation-time. */
 int64_t cli_now(const struct cli *c);

@@ -26,7 +26,10 @@ int cmd_explain(struct cli *c, int argc, char **argv)
 	if (rc == 0)
 		rc = cli_keystore(c, KS_READ);
 	if (rc == 0 && keystore_audit_get(c->ks, rest.v[0], &out, &e) != 0)
-		rc = cli_fail(&e);
+		rc = cli_say(cli_code(&e), "%s%s", e.msg,
+		    e.kind != FAIL_INPUT ? "" : "; wanted: an id from the "
+		    "log, a refusal or --json, not older than keep-audit in "
+		    "postseal.conf");
 	if (rc == 0) {
 		buf_putc(&out, '\n');
 		rc = cli_print(&out);
@@ -72,8 +75,9 @@ static void print_counts(const struct counts *n, struct cli *c,
 
 	buf_printf(out, "configuration  %s\n", c->config->path);
 	buf_printf(out, "keystore       %s\n", c->config->keystore);
-	buf_printf(out, "certificates   %zu, %zu with a key, %zu anchors, "
-	    "%zu expired\n", n->certs, n->keys, n->anchors, n->expired);
+	buf_printf(out, "certificates   %zu, %zu with a key, %zu trusted %s, "
+	    "%zu expired\n", n->certs, n->keys, n->anchors,
+	    n->anchors == 1 ? "root" : "roots", n->expired);
 	buf_printf(out, "OpenSSL        %s\n", ossl_version());
 	if (warning != NULL)
 		buf_printf(out, "warning        %s\n", warning);

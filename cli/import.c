@@ -44,7 +44,6 @@ struct run {
 
 #define LOCKED "encrypted; give its password"
 
-
 /* ---- which files ---- */
 
 static int add_source(struct run *r, const char *name)
@@ -216,8 +215,10 @@ static int report(void *arg, const char *file, const struct import_item *it)
 	}
 	if (it->skipped[0] != '\0') {
 		r->refused++;
-		(void)cli_say(0, "%s: %s%s%s: %s", file, it->kind,
-		    it->what[0] != '\0' ? " " : "", it->what, it->skipped);
+		(void)cli_say(0, "%s: %s%s%s: %s%s", file, it->kind,
+		    it->what[0] != '\0' ? " " : "", it->what, it->skipped,
+		    strcmp(it->skipped, LOCKED) == 0 ?
+		    " with --password-file FILE" : "");
 		return 0;
 	}
 	if (strcmp(it->kind, "private key") == 0)
@@ -362,7 +363,9 @@ static int say_sum(struct run *r)
 		    "private keys, %zu refused\n", r->added, r->known,
 		    r->keys, r->refused);
 	if (good == 0 && r->job->only_keys && r->refused == 0)
-		return cli_say(EX_DATAERR, "no private key in it");
+		return cli_say(EX_DATAERR, "%s%s: no private key in it; "
+		    "wanted: a PKCS#12 file, or PEM with a key",
+		    r->source[0].name, r->n > 1 ? " and the others" : "");
 	if (r->refused > 0 && good > 0)
 		(void)cli_say(0, "%zu refused, %zu imported", r->refused,
 		    good);
@@ -381,7 +384,9 @@ static int import_in_tx(struct run *r)
 	}
 	if (r->job->strict && r->refused > 0) {
 		keystore_rollback(r->c->ks);
-		return cli_say(EX_DATAERR, "nothing was imported (--strict)");
+		return cli_say(EX_DATAERR, r->job->anchor ?
+		    "nothing was trusted; \"postseal cert import\" is for "
+		    "what is no root" : "nothing was imported (--strict)");
 	}
 	if (keystore_commit(r->c->ks, &e) != 0)
 		return cli_fail(&e);
@@ -401,6 +406,8 @@ static int prepare(struct run *r)
 		r->opts.password = buf_str(&r->password);
 	}
 	rc = cli_keystore(r->c, KS_WRITE);
+	if (rc == EX_OK)
+		rc = cli_spool(r->c);
 	if (rc == EX_OK && r->job->with_keys)
 		rc = cli_secret(r->c);
 	if (rc == EX_OK && r->job->with_keys)
@@ -423,6 +430,9 @@ int import_run(struct cli *c, const struct import_job *job)
 	rc = cli_config(c);
 	if (rc == EX_OK)
 		rc = collect(&r);
+	if (rc == EX_OK && r.n == 0 && r.refused == 0)
+		rc = cli_say(EX_DATAERR, "%s: no file in this folder",
+		    job->path->v[0]);
 	r.show = r.n <= SHOW_FILES;
 	r.progress = !r.show && cli_stderr_is_terminal();
 	if (rc == EX_OK)

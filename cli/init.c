@@ -75,7 +75,11 @@ static int find_user(struct init *in, const char *wanted)
 		return cli_say(EX_USAGE, "--user: only root can give files "
 		    "to another user");
 	if (proc_user(wanted, &in->uid, &in->gid, &e) != 0)
-		return cli_fail(&e);
+		return cli_say(EX_CONFIG, "%s; \"adduser --system --group "
+		    "%s\" makes it", e.msg, wanted);
+	if (in->uid == 0)
+		return cli_say(EX_USAGE, "--user %s: that is root; wanted: a "
+		    "user without rights", wanted);
 	in->user = wanted;
 	return EX_OK;
 }

@@ -80,7 +80,8 @@ static int open_as_root(struct export *x)
 	x->fd = open(x->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
 	    O_NOFOLLOW, 0600);
 	if (x->fd == -1)
-		return cli_say(EX_CANTCREAT, "%s: %s", x->file,
+		return cli_say(EX_CANTCREAT, "--out %s: %s", x->file,
+		    errno == EEXIST ? "is there already; name another file" :
 		    strerror(errno));
 	return EX_OK;
 }
@@ -97,7 +98,8 @@ static int write_out(struct export *x, const struct buf *p12)
 		return EX_OK;
 	}
 	if (access(x->file, F_OK) == 0)
-		return cli_say(EX_CANTCREAT, "%s is there already", x->file);
+		return cli_say(EX_CANTCREAT, "%s is there already; name "
+		    "another file", x->file);
 	if (io_write_file(x->file, 0600, buf_view(p12), &e) != 0)
 		return cli_fail(&e);
 	return EX_OK;
@@ -139,7 +141,8 @@ static int find_and_export(struct cli *c, struct export *x,
 		cert = choose(x, &rows, cli_now(c));
 		rc = cert != NULL ? export_cert(c, x, cert, password) :
 		    cli_say(EX_DATAERR, "%s: no certificate with a private "
-		    "key and this use", x->email.text);
+		    "key%s; \"postseal key list\" shows which there are",
+		    x->email.text, x->use != 0 ? " and this use" : "");
 	}
 	rows_free(&rows);
 	return rc;

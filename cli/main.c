@@ -15,17 +15,17 @@
 #define VERSION "0.1"
 
 static const struct cli_verb verbs[] = {
-	{ "init", cmd_init, "init --dir DIR [--state DIR2] --domain D [--domain D2] "
-	    "[--user USER]",
+	{ "init", cmd_init, "init --dir DIR [--state DIR2] --domain D "
+	    "[--domain D2] [--user USER]",
 	    "everything for a start under one folder" },
-	{ "ca", cmd_ca, "ca init|issue",
+	{ "ca", cmd_ca, "ca init|issue ...",
 	    "a small certificate authority of one's own" },
 	{ "cert", cmd_cert,
-	    "cert import|list|show|export|remove|trust|distrust",
+	    "cert import|list|show|export|remove|trust|distrust ...",
 	    "certificates in the keystore" },
-	{ "key", cmd_key, "key import|export|list",
+	{ "key", cmd_key, "key import|export|list ...",
 	    "private keys in the keystore" },
-	{ "rules", cmd_rules, "rules check|explain",
+	{ "rules", cmd_rules, "rules check|explain ...",
 	    "what would happen to whom, and why" },
 	{ "seal", cmd_seal,
 	    "seal --from A --to B [--to C] [--auth LOGIN | --no-auth] "
@@ -49,7 +49,7 @@ static int print_version(void)
 	return EX_OK;
 }
 
-static int print_help(void)
+static int print_help(FILE *to)
 {
 	struct table *t = table_new(2);
 	struct buf out;
@@ -63,19 +63,23 @@ static int print_help(void)
 		table_cell(t, verbs[i].what);
 	}
 	if (t != NULL && table_print(t, &out) == 0) {
-		buf_puts(&out, "\n\"postseal VERB --help\" says more about "
-		    "a verb; postseal(1) everything.\n");
-		rc = cli_print(&out);
+		buf_puts(&out, "\nFILE is the configuration, by default "
+		    CLI_CONFIG ".\n\"postseal VERB --help\" shows a verb's "
+		    "arguments, postseal(1) explains all.\nNew here: "
+		    "\"postseal init --dir /tmp/try --domain "
+		    "example.com\"\n");
+		rc = fputs(buf_str(&out), to) == EOF ? EX_IOERR : EX_OK;
 	}
 	table_free(&t);
 	buf_free(&out);
 	return rc;
 }
 
-static int usage(void)
+static int usage(const char *why)
 {
-	return cli_say(EX_USAGE, "usage: postseal [-c FILE] VERB "
-	    "[ARGUMENTS]; \"postseal --help\" names the verbs");
+	(void)cli_say(EX_USAGE, "%s", why);
+	(void)print_help(stderr);
+	return EX_USAGE;
 }
 
 /* Options before the verb: how many words they take, or -1. */
@@ -105,14 +109,16 @@ int main(int argc, char **argv)
 	proc_no_core();
 	buf_init_secret(&c.secret, 65536);
 	first = read_first(&c, argc, argv);
-	if (first < 0 || first >= argc)
-		return usage();
+	if (first < 0)
+		return usage("-c wants a file");
+	if (first >= argc)
+		return usage("a verb is needed");
 	if (strcmp(argv[first], "--version") == 0)
 		return print_version();
 	if (strcmp(argv[first], "--help") == 0 ||
 	    strcmp(argv[first], "-h") == 0 ||
 	    strcmp(argv[first], "help") == 0)
-		return print_help();
+		return print_help(stdout);
 	rc = cli_dispatch(&c, verbs, ARRAY_LEN(verbs), argc - first + 1,
 	    argv + first - 1);
 	cli_done(&c);

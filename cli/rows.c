@@ -42,6 +42,14 @@ int rows_read(struct cli *c, const char *what, struct rows *rows)
 	return EX_OK;
 }
 
+int rows_none(const char *what, bool only_keys)
+{
+	return cli_say(EX_DATAERR, "%s: no certificate%s; \"postseal cert "
+	    "list\" shows all, \"postseal %s import FILE\" brings more",
+	    what, only_keys ? " with a private key" : "",
+	    only_keys ? "key" : "cert");
+}
+
 void rows_free(struct rows *rows)
 {
 	size_t i;
@@ -288,11 +296,14 @@ static int print_listing(struct cli *c, const char *what, struct listing *l,
 		json_end_array(&l->j);
 		buf_putc(out, '\n');
 	} else if (l->n == 0 && what != NULL) {
-		return cli_say(EX_DATAERR, "%s: no certificate%s", what,
-		    l->only_keys ? " with a private key" : "");
+		return rows_none(what, l->only_keys);
 	} else if (table_print(l->table, out) != 0) {
 		return cli_say(EX_OSERR, "out of memory");
 	}
+	if (l->n == 0 && l->table != NULL)
+		(void)cli_say(0, "none yet; \"postseal %s import FILE\" or "
+		    "\"postseal ca issue --email ADDRESS\" brings some",
+		    l->only_keys ? "key" : "cert");
 	return cli_print(out);
 }
 

@@ -17,6 +17,8 @@ struct rows {
 
 /* As keystore_list(); each an exit code. */
 int rows_read(struct cli *c, const char *what, struct rows *rows);
+/* Say that nothing fits, and what to do; EX_DATAERR. */
+int rows_none(const char *what, bool only_keys);
 void rows_free(struct rows *rows);
 /* A list of any length, printed while it is read. */
 int rows_list(struct cli *c, const char *what, bool only_keys, bool json);

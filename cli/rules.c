@@ -9,7 +9,7 @@
 #include "gateway/authority.h"
 #include "gateway/gateway.h"
 
-static int read_rules(struct cli *c, const char *path, struct rules **out)
+int cli_rules(struct cli *c, const char *path, struct rules **out)
 {
 	struct conf_errors ce;
 	int rc;
@@ -19,7 +19,8 @@ static int read_rules(struct cli *c, const char *path, struct rules **out)
 	if (rc != 0)
 		fputs(buf_str(&ce.text), stderr);
 	if (rc != 0)
-		rc = cli_say(EX_CONFIG, "%s: %zu %s", path, ce.n,
+		rc = cli_say(EX_CONFIG, "rules %s: %zu %s; postseal-rules(5) "
+		    "explains every word", path, ce.n,
 		    ce.n == 1 ? "error" : "errors");
 	conf_errors_free(&ce);
 	return rc;
@@ -40,7 +41,7 @@ static int check(struct cli *c, int argc, char **argv)
 	if (rc != 0)
 		goto out;
 	path = rest.n == 0 ? c->config->rules : rest.v[0];
-	rc = read_rules(c, path, &r);
+	rc = cli_rules(c, path, &r);
 	if (rc == 0)
 		printf("%s: %zu %s, no errors\n", path, rules_count(r),
 		    rules_count(r) == 1 ? "rule" : "rules");
@@ -58,6 +59,10 @@ struct question {
 	struct envelope env;
 	struct addr from;
 	struct buf out;
+	bool has_cert; /* the last selection found one */
+	/* for the recipient at hand */
+	bool is_signed, is_encrypted;
+	const char *why_not; /* refused */
 };
 
 static int print_selection(struct question *q, const char *label,
@@ -69,6 +74,7 @@ static int print_selection(struct question *q, const char *label,
 
 	if (keystore_select(q->c->ks, a, use, cli_now(q->c), &s, &e) != 0)
 		return cli_fail(&e);
+	q->has_cert = s.cert != NULL;
 	if (s.cert != NULL)
 		buf_printf(&q->out, "  %-12s%.16s  %s  until %s\n", label,
 		    cert_sha256_hex(s.cert), cert_subject(s.cert),
@@ -94,14 +100,53 @@ static bool may_sign(const struct question *q)
 
 static int explain_signature(struct question *q, const struct treatment *t)
 {
+	bool may = may_sign(q);
+	int rc = 0;
+
 	if (!t->sign)
 		return 0;
 	buf_printf(&q->out, "  %-12s%s %s sign as %s\n", "right",
 	    q->env.auth == ENV_AUTH_LOGIN  ? q->env.login
-		: q->env.auth == ENV_AUTH_NONE ? "without login, nobody"
+		: q->env.auth == ENV_AUTH_NONE ? "who has not logged in"
 					       : "the caller",
-	    may_sign(q) ? "may" : "may not", q->from.text);
-	return print_selection(q, "sign with", &q->from, KS_SIGN);
+	    may ? "may" : "may not", q->from.text);
+	if (may)
+		rc = print_selection(q, "sign with", &q->from, KS_SIGN);
+	q->is_signed = may && q->has_cert;
+	if (!q->is_signed && t->sign_or == OR_MUST)
+		q->why_not = may ? "its author has no usable certificate"
+		    : "the client may not sign as its author";
+	return rc;
+}
+
+static int explain_encryption(struct question *q, const struct treatment *t,
+    const struct addr *to)
+{
+	int rc;
+
+	if (!t->encrypt)
+		return 0;
+	rc = print_selection(q, "encrypt to", to, KS_ENCRYPT);
+	q->is_encrypted = q->has_cert;
+	if (!q->is_encrypted && t->encrypt_or == OR_MUST)
+		q->why_not = "no usable certificate of the recipient";
+	return rc;
+}
+
+/* What it comes to, if nothing in the message itself says otherwise. */
+static void print_result(struct question *q, const struct treatment *t)
+{
+	if (!t->sign && !t->encrypt)
+		return;
+	if (q->why_not != NULL)
+		buf_printf(&q->out, "  %-12srefused: %s\n", "result",
+		    q->why_not);
+	else
+		buf_printf(&q->out, "  %-12s%s\n", "result",
+		    q->is_signed && q->is_encrypted ? "signed and encrypted"
+			: q->is_encrypted	    ? "encrypted, not signed"
+			: q->is_signed		    ? "signed, in clear"
+						    : "in clear, not signed");
 }
 
 static int explain_rcpt(struct question *q, const char *raw_to)
@@ -115,6 +160,8 @@ static int explain_rcpt(struct question *q, const char *raw_to)
 
 	if (addr_parse_path(&to, raw_to, &e) != 0)
 		return cli_usage(q->c, "--to: %s", e.msg);
+	q->is_signed = q->is_encrypted = false;
+	q->why_not = NULL;
 	in.direction = gateway_direction(q->c->config, &q->env, &to);
 	in.from = in.envelope_from = &q->from;
 	in.to = &to;
@@ -133,8 +180,10 @@ static int explain_rcpt(struct question *q, const char *raw_to)
 	treatment_print(&t, &q->out);
 	buf_putc(&q->out, '\n');
 	rc = explain_signature(q, &t);
-	if (rc == 0 && t.encrypt)
-		rc = print_selection(q, "encrypt to", &to, KS_ENCRYPT);
+	if (rc == 0)
+		rc = explain_encryption(q, &t, &to);
+	if (rc == 0)
+		print_result(q, &t);
 	if (rc == 0 && t.store_encrypted)
 		rc = print_selection(q, "store for", &to, KS_STORAGE);
 	if (rc == 0 && t.store_encrypted)
@@ -177,15 +226,17 @@ static int explain(struct cli *c, int argc, char **argv)
 
 	q.c = c;
 	buf_init(&q.out, 16u << 20);
-	if (rc == 0 && (from == NULL || to.n == 0 || rest.n != 0))
-		rc = cli_usage(c, "--from and --to are needed, and nothing "
-		    "else");
+	if (rc == 0 && rest.n != 0)
+		rc = cli_usage(c, "%s: unexpected; every recipient has a "
+		    "--to of its own", rest.v[0]);
+	if (rc == 0 && (from == NULL || to.n == 0))
+		rc = cli_usage(c, "--from and --to are needed");
 	if (rc == 0 && auth != NULL && no_auth)
 		rc = cli_usage(c, "--auth and --no-auth exclude each other");
 	if (rc == 0)
 		rc = cli_config(c);
 	if (rc == 0)
-		rc = read_rules(c, c->config->rules, &q.rules);
+		rc = cli_rules(c, c->config->rules, &q.rules);
 	if (rc == 0)
 		rc = cli_keystore(c, KS_READ);
 	if (rc == 0)

@@ -104,7 +104,9 @@ static int parse_arguments(struct job *j, int argc, char **argv, bool seals)
 
 	rc = cli_options(j->c, argc, argv, opt, &rest);
 	if (rc == 0 && rest.n != 0)
-		rc = cli_usage(j->c, "unexpected argument %s", rest.v[0]);
+		rc = cli_usage(j->c, "%s: unexpected; the message comes on "
+		    "standard input, every recipient has a --to of its own",
+		    rest.v[0]);
 	else if (rc == 0 && (from == NULL || j->to.n == 0))
 		rc = cli_usage(j->c, "--from and --to are needed");
 	else if (rc == 0 && auth != NULL && no_auth)
@@ -160,24 +162,14 @@ static int open_json(struct job *j)
 
 static int open_stores(struct job *j)
 {
-	struct conf_errors ce;
-	struct err e = {0};
-	int rc;
+	int rc = cli_rules(j->c, j->c->config->rules, &j->rules);
 
-	conf_errors_init(&ce);
-	if (rules_read(&j->rules, j->c->config->rules, j->c->config,
-	    &ce) != 0) {
-		fputs(buf_str(&ce.text), stderr);
-		conf_errors_free(&ce);
-		return EX_CONFIG;
-	}
-	conf_errors_free(&ce);
-	rc = cli_keystore(j->c, KS_READ);
+	if (rc == 0)
+		rc = cli_keystore(j->c, KS_READ);
 	if (rc == 0)
 		rc = cli_keyring(j->c);
-	if (rc == 0 && j->c->config->spool != NULL &&
-	    spool_set_dir(j->c->config->spool, &e) != 0)
-		rc = cli_fail(&e);
+	if (rc == 0)
+		rc = cli_spool(j->c);
 	return rc;
 }
 
@@ -265,7 +257,8 @@ static int check_input(struct job *j)
 	if (is_message)
 		return 0;
 	return cli_say(EX_DATAERR, "standard input holds no message "
-	    "(RFC 5322 2.1: it begins with header fields)");
+	    "(RFC 5322 2.1: it begins with header fields); try \"< "
+	    "message.eml\"");
 }
 
 /* Output with the line ends of the input. */
@@ -375,6 +368,24 @@ static int say_reply(struct job *j)
 	    "%d %s %s", v->code, v->enhanced, v->text);
 }
 
+/* Output in clear looks like any other: who runs this by hand is told. */
+static void say_clear(const struct job *j)
+{
+	for (size_t i = 0; i < j->v.rcpts; i++) {
+		const struct verdict_rcpt *r = &j->v.rcpt[i];
+
+		if (r->wanted.encrypt && r->outcome == OUT_SIGNED)
+			(void)cli_say(0, "note: to %s signed, but not "
+			    "encrypted%s%s; \"postseal rules explain\" says "
+			    "why", r->address, r->reason[0] == '\0' ? "" :
+			    ": ", r->reason);
+		else if (r->wanted.encrypt && r->outcome == OUT_PLAIN)
+			(void)cli_say(0, "note: to %s in clear, neither "
+			    "signed nor encrypted; \"postseal rules "
+			    "explain\" says why", r->address);
+	}
+}
+
 static int decide(struct job *j)
 {
 	struct key_ops keys = {&j->ticket, ticket_sign, ticket_open};
@@ -395,6 +406,7 @@ static int decide(struct job *j)
 		return rc;
 	if (j->v.code != 0 || j->v.action == ACT_QUARANTINED)
 		return say_reply(j);
+	say_clear(j);
 	return write_output(j);
 }
 

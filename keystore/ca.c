@@ -261,7 +261,8 @@ int ca_init(struct keystore *ks, struct view secret, const char *name, struct
 		goto out;
 	if (found) {
 		(void)err_set(e, FAIL_CONFIG,
-		    "the keystore has a CA already");
+		    "the keystore has a CA already; \"postseal ca issue\" "
+		    "uses it");
 		goto out;
 	}
 	ossl_clear();

@@ -382,7 +382,7 @@ static int nothing_good(const struct batch *b, const char *name, struct view
 			return err_set(e, FAIL_INPUT, "%s: %s: %s", name,
 			    b->item[i].kind, b->item[i].skipped);
 	return err_set(e, FAIL_INPUT, "%s: %s, not a certificate, private "
-	    "key, PKCS#7, PKCS#12 or LDIF", name,
+	    "key, PKCS#7, PKCS#12, LDIF or signed mail", name,
 	    import_magic(data, magic, sizeof(magic)));
 }
 

@@ -35,8 +35,12 @@ static void add_error(struct conf_errors *ce, const char *file, int line,
 
 	if (ce->n++ >= CAP_CONF_ERRORS)
 		return;
-	(void)snprintf(all, sizeof(all), "%s:%d:%d: %s", file, line, column,
-	    text);
+	/* A file that cannot be read has no lines; its text names it. */
+	if (line == 0 && strncmp(text, file, strlen(file)) == 0)
+		(void)snprintf(all, sizeof(all), "%s", text);
+	else
+		(void)snprintf(all, sizeof(all), "%s:%d:%d: %s", file, line,
+		    column, text);
 	for (i = 0; all[i] != '\0'; i++)
 		if ((unsigned char)all[i] < 0x20 || all[i] == 0x7f)
 			all[i] = '?';

@@ -286,6 +286,54 @@ static void A64_init_refuses_a_folder_of_somebody_else(void **state)
 	said(err, "belongs to");
 }
 
+static void init_of_a_service_has_two_folders(void **state)
+{
+	static const char *const gone[] = { "etc/keystore.db", "etc/spool",
+		"etc/run", "var/secret", "var/run" };
+	char line[256], text[sizeof(out)];
+	size_t i;
+
+	(void)state;
+	snprintf(line, sizeof(line), "init --dir %s/etc --state %s/var "
+	    "--domain x.example", dir, dir);
+	expect(cmd_init, line, EX_OK);
+	assert_int_equal(access(in_dir("etc/secret"), F_OK), 0);
+	assert_int_equal(access(in_dir("var/keystore.db"), F_OK), 0);
+	assert_int_equal(access(in_dir("var/spool"), F_OK), 0);
+	for (i = 0; i < ARRAY_LEN(gone); i++)
+		assert_int_equal(access(in_dir(gone[i]), F_OK), -1);
+	snprintf(conf, sizeof(conf), "%s", in_dir("etc/postseal.conf"));
+	slurp(conf, text, sizeof(text));
+	said(text, "unix:/run/postseal/milter.sock");
+	expect(cmd_ca, "ca init", EX_OK);
+	/* A store that is there is not written over by a new folder. */
+	snprintf(line, sizeof(line), "init --dir %s/etc2 --state %s/var "
+	    "--domain x.example", dir, dir);
+	expect(cmd_init, line, EX_CANTCREAT);
+	said(err, "var/keystore.db is there already");
+	assert_int_equal(access(in_dir("etc2/postseal.conf"), F_OK), -1);
+}
+
+static void what_is_not_there_is_named_with_the_next_step(void **state)
+{
+	(void)state;
+	expect(cmd_cert, "cert list", EX_OK);
+	said(err, "none yet");
+	said(err, "postseal cert import FILE");
+	expect(cmd_key, "key list", EX_OK);
+	said(err, "postseal key import FILE");
+	expect(cmd_cert, "cert list x@y.example", EX_DATAERR);
+	said(err, "x@y.example: no certificate; ");
+	expect(cmd_cert, "cert trust abcdef", EX_DATAERR);
+	said(err, "neither a file nor");
+	assert_int_equal(mkdir(in_dir("many"), 0700), 0);
+	expect(cmd_cert, with("cert import", "many"), EX_DATAERR);
+	said(err, "no file in this folder");
+	snprintf(conf, sizeof(conf), "%s", dir);
+	expect(cmd_cert, "cert list", EX_CONFIG);
+	said(err, "a folder; wanted a file");
+}
+
 static void ca_and_its_faults(void **state)
 {
 	(void)state;
@@ -616,6 +664,8 @@ int main(void)
 		T(A64_init_follows_no_planted_link),
 		T(A64_init_refuses_a_folder_that_others_may_write),
 		T(A64_init_refuses_a_folder_of_somebody_else),
+		T(init_of_a_service_has_two_folders),
+		T(what_is_not_there_is_named_with_the_next_step),
 		T(ca_and_its_faults),
 		T(list_and_show),
 		T(expired_ones_are_marked),

@@ -158,6 +158,29 @@ static void failures_have_their_code_and_no_output(void **state)
 	    view_of(PLAIN)), EX_USAGE);
 }
 
+/* Nobody takes output in clear for a sealed one. */
+static void what_goes_in_clear_is_noted(void **state)
+{
+	static const char line[] = "seal --from alice@example.com --to "
+	    "nobody@else.example";
+	struct buf no_auth;
+
+	(void)state;
+	world_rules(&w, "outbound : sign or plain, encrypt or plain\n"
+	    "inbound : decrypt\n");
+	expect(run(cmd_seal, AB, view_of(PLAIN)), 0);
+	assert_string_equal(buf_str(&err), "");
+	expect(run(cmd_seal, line, view_of(PLAIN)), 0);
+	assert_true(says(&err, "nobody@else.example signed, but not "
+	    "encrypted: no certificate is known"));
+	buf_init(&no_auth, 200);
+	buf_printf(&no_auth, "%s --no-auth", line);
+	expect(run(cmd_seal, buf_str(&no_auth), view_of(PLAIN)), 0);
+	assert_true(says(&err, "nobody@else.example in clear, neither"));
+	assert_string_equal(buf_str(&out), PLAIN);
+	buf_free(&no_auth);
+}
+
 static void quarantine_is_a_refusal_here(void **state)
 {
 	(void)state;
@@ -175,7 +198,11 @@ static void broken_configuration_is_78(void **state)
 	expect(run(cmd_seal, AB, view_of(PLAIN)), EX_CONFIG);
 	assert_true(says(&err, "rules:1:12: unknown treatment shred"));
 	expect(run(cmd_rules, "rules check", view_of("")), EX_CONFIG);
-	assert_true(says(&err, "2 errors"));
+	assert_true(says(&err, "2 errors; postseal-rules(5)"));
+	assert_int_equal(unlink(w.rules_path), 0);
+	expect(run(cmd_rules, "rules check", view_of("")), EX_CONFIG);
+	assert_true(says(&err, "No such file"));
+	assert_false(says(&err, ":0:0:"));
 }
 
 static size_t count_octet(const struct buf *b, int c)
@@ -297,7 +324,10 @@ static void rules_are_checked_and_explained(void **state)
 	assert_true(says(&out, "x@p.example: outbound"));
 	assert_true(says(&out, ":1: outbound to @p.example : encrypt"));
 	assert_true(says(&out, "no usable certificate of x@p.example"));
+	assert_true(says(&out, "result      refused: no usable certificate "
+	    "of the recipient"));
 	assert_true(says(&out, "the caller may sign as alice@example.com"));
+	assert_true(says(&out, "result      signed, in clear"));
 	assert_true(says(&out, "bob@example.org: internal"));
 	expect(run(cmd_rules, "rules explain --from x@y.example --to "
 	    "bob@example.org", view_of("")), 0);
@@ -306,6 +336,8 @@ static void rules_are_checked_and_explained(void **state)
 	expect(run(cmd_rules, "rules explain --from alice@example.com --to "
 	    "y@q.example --auth bob", view_of("")), 0);
 	assert_true(says(&out, "bob may not sign as alice@example.com"));
+	assert_false(says(&out, "sign with"));
+	assert_true(says(&out, "result      in clear, not signed"));
 	expect(run(cmd_rules, "rules explain --from a@b.de", view_of("")),
 	    EX_USAGE);
 	expect(run(cmd_rules, "rules burn", view_of("")), EX_USAGE);
@@ -316,7 +348,8 @@ static void status_counts(void **state)
 {
 	(void)state;
 	expect(run(cmd_status, "status", view_of("")), 0);
-	assert_true(says(&out, "certificates   3, 3 with a key, 1 anchors"));
+	assert_true(says(&out, "certificates   3, 3 with a key, 1 trusted "
+	    "root,"));
 	expect(run(cmd_status, "status now", view_of("")), EX_USAGE);
 }
 
@@ -324,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(failures_have_their_code_and_no_output),
+		cmocka_unit_test(what_goes_in_clear_is_noted),
 		cmocka_unit_test(quarantine_is_a_refusal_here),
 		cmocka_unit_test(broken_configuration_is_78),
 		cmocka_unit_test(output_has_the_line_ends_of_the_input),

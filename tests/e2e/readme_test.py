@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 the postseal authors
+"""Every command line of README.md: what can be run is run, in order, in one
+shell, with folders of ours in place of those of the system; of the rest the
+words are checked. A new line that no test here knows is a failure."""
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lib  # noqa: E402
+from lib import check, equal, test  # noqa: E402
+
+TRY, INSTALL = 'Try it by command', 'Install and attach'
+base = text = None
+
+
+def setup():
+    global base, text
+    base = lib.temporary()
+    with open(os.path.join(lib.TOP, 'README.md'), encoding='utf-8') as f:
+        text = f.read()
+
+
+def section(title):
+    """The text below a heading that begins so."""
+    for part in re.split(r'^## ', text, flags=re.MULTILINE)[1:]:
+        if part.startswith(title):
+            return part
+    raise lib.Failed('README has no section "%s"' % title)
+
+
+def code(part):
+    """Lines of indented code; in a list the indentation is deeper."""
+    found, in_list, after_blank = [], False, False
+    for line in part.splitlines():
+        if re.match(r'\d+\. ', line):
+            in_list = True
+        elif re.match(r'\S', line):
+            in_list = False
+        depth = 7 if in_list else 4
+        if line.startswith(' ' * depth) and (after_blank or found and
+                                             found[-1] is not None):
+            found.append(line.strip())
+        elif found and found[-1] is not None:
+            found.append(None)
+        after_blank = not line.strip()
+    return [x for x in found if x is not None]
+
+
+def inline(part):
+    """Commands between backquotes, also those broken over two lines."""
+    return [re.sub(r'\s+', ' ', x) for x in
+            re.findall(r'(?<!`)`(postseal[ -][^`]+)`(?!`)', part)]
+
+
+def shell(lines):
+    return lib.must_run(['sh', '-ec', '\n'.join(lines)], cwd=lib.TOP)
+
+
+def tried(lines):
+    """With the programs of this build and a folder of ours."""
+    return [x.replace('$PWD/build', lib.BUILD)
+            .replace('/tmp/try', os.path.join(base, 'try'))
+            for x in lines if x != 'make']
+
+
+@test
+def try_it_by_command():
+    lines = code(section(TRY))
+    check(len(lines) >= 9 and lines[0] == 'make', 'commands', *lines)
+    out = shell(tried(lines)).decode()
+    check('result      signed and encrypted' in out, 'rules explain', out)
+    check('smime=pass' in out, 'not opened', out)
+    for word in ('trusted root', 'alice@example.com', 'bob@example.org'):
+        check(word in out, 'cert list: no ' + word, out)
+    with open(os.path.join(base, 'try', 'sealed.eml'), 'rb') as f:
+        check(b'application/pkcs7-mime' in f.read(), 'not sealed')
+    with open(os.path.join(base, 'try', 'verdict.json'),
+              encoding='utf-8') as f:
+        verdict = json.load(f)
+    equal(verdict['signature']['result'], 'pass', 'signature')
+    equal(verdict['decryption']['result'], 'decrypted', 'decryption')
+
+
+@test
+def a_second_try_needs_the_first_removed():
+    lines = tried(code(section(TRY)))
+    remove = re.search(r'`(rm -r /tmp/try)`', section(TRY))
+    check(remove, 'README does not say how to begin again')
+    path, init = lines[0], lines[1]
+    status, _, err = lib.run(['sh', '-ec', path + '\n' + init], cwd=lib.TOP)
+    equal(status, 73, lib.show(err))
+    check(b'there already' in err, 'no reason', err)
+    shell([path] + tried([remove.group(1)]) + [init])
+
+
+@test
+def two_commands():
+    lines = code(section('Two commands'))
+    usage = lib.run(['./run', 'help'], cwd=lib.TOP)
+    for line in lines:
+        name = line.split()[1]
+        check(line.startswith('./run ') and
+              ('run ' + name).encode() in usage[2], 'unknown: ' + line,
+              usage[2])
+    lib.must_run(['sh', '-n', './run'], cwd=lib.TOP)
+
+
+# ---- install ----
+
+def account():
+    """-> (user, options): root gives the files away, others cannot."""
+    if os.getuid() == 0:
+        return lib.MILTER_USER, ['--user', lib.MILTER_USER]
+    return None, []
+
+
+def ours(x):
+    """A line of README with folders of ours and an account that exists."""
+    for old in ('/etc/postseal', '/var/lib/postseal',
+                '/var/spool/postfix'):
+        x = x.replace(old, os.path.join(base, 'root') + old)
+    user, _ = account()
+    if user is None:
+        return re.sub(r' --user \S+| -[og] \S+| group \S+', '', x)
+    x = re.sub(r'(--user |-o )postseal\b', r'\g<1>' + user, x)
+    return re.sub(r'(-g |group )postfix\b', r'\g<1>' + lib.SETGID_GROUP, x)
+
+
+def postseal(*argv, **more):
+    return lib.must_run([lib.POSTSEAL, '-c', os.path.join(
+        base, 'root/etc/postseal/postseal.conf'), *argv], **more)
+
+
+def only(lines, start):
+    found = [x for x in lines if x.startswith(start)]
+    equal(len(found), 1, 'lines that begin with "%s"' % start)
+    return found[0]
+
+
+@test
+def no_line_is_unknown():
+    known = (r'make( install)?$', r'adduser --system --group \S+ \S+$',
+             r'postseal init ', r'install -d ', r'listen "unix:',
+             r'systemctl (daemon-reload|enable --now postseal-milter)$',
+             r'(non_)?smtpd_milters = ', r'INPUT_MAIL_FILTER\(`postseal')
+    for line in code(section(INSTALL)):
+        check(any(re.match(k, line) for k in known),
+              'no test knows this line of README: ' + line)
+
+
+@test
+def make_install():
+    root = os.path.join(base, 'destdir')
+    check('make install' in code(section(INSTALL)), 'no "make install"')
+    lib.must_run(['make', '-s', 'install', 'DESTDIR=' + root, 'BUILD=' +
+                  os.environ.get('POSTSEAL_BUILD', 'build')],
+                 cwd=lib.TOP, timeout=300)
+    for place in ('/usr/local/bin/postseal',
+                  '/usr/local/sbin/postseal-milter',
+                  '/usr/local/lib/systemd/system/postseal-milter.service',
+                  '/usr/local/share/doc/postseal/samples',
+                  '/usr/local/share/man/man1/postseal.1'):
+        check(os.path.exists(root + place), 'not installed: ' + place)
+    for place in re.findall(r'`(/usr/local/\w+|lib/\S+|share/\S+)`',
+                            section(INSTALL)):
+        if not place.startswith('/'):
+            place = '/usr/local/' + place
+        check(os.path.isdir(root + place), 'README names ' + place)
+    for name in re.findall(r'^Man pages: (.*?)\. ', text,
+                           re.MULTILINE | re.DOTALL)[0].split(','):
+        page, chapter = re.match(r'\s*(\S+)\((\d)\)', name).groups()
+        check(os.path.exists('%s/usr/local/share/man/man%s/%s.%s' %
+                             (root, chapter, page, chapter)),
+              'no man page ' + name)
+
+
+@test
+def init_for_a_mail_server():
+    lines = code(section(INSTALL))
+    user = only(lines, 'adduser ').split()[-1]
+    line = only(lines, 'postseal init ')
+    check('--user ' + user in line, 'the user made is not the one used',
+          line)
+    # The unit's folders are those of init.
+    with open(os.path.join(lib.TOP, 'contrib', 'postseal-milter.service'),
+              encoding='utf-8') as f:
+        unit = f.read()
+    for option, place in (('--dir', '/etc/postseal'),
+                          ('--state', '/var/lib/postseal')):
+        check('%s %s ' % (option, place) in line and place in unit,
+              '%s is not the folder of the unit' % option, line)
+    check('StateDirectoryMode=0755' in unit,
+          'the user of the milter does not get into the state folder')
+    for x in ('etc', 'var/lib', 'var/spool/postfix'):
+        os.makedirs(os.path.join(base, 'root', x))
+    shell(['PATH=%s:$PATH' % lib.BUILD, ours(line)])
+    with open(os.path.join(base, 'root/etc/postseal/postseal.conf'),
+              encoding='utf-8') as f:
+        conf = f.read()
+    check('"unix:/run/postseal/milter.sock"' in conf, 'Sendmail\'s socket',
+          conf)
+    check('S=unix:/run/postseal/milter.sock,' in only(lines, 'INPUT'),
+          'Sendmail connects to another socket')
+
+
+@test
+def certificates_and_rules():
+    known = {'postseal cert trust CA.pem', 'postseal key import alice.p12',
+             'postseal ca init', 'postseal cert import partners/',
+             'postseal rules check', 'postseal-milter -n',
+             'postseal rules explain --from alice@example.com '
+             '--to bob@example.org', 'postseal-milter'}
+    said = set(inline(section(INSTALL))) - {'postseal explain'}
+    for x in said:
+        check(x in known or not x.startswith('postseal '),
+              'no test knows this command of README: ' + x)
+    for x in known - {'postseal-milter'}:
+        check(x in said, 'README does not say ' + x)
+    # Somebody else's CA, a user's key, a partner's folder.
+    other = os.path.join(base, 'other')
+    lib.must_run([lib.POSTSEAL, 'init', '--dir', other, '--domain',
+                  'example.org'])
+    conf = os.path.join(other, 'postseal.conf')
+    cmd = [lib.POSTSEAL, '-c', conf]
+    lib.must_run(cmd + ['ca', 'init', '--name', 'Other'])
+    password = os.path.join(base, 'password')
+    with open(password, 'w', encoding='ascii') as f:
+        f.write('test\n')
+    os.makedirs(os.path.join(base, 'partners'))
+    for who in ('alice@example.com', 'bob@example.org'):
+        lib.must_run(cmd + ['ca', 'issue', '--email', who])
+    root = json.loads(lib.must_run(cmd + ['cert', 'list', '--json']))
+    root = [r['sha256'] for r in root if r['is_anchor']][0]
+    lib.must_run(cmd + ['cert', 'export', root, '--out',
+                        os.path.join(base, 'CA.pem')])
+    lib.must_run(cmd + ['cert', 'export', 'bob@example.org', '--out',
+                        os.path.join(base, 'partners', 'bob.pem')])
+    lib.must_run(cmd + ['key', 'export', '--email', 'alice@example.com',
+                        '--out', os.path.join(base, 'alice.p12'),
+                        '--password-file', password])
+    postseal('cert', 'trust', 'CA.pem', cwd=base)
+    postseal('key', 'import', 'alice.p12', '--password-file', password,
+             cwd=base)
+    postseal('cert', 'import', 'partners/', cwd=base)
+    postseal('ca', 'init')
+    postseal('rules', 'check')
+    out = postseal('rules', 'explain', '--from', 'alice@example.com',
+                   '--to', 'bob@example.org').decode()
+    check('result      signed and encrypted' in out, 'explain', out)
+
+
+@test
+def socket_for_postfix_and_check():
+    lines = code(section(INSTALL))
+    make, listen = only(lines, 'install -d '), only(lines, 'listen ')
+    where = re.search(r'unix:(\S+)"', listen).group(1)
+    check(make.endswith(' ' + os.path.dirname(where)), 'the folder made '
+          'is not the one of the socket', make, listen)
+    check('unix:%s,' % os.path.relpath(where, '/var/spool/postfix') in
+          only(lines, 'smtpd_milters'), 'Postfix connects elsewhere')
+    check('default_action=tempfail' in only(lines, 'smtpd_milters'),
+          'mail leaves in clear while postseal is down')
+    for line in lines:
+        if line.startswith(('smtpd_milters', 'non_smtpd_milters')):
+            with open(os.path.join(lib.SAMPLES, 'postfix-main.cf'),
+                      encoding='utf-8') as f:
+                check(line in f.read().splitlines(),
+                      'not in samples/postfix-main.cf: ' + line)
+    with open(os.path.join(lib.SAMPLES, 'sendmail.mc'),
+              encoding='utf-8') as f:
+        check(only(lines, 'INPUT') + 'dnl' in f.read().splitlines(),
+              'not in samples/sendmail.mc')
+    shell([ours(make)])
+    path = os.path.join(base, 'root/etc/postseal/postseal.conf')
+    with open(path, encoding='utf-8') as f:
+        conf = f.read()
+    conf, n = re.subn(r'(?m)^( +)listen .*$', lambda m: m.group(1) +
+                      ours(listen), conf)
+    equal(n, 1, 'lines "listen"')
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(conf)
+    out = lib.must_run([lib.MILTER, '-n', '-c', path]).decode()
+    check('private keys: 1' in out and 'postseal/milter.sock' in out,
+          'postseal-milter -n', out)
+
+
+@test
+def files_that_readme_names_are_there():
+    names = re.findall(r'`((?:samples|doc|gateway|milter|contrib|util)/'
+                       r'[\w./-]+)`', text)
+    names += re.findall(r'man \./(\S+?)`', text)
+    names += re.findall(r'(?:Security|Speed):\s+(\S+\.md)\.', text)
+    check(len(names) >= 8, 'few names', *names)
+    for name in names:
+        check(os.path.exists(os.path.join(lib.TOP, name)),
+              'README names %s, which is not there' % name)
+
+
+@test
+def when_you_want_to_know_why():
+    lines = code(section('When you want to know why'))
+    check(len(lines) >= 3, 'lines', *lines)
+    for line in lines:
+        words = re.split(r'\s{2,}', line)[0].split()
+        words = [w for w in words[1:] if re.match(r'[a-z]+$', w)]
+        status, out, err = lib.run([lib.POSTSEAL, *words, '--help'])
+        equal(status, 0, line + ': ' + lib.show(err))
+        check(out.startswith(b'usage: postseal ' +
+                             ' '.join(words).encode()), line, out)
+    out = postseal('status').decode()
+    check('trusted root' in out, 'status', out)
+
+
+if __name__ == '__main__':
+    lib.main(setup)
