@@ -176,7 +176,8 @@ static int ask_author(struct planner *pl, struct err *e)
 		cannot_sign(pl, REPLY_MALFORMED, "a signed message needs "
 		    "exactly one author in From (RFC 8550 3)", NULL);
 	else if (!has_right(pl->t))
-		cannot_sign(pl, REPLY_NOT_ALLOWED, pl->t->from.text, NULL);
+		cannot_sign(pl, REPLY_NOT_ALLOWED, pl->t->from.text,
+		    "no right for this login or client");
 	else
 		return find_signer(pl, e);
 	return 0;

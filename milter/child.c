@@ -39,8 +39,8 @@ int child_ids(const struct config *c, enum role r, struct ids *out,
 	if (r == ROLE_KEYS && c->keys_user != NULL)
 		user = c->keys_user;
 	if (user == NULL && geteuid() == 0)
-		return err_set(e, FAIL_CONFIG, "milter: started by root, so "
-		    "it needs a user");
+		return err_set(e, FAIL_CONFIG, "started by root: say in "
+		    "milter { } who it runs as, \"user NAME\"");
 	if (user == NULL)
 		return 0;
 	if (proc_user(user, &out->uid, &out->gid, e) != 0)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <libmilter/mfapi.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -66,6 +67,25 @@ static bool is_answered(const char *path)
 		rc = 0; /* its backlog is full: somebody is there */
 	close(fd);
 	return rc == 0;
+}
+
+int listen_check_folder(const char *spec, struct err *e)
+{
+	const char *path = listen_path(spec);
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+	char folder[PATH_MAX];
+	struct stat st;
+
+	if (slash == NULL || slash == path)
+		return 0;
+	if (view_cstr(view_make(path, (size_t)(slash - path)), folder,
+	    sizeof(folder)) != 0)
+		return err_set(e, FAIL_CONFIG, "listen: path too long");
+	if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	return err_set(e, FAIL_CONFIG, "listen: the folder %s for the socket "
+	    "is missing; make it with: install -d -o USER -g GROUP -m 0750 %s",
+	    folder, folder);
 }
 
 int listen_clear_stale(const char *path, struct err *e)
@@ -139,7 +159,8 @@ int listen_open(const struct config *c, const struct ids *ids, int *fd,
 	mode_t old;
 	int rc, one = 1;
 
-	if (path != NULL && listen_clear_stale(path, e) != 0)
+	if (listen_check_folder(c->listen, e) != 0 ||
+	    (path != NULL && listen_clear_stale(path, e) != 0))
 		return -1;
 	if (listen_is_public(c->listen))
 		log_warn("event=start listen=%s warning=\"anybody who reaches "

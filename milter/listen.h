@@ -17,6 +17,8 @@
  */
 int listen_open(const struct config *c, const struct ids *ids, int *fd,
     struct err *e) MUST_CHECK;
+/* Is the folder of a unix socket there? FAIL_CONFIG says how to make it. */
+int listen_check_folder(const char *spec, struct err *e) MUST_CHECK;
 /* Remove the unix socket, if it is still the one that we made. */
 void listen_remove(const struct config *c);
 

@@ -10,6 +10,7 @@
 
 #include "milter/child.h"
 #include "milter/keys_proc.h"
+#include "milter/listen.h"
 #include "milter/parent.h"
 #include "util/log.h"
 #include "util/ossl.h"
@@ -17,15 +18,15 @@
 #define VERSION "0.1"
 #define DEFAULT_CONFIG "/etc/postseal/postseal.conf"
 
-static int usage(void)
+static int usage(FILE *to, int status)
 {
-	fprintf(stderr, "usage: postseal-milter [-fnV] [-c FILE]\n"
+	fprintf(to, "usage: postseal-milter [-fnV] [-c FILE]\n"
 	    "  -c FILE  configuration (" DEFAULT_CONFIG ")\n"
 	    "  -f       stay in the foreground (always so)\n"
 	    "  -n       check configuration, rules and keys, print what would "
 	    "be used\n"
 	    "  -V       print the version\n");
-	return EX_USAGE;
+	return status;
 }
 
 /* -n: everything that a start would need, without starting. */
@@ -45,13 +46,22 @@ static int check(const struct setup *s)
 		    "missing\n");
 		return EX_CONFIG;
 	}
-	if (keys_load(s->config, &kr, &e) != 0) {
+	if (listen_check_folder(s->config->listen, &e) != 0 ||
+	    keys_load(s->config, &kr, &e) != 0) {
 		fprintf(stderr, "postseal-milter: %s\n", e.msg);
 		return EX_CONFIG;
 	}
 	printf("private keys: %zu\n", keyring_keys(kr));
 	keyring_free(&kr);
+	printf("ok\n");
 	return EX_OK;
+}
+
+static int report(const char *path, const struct conf_errors *ce)
+{
+	fprintf(stderr, "%spostseal-milter: %s: %zu %s, nothing started\n",
+	    buf_str(&ce->text), path, ce->n, ce->n == 1 ? "error" : "errors");
+	return EX_CONFIG;
 }
 
 int main(int argc, char **argv)
@@ -62,6 +72,8 @@ int main(int argc, char **argv)
 	struct conf_errors ce;
 	int opt, rc;
 
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return usage(stdout, EX_OK);
 	while ((opt = getopt(argc, argv, "c:fnV")) != -1) {
 		switch (opt) {
 		case 'c':
@@ -77,18 +89,18 @@ int main(int argc, char **argv)
 			    ossl_version());
 			return EX_OK;
 		default:
-			return usage();
+			return usage(stderr, EX_USAGE);
 		}
 	}
 	if (optind != argc)
-		return usage();
+		return usage(stderr, EX_USAGE);
 	conf_errors_init(&ce);
 	rc = setup_read(&s, path, &ce);
 	if (rc != 0)
-		fprintf(stderr, "%s\n", buf_str(&ce.text));
+		rc = report(path, &ce);
 	conf_errors_free(&ce);
 	if (rc != 0)
-		return EX_CONFIG;
+		return rc;
 	if (only_check) {
 		rc = check(s);
 		setup_release(&s);

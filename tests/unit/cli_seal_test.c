@@ -137,7 +137,7 @@ static const struct bad bad[] = {
 	{AB " --no-auth", PLAIN, EX_UNAVAILABLE, "550 5.7.1"},
 	{AB " --auth bob", PLAIN, EX_UNAVAILABLE, "550 5.7.1 Not sent: it "
 	    "must be signed, and you may not sign as its author: "
-	    "alice@example.com (id "},
+	    "alice@example.com (no right for this login or client) (id "},
 	{AB, "From: a@b.de\nFrom: c@d.de\n\nx\n", EX_UNAVAILABLE,
 	    "554 5.6.0"},
 };
