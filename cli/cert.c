@@ -64,15 +64,37 @@ static int import_verb(struct cli *c, int argc, char **argv)
 	return rc;
 }
 
-/* One certificate by SHA-256 (or address, if only one has it). */
-static int find_one(struct cli *c, const char *what, struct rows *rows)
+/* All that WHAT names: at least one. */
+static int find_some(struct cli *c, const char *what, struct rows *rows)
 {
 	int rc = rows_read(c, what, rows);
 
+	if (rc == EX_OK && rows->n == 0)
+		rc = rows_none(what, false);
+	return rc;
+}
+
+/* The same for a verb whose only other argument WHAT is. */
+static int find_argument(struct cli *c, const struct cli_list *rest,
+    enum ks_mode mode, struct rows *rows)
+{
+	int rc;
+
+	if (rest->n != 1)
+		return cli_usage(c, "want an address, @domain or SHA-256");
+	rc = cli_keystore(c, mode);
+	if (rc == EX_OK)
+		rc = find_some(c, rest->v[0], rows);
+	return rc;
+}
+
+/* One certificate by SHA-256 (or address, if only one has it). */
+static int find_one(struct cli *c, const char *what, struct rows *rows)
+{
+	int rc = find_some(c, what, rows);
+
 	if (rc != EX_OK)
 		return rc;
-	if (rows->n == 0)
-		return rows_none(what, false);
 	if (rows->n > 1)
 		return cli_say(EX_DATAERR, "%s: %zu certificates; name one "
 		    "by its SHA-256, which \"postseal cert list %s\" shows",
@@ -182,23 +204,7 @@ static int distrust_verb(struct cli *c, int argc, char **argv)
 
 static int list_verb(struct cli *c, int argc, char **argv)
 {
-	struct cli_list rest = { NULL, 0 };
-	bool json = false;
-	const struct cli_opt opt[] = {
-		{ "--json", &json, NULL, NULL },
-		{ NULL, NULL, NULL, NULL },
-	};
-	int rc;
-
-	rc = cli_options(c, argc, argv, opt, &rest);
-	if (rc == EX_OK && rest.n > 1)
-		rc = cli_usage(c, "%s: unexpected", rest.v[1]);
-	if (rc == EX_OK)
-		rc = cli_keystore(c, KS_READ);
-	if (rc == EX_OK)
-		rc = rows_list(c, rest.n == 1 ? rest.v[0] : NULL, false, json);
-	cli_list_free(&rest);
-	return rc;
+	return rows_list_verb(c, argc, argv, false);
 }
 
 static int show_verb(struct cli *c, int argc, char **argv)
@@ -213,14 +219,8 @@ static int show_verb(struct cli *c, int argc, char **argv)
 	int rc;
 
 	rc = cli_options(c, argc, argv, opt, &rest);
-	if (rc == EX_OK && rest.n != 1)
-		rc = cli_usage(c, "want an address, @domain or SHA-256");
 	if (rc == EX_OK)
-		rc = cli_keystore(c, KS_READ);
-	if (rc == EX_OK)
-		rc = rows_read(c, rest.v[0], &rows);
-	if (rc == EX_OK && rows.n == 0)
-		rc = rows_none(rest.v[0], false);
+		rc = find_argument(c, &rest, KS_READ, &rows);
 	if (rc == EX_OK)
 		rc = json ? rows_json(c, &rows) : rows_show(c, &rows);
 	rows_free(&rows);
@@ -269,14 +269,8 @@ static int export_verb(struct cli *c, int argc, char **argv)
 	int rc;
 
 	rc = cli_options(c, argc, argv, opt, &rest);
-	if (rc == EX_OK && rest.n != 1)
-		rc = cli_usage(c, "want an address, @domain or SHA-256");
 	if (rc == EX_OK)
-		rc = cli_keystore(c, KS_READ);
-	if (rc == EX_OK)
-		rc = rows_read(c, rest.v[0], &rows);
-	if (rc == EX_OK && rows.n == 0)
-		rc = rows_none(rest.v[0], false);
+		rc = find_argument(c, &rest, KS_READ, &rows);
 	if (rc == EX_OK)
 		rc = export_rows(c, &rows, chain, file);
 	rows_free(&rows);
@@ -339,14 +333,8 @@ static int remove_verb(struct cli *c, int argc, char **argv)
 	int rc;
 
 	rc = cli_options(c, argc, argv, opt, &rest);
-	if (rc == EX_OK && rest.n != 1)
-		rc = cli_usage(c, "want an address, @domain or SHA-256");
 	if (rc == EX_OK)
-		rc = cli_keystore(c, KS_WRITE);
-	if (rc == EX_OK)
-		rc = rows_read(c, rest.v[0], &rows);
-	if (rc == EX_OK && rows.n == 0)
-		rc = rows_none(rest.v[0], false);
+		rc = find_argument(c, &rest, KS_WRITE, &rows);
 	if (rc == EX_OK && !yes)
 		rc = confirm(&rows);
 	if (rc == EX_OK)

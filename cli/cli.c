@@ -192,17 +192,6 @@ int cli_options(struct cli *c, int argc, char **argv, const struct cli_opt *o,
 
 /* ---- dates ---- */
 
-const char *cli_date(char *dst, int64_t t)
-{
-	time_t tt = (time_t)t;
-	struct tm tm;
-
-	if (gmtime_r(&tt, &tm) == NULL ||
-	    strftime(dst, 32, "%Y-%m-%d", &tm) == 0)
-		memcpy(dst, "?", 2);
-	return dst;
-}
-
 const char *cli_timestamp(char *dst, int64_t t)
 {
 	time_t tt = (time_t)t;
@@ -211,6 +200,16 @@ const char *cli_timestamp(char *dst, int64_t t)
 	if (gmtime_r(&tt, &tm) == NULL ||
 	    strftime(dst, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		memcpy(dst, "?", 2);
+	return dst;
+}
+
+/* The day alone. */
+const char *cli_date(char *dst, int64_t t)
+{
+	char *end = strchr(cli_timestamp(dst, t), 'T');
+
+	if (end != NULL)
+		*end = '\0';
 	return dst;
 }
 

@@ -214,23 +214,7 @@ static int export_verb(struct cli *c, int argc, char **argv)
 
 static int list_verb(struct cli *c, int argc, char **argv)
 {
-	struct cli_list rest = { NULL, 0 };
-	bool json = false;
-	const struct cli_opt opt[] = {
-		{ "--json", &json, NULL, NULL },
-		{ NULL, NULL, NULL, NULL },
-	};
-	int rc;
-
-	rc = cli_options(c, argc, argv, opt, &rest);
-	if (rc == EX_OK && rest.n > 1)
-		rc = cli_usage(c, "%s: unexpected", rest.v[1]);
-	if (rc == EX_OK)
-		rc = cli_keystore(c, KS_READ);
-	if (rc == EX_OK)
-		rc = rows_list(c, rest.n == 1 ? rest.v[0] : NULL, true, json);
-	cli_list_free(&rest);
-	return rc;
+	return rows_list_verb(c, argc, argv, true);
 }
 
 int cmd_key(struct cli *c, int argc, char **argv)

@@ -307,7 +307,8 @@ static int print_listing(struct cli *c, const char *what, struct listing *l,
 	return cli_print(out);
 }
 
-int rows_list(struct cli *c, const char *what, bool only_keys, bool json)
+static int print_list(struct cli *c, const char *what, bool only_keys,
+    bool json)
 {
 	struct listing l = { .now = cli_now(c), .only_keys = only_keys };
 	struct buf out;
@@ -323,6 +324,28 @@ int rows_list(struct cli *c, const char *what, bool only_keys, bool json)
 		rc = print_listing(c, what, &l, &out);
 	table_free(&l.table);
 	buf_free(&out);
+	return rc;
+}
+
+int rows_list_verb(struct cli *c, int argc, char **argv, bool only_keys)
+{
+	struct cli_list rest = { NULL, 0 };
+	bool json = false;
+	const struct cli_opt opt[] = {
+		{ "--json", &json, NULL, NULL },
+		{ NULL, NULL, NULL, NULL },
+	};
+	int rc;
+
+	rc = cli_options(c, argc, argv, opt, &rest);
+	if (rc == EX_OK && rest.n > 1)
+		rc = cli_usage(c, "%s: unexpected", rest.v[1]);
+	if (rc == EX_OK)
+		rc = cli_keystore(c, KS_READ);
+	if (rc == EX_OK)
+		rc = print_list(c, rest.n == 1 ? rest.v[0] : NULL, only_keys,
+		    json);
+	cli_list_free(&rest);
 	return rc;
 }
 

@@ -20,8 +20,9 @@ int rows_read(struct cli *c, const char *what, struct rows *rows);
 /* Say that nothing fits, and what to do; EX_DATAERR. */
 int rows_none(const char *what, bool only_keys);
 void rows_free(struct rows *rows);
-/* A list of any length, printed while it is read. */
-int rows_list(struct cli *c, const char *what, bool only_keys, bool json);
+/* The verb "list [--json] [WHAT]" of cert and key: of any length, printed
+ * while it is read. */
+int rows_list_verb(struct cli *c, int argc, char **argv, bool only_keys);
 int rows_show(struct cli *c, const struct rows *rows);
 int rows_json(struct cli *c, const struct rows *rows);
 

@@ -40,25 +40,26 @@ static int check_verification(const struct verification *v,
 	return 0;
 }
 
+static bool is_this(const struct cert *c, struct view der, struct cert **out)
+{
+	if (c == NULL || !view_eq(cert_der(c), der))
+		return false;
+	*out = cert_keep(c);
+	return true;
+}
+
 /* The certificates that we put in are parsed already. */
 static int parse_own(void *ctx, struct cert **out, struct view der,
     struct err *e)
 {
 	const struct signer *who = *(const struct signer **)ctx;
-	const struct cert *c = who->cert;
 
-	for (size_t i = 0; i <= who->chain_n; i++) {
-		if (view_eq(cert_der(c), der)) {
-			*out = cert_keep(c);
-			return 0;
-		}
-		c = i < who->chain_n ? who->chain[i] : NULL;
-	}
-	c = who->encryption_cert;
-	if (c != NULL && view_eq(cert_der(c), der)) {
-		*out = cert_keep(c);
+	if (is_this(who->cert, der, out) ||
+	    is_this(who->encryption_cert, der, out))
 		return 0;
-	}
+	for (size_t i = 0; i < who->chain_n; i++)
+		if (is_this(who->chain[i], der, out))
+			return 0;
 	return cert_parse(out, der, e);
 }
 
