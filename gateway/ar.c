@@ -364,28 +364,32 @@ static void put_value(struct buf *b, const char *s)
 	buf_putc(b, '"');
 }
 
-int ar_insert(struct txn *t, bool has_looked, const char *comment,
+static void put_result(struct buf *b, const struct ar_result *r)
+{
+	/* RFC 8601 2.2: "none" alone says that nothing was done */
+	buf_printf(b, ";\n\t%s%s", r->result == NULL ? "" : "smime=",
+	    r->result == NULL ? "none" : r->result);
+	put_comment(b, r->comment);
+	if (r->signer != NULL) {
+		buf_puts(b, "\n\tbody.smime-identifier=");
+		put_value(b, r->signer);
+	}
+	if (r->part[0] != '\0') {
+		buf_puts(b, "\n\tbody.smime-part=");
+		put_value(b, r->part);
+	}
+}
+
+int ar_insert(struct txn *t, const struct ar_result *r, size_t n,
     struct err *e)
 {
-	const struct verdict *v = t->v;
 	struct buf b;
 	int rc = -1;
 
-	buf_init(&b, 8192);
-	/* RFC 8601 2.2: "none" alone says that nothing was done */
-	buf_printf(&b, " %s;\n\t%s%s", t->g->config->authserv_id,
-	    has_looked ? "smime=" : "", has_looked ? v->sig_result : "none");
-	put_comment(&b, comment);
-	/* a name only where it is proven (S179) */
-	if (strcmp(v->sig_result, "pass") == 0 && v->sig_from_match &&
-	    v->sig_signer[0] != '\0') {
-		buf_puts(&b, "\n\tbody.smime-identifier=");
-		put_value(&b, v->sig_signer);
-	}
-	if (v->sig_part[0] != '\0') {
-		buf_puts(&b, "\n\tbody.smime-part=");
-		put_value(&b, v->sig_part);
-	}
+	buf_init(&b, 65536);
+	buf_printf(&b, " %s", t->g->config->authserv_id);
+	for (size_t i = 0; i < n; i++)
+		put_result(&b, &r[i]);
 	if (buf_ok(&b, e) == 0)
 		rc = verdict_insert(t->v, AR_NAME, buf_str(&b), e);
 	buf_free(&b);

@@ -216,7 +216,7 @@ static void leave_untouched(struct txn *t, const char *why)
 	t->v->sig_result = "neutral";
 	text_set(t->v->sig_step, sizeof(t->v->sig_step), "S62");
 	text_set(t->v->sig_reason, sizeof(t->v->sig_reason), why);
-	open_demand(t);
+	demand_unworked(t);
 }
 
 /* Beyond the caps of a header section. */
@@ -419,9 +419,10 @@ void gateway_run(struct gateway *g, const struct envelope *env,
  * read. */
 static int deliver_poisoned(struct txn *t, struct err *e)
 {
+	const struct ar_result r = {"permerror", "not processed", NULL, ""};
 	struct verdict *v = t->v;
 
-	v->sig_result = "permerror";
+	v->sig_result = r.result;
 	text_set(v->sig_reason, sizeof(v->sig_reason),
 	    "the message cannot be processed");
 	txn_warn(t, "delivered untouched: processing died twice");
@@ -431,7 +432,7 @@ static int deliver_poisoned(struct txn *t, struct err *e)
 		reply_set(v, REPLY_MALFORMED, e->msg);
 		return 0;
 	}
-	return ar_insert(t, true, "not processed", e);
+	return ar_insert(t, &r, 1, e);
 }
 
 void gateway_poisoned(const struct config *c, const struct envelope *env,

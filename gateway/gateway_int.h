@@ -118,67 +118,20 @@ int install_entity(struct txn *t, const struct spool *entity, struct err *e)
 /* Octets of the message once the verdict's edits are carried out. */
 uint64_t txn_size_after(const struct txn *t);
 
-/* ---- open.c ---- */
+/* ---- open.c (the rest of it: opening.h) ---- */
 
 /* The whole way of incoming mail. */
 int open_run(struct txn *t, struct err *e) MUST_CHECK;
+
+/* ---- demand.c ---- */
+
+/* What the rules make of the result: refuse or hold what is not valid. */
+void demand_apply(struct txn *t);
 /*
- * What the rules demand of incoming mail that was not worked on: no valid
+ * What they demand of incoming mail that was not worked on: no valid
  * signature is known, and nothing was sealed for storage.
  */
-void open_demand(struct txn *t);
-
-/* One entity within another: the message itself, or what was inside a
- * layer. */
-struct layer {
-	struct spool *own; /* NULL: the message */
-	const struct spool *s;
-	struct header h;
-	struct ctype ct;
-	struct shape sh;
-	struct cms *cms; /* of the root, if parsed already; owned */
-};
-
-struct opening {
-	struct txn *t;
-	struct layer layer; /* the innermost so far */
-	char part[64];	    /* of it: "1", "1/1" ... */
-	int layers;
-	bool may_decrypt;   /* all recipients' rules say decrypt */
-	bool may_verify;    /* some recipient's rule says verify */
-	bool may_unwrap;    /* opaque signatures may be taken off */
-	bool is_decrypted;
-	bool was_encrypted; /* as it arrived */
-	bool is_changed;    /* layer is not the message any more */
-	struct verification *ver; /* of the signature that counts */
-	bool ver_outside; /* it was outside the encryption */
-	char comment[160]; /* for Authentication-Results */
-	bool has_failed;   /* decryption: say so, generically */
-};
-
-/* open_decrypt.c: open the encrypted layer c if all recipients may; 1
- * opened (o->layer is what was inside), 0 left alone, -1 FAIL_TEMP. */
-int open_decrypt(struct opening *o, const struct cms *c, struct err *e)
-    MUST_CHECK;
-/* open.c: make the content of inside the current layer (takes it). 0, or -1
- * when it is no MIME entity (FAIL_INPUT) or FAIL_TEMP. */
-int layer_enter(struct opening *o, struct spool **take_inside, struct err *e)
-    MUST_CHECK;
-
-/* open_verify.c */
-
-/* The CMS object at the root of the layer, parsed now or before; out owned. */
-int layer_cms(struct layer *l, struct cms **out, struct err *e) MUST_CHECK;
-/* Verify the clear signature at the root of the layer. */
-int open_clear(struct opening *o, struct err *e) MUST_CHECK;
-/* Verify the opaque SignedData c; 1 content is the layer now, 0 left. */
-int open_opaque(struct opening *o, const struct cms *c, struct err *e)
-    MUST_CHECK;
-/* A result without CMS. */
-int open_result(struct opening *o, int result, int step, const char *reason,
-    struct err *e) MUST_CHECK;
-/* Write the findings into the verdict. */
-void open_report(struct opening *o);
+void demand_unworked(struct txn *t);
 
 /* ---- ar.c ---- */
 
@@ -189,9 +142,15 @@ int ar_strip(struct txn *t, struct err *e) MUST_CHECK;
 int ar_strip_unread(struct txn *t, struct err *e) MUST_CHECK;
 /* Is this value to be removed? raw_value as in the message. */
 bool ar_is_forged(const char *authserv_id, struct view raw_value);
-/* Insert ours, by the verdict; comment may be "". has_looked: signatures
- * were looked for, so that "none" is a result. */
-int ar_insert(struct txn *t, bool has_looked, const char *comment,
+/* One result of ours. */
+struct ar_result {
+	const char *result; /* of RFC 7281; NULL: nobody looked */
+	char comment[201];
+	const char *signer; /* address that is proven (S179), or NULL */
+	char part[64];	    /* "" none */
+};
+/* Insert our field, one smime= for each result. */
+int ar_insert(struct txn *t, const struct ar_result *r, size_t n,
     struct err *e) MUST_CHECK;
 
 /* ---- store.c ---- */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "gateway/authority.h"
-#include "gateway/gateway_int.h"
+#include "gateway/opening.h"
 #include "smime/decrypt.h"
 #include "smime/mime.h"
 #include "util/ossl.h"

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Signatures of incoming mail: steps 1 to 10 are smime/verify.h's, here are
- * the path (S72), the author (S74), and what of it all goes into the
- * verdict.
+ * Signatures at the root of a layer: steps 1 to 10 are smime/verify.h's, here
+ * are the path (S72) and the author (S74), and whether what is inside may stand
+ * in for the signed object.
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include "gateway/gateway_int.h"
-#include "smime/verify.h"
+#include "gateway/opening.h"
 
 static struct cert *find_cert(void *ctx, bool by_ski, struct view id)
 {
@@ -26,7 +22,7 @@ static int parse_cert(void *ctx, struct cert **out, struct view der,
 	return keystore_parse_cert(ctx, der, out, e);
 }
 
-static struct verify_policy make_policy(const struct txn *t)
+struct verify_policy open_policy(const struct txn *t)
 {
 	struct verify_policy p = {0};
 
@@ -59,7 +55,7 @@ static void check_path(struct txn *t, const struct verification *ver,
 	else if (!p.ok)
 		fail(f, SIG_POLICY, 72, p.reason);
 	else
-		text_set(t->v->sig_chain, sizeof(t->v->sig_chain), p.anchor);
+		text_set(f->anchor, sizeof(f->anchor), p.anchor);
 	path_free(&p);
 }
 
@@ -79,7 +75,7 @@ static void check_author(const struct txn *t, struct signer_finding *f)
 		    ADDR_FOLD_LOCAL);
 }
 
-static void judge(struct opening *o, struct verification *ver)
+void open_judge(struct opening *o, struct verification *ver, bool at_root)
 {
 	for (size_t i = 0; i < ver->signers; i++) {
 		struct signer_finding *f = &ver->signer[i];
@@ -89,31 +85,7 @@ static void judge(struct opening *o, struct verification *ver)
 		if (f->result == SIG_PASS && f->cert != NULL)
 			check_author(o->t, f);
 	}
-	verify_conclude(ver, true, o->t->now);
-}
-
-/* This signature counts now; one that was outside of it does not. */
-static void keep(struct opening *o, struct verification **take_ver,
-    const char *part)
-{
-	verification_free(&o->ver);
-	o->ver = *take_ver;
-	*take_ver = NULL;
-	o->ver_outside = !o->is_decrypted;
-	text_set(o->t->v->sig_part, sizeof(o->t->v->sig_part), part);
-	buf_printf(&o->t->v->layers, "signed %s\n", o->part);
-}
-
-int open_result(struct opening *o, int result, int step, const char *reason,
-    struct err *e)
-{
-	struct verification *ver = NULL;
-
-	if (verification_new(&ver, (enum sig_result)result, step, reason,
-	    e) != 0)
-		return -1;
-	keep(o, &ver, "");
-	return 0;
+	verify_conclude(ver, at_root, o->t->now);
 }
 
 /* cms_read's faults are results of step 2 (S63). */
@@ -124,44 +96,16 @@ static int unreadable(struct opening *o, struct err *e)
 	if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
 		return -1;
 	err_clear(e);
-	return open_result(o, SIG_NEUTRAL, 63, why.msg, e);
+	return finding_plain(o, SIG_NEUTRAL, 63, why.msg, e);
 }
 
-/* A signature over ciphertext says nothing about who wrote it (A11). */
-static int covers_ciphertext(const struct layer *l, bool *covers,
-    struct err *e)
+/* Is what it signs worth a look? Not when it is not what was signed. */
+static bool is_whole(const struct verification *ver)
 {
-	struct header h;
-	struct ctype ct = {0};
-	struct shape sh;
-	int rc = -1;
-
-	*covers = false;
-	if (header_read(&h, l->s, l->sh.part, l->sh.part_end, e) != 0 ||
-	    ctype_read(&ct, &h, e) != 0 ||
-	    shape_read(&sh, l->s, &h, &ct, l->sh.part_end, e) != 0)
-		goto out;
-	*covers = sh.kind == SHAPE_PKCS7 &&
-	    strcmp(sh.smime_type, "signed-data") != 0;
-	rc = 0;
-out:
-	ctype_free(&ct);
-	header_free(&h);
-	if (rc != 0 && e->kind == FAIL_LIMIT) {
-		err_clear(e);
-		rc = 0;
-	}
-	return rc;
-}
-
-static void demote(struct verification *ver)
-{
-	if (ver->result != SIG_PASS)
-		return;
-	ver->result = SIG_POLICY;
-	ver->step = 65;
-	text_set(ver->reason, sizeof(ver->reason),
-	    "the signature covers ciphertext, not what its author wrote");
+	for (size_t i = 0; i < ver->signers; i++)
+		if (ver->signer[i].crypto_failed)
+			return false;
+	return ver->signers > 0 && ver->result != SIG_FAIL;
 }
 
 /*
@@ -172,29 +116,28 @@ static void demote(struct verification *ver)
  */
 int open_clear(struct opening *o, struct err *e)
 {
-	struct layer *l = &o->layer;
-	struct verify_policy p = make_policy(o->t);
+	struct layer *l = layer_top(o);
+	struct verify_policy p = open_policy(o->t);
 	struct verification *ver = NULL;
 	struct cms *c = NULL;
-	bool covers;
+	bool is_good;
 	int rc = -1;
 
 	if (layer_cms(l, &c, e) != 0)
 		return unreadable(o, e);
 	if (cms_type(c) != CMS_SIGNED) {
-		rc = open_result(o, SIG_PERMERROR, 63,
+		rc = finding_plain(o, SIG_PERMERROR, 63,
 		    "RFC 8551 3.5.3: the signature part is no SignedData", e);
 		goto out;
 	}
 	if (verify_detached(c, l->s, l->sh.part, l->sh.part_end, &p, &ver,
-	    e) != 0 || covers_ciphertext(l, &covers, e) != 0)
+	    e) != 0)
 		goto out;
-	judge(o, ver);
-	if (covers)
-		demote(ver);
-	/* the part's number in the message as delivered (S174) */
-	keep(o, &ver, "2");
-	rc = 0;
+	open_judge(o, ver, true);
+	is_good = is_whole(ver);
+	finding_note(o, &ver, "", true);
+	/* sign around encrypt, as in a triple wrap (RFC 2634 1.1) */
+	rc = is_good ? layer_look(o, l->sh.part, l->sh.part_end, e) : 0;
 out:
 	verification_free(&ver);
 	cms_free(&c);
@@ -202,15 +145,17 @@ out:
 }
 
 /* May the content stand in for the signed object? Not when it is not what
- * was signed, nor when nobody can say. */
+ * was signed, nor when nobody can say. Nobody signed: it is what it is
+ * (RFC 3183 3, the empty signature). */
 static bool is_releasable(const struct verification *ver)
 {
-	return ver->result == SIG_PASS || ver->result == SIG_POLICY;
+	return ver->result == SIG_PASS || ver->result == SIG_POLICY ||
+	    (ver->result == SIG_NONE && ver->step == 66);
 }
 
 int open_opaque(struct opening *o, const struct cms *c, struct err *e)
 {
-	struct verify_policy p = make_policy(o->t);
+	struct verify_policy p = open_policy(o->t);
 	struct verification *ver = NULL;
 	struct spool *inside = NULL;
 	bool release;
@@ -222,9 +167,9 @@ int open_opaque(struct opening *o, const struct cms *c, struct err *e)
 		return -1;
 	if (verify_opaque(c, &p, inside, &ver, e) != 0)
 		goto out;
-	judge(o, ver);
+	open_judge(o, ver, true);
 	release = is_releasable(ver) && o->may_unwrap;
-	keep(o, &ver, o->part);
+	finding_note(o, &ver, "", false);
 	rc = 0;
 	if (!release)
 		goto out;
@@ -239,96 +184,4 @@ out:
 	verification_free(&ver);
 	spool_free(&inside);
 	return rc;
-}
-
-/* ---- the report ---- */
-
-/* Fixed words for Authentication-Results: nothing out of a certificate. */
-static const char *comment_of(int step)
-{
-	switch (step) {
-	case 62:
-		return "malformed message";
-	case 63:
-		return "signature cannot be read";
-	case 64:
-		return "content where none may be, or none";
-	case 65:
-		return "not a signature on mail content";
-	case 66:
-		return "nobody signed";
-	case 67:
-		return "signed attributes are missing or wrong";
-	case 68:
-		return "algorithm or key not acceptable";
-	case 69:
-		return "certificate of the signer is missing or wrong";
-	case 70:
-		return "signature does not verify";
-	case 71:
-		return "certificate is not for signing mail";
-	case 72:
-		return "certificate is not trusted";
-	case 73:
-		return "certificate is revoked";
-	case 74:
-		return "signer does not match From";
-	case 75:
-		return "signed part is not the whole message";
-	case 76:
-		return "one of several signatures fails";
-	default:
-		return "";
-	}
-}
-
-static void report_signer(struct txn *t, const struct signer_finding *f)
-{
-	struct verdict *v = t->v;
-	const struct cert *c = f->cert;
-
-	text_set(v->sig_algorithm, sizeof(v->sig_algorithm), f->algorithm);
-	v->sig_from_match = f->from_match;
-	for (size_t i = 0; c != NULL && i < cert_addresses(c); i++) {
-		const struct addr *a = cert_address(c, i);
-		char key[2][sizeof(a->text)];
-
-		if (i == 0)
-			text_set(v->sig_signer, sizeof(v->sig_signer),
-			    a->text);
-		if (!f->from_match)
-			break;
-		addr_key(a, key[0]);
-		addr_key(&t->from, key[1]);
-		if (strcmp(key[0], key[1]) == 0)
-			text_set(v->sig_signer, sizeof(v->sig_signer),
-			    a->text);
-	}
-}
-
-void open_report(struct opening *o)
-{
-	const struct verification *ver = o->ver;
-	struct verdict *v = o->t->v;
-	static const char digits[] = "0123456789";
-
-	if (ver == NULL)
-		return;
-	v->sig_result = sig_result_str(ver->result);
-	if (ver->best >= 0)
-		report_signer(o->t, &ver->signer[ver->best]);
-	if (ver->result != SIG_PASS)
-		v->sig_chain[0] = '\0';
-	if (ver->step > 0 && ver->step < 100) {
-		v->sig_step[0] = 'S';
-		v->sig_step[1] = digits[ver->step / 10];
-		v->sig_step[2] = digits[ver->step % 10];
-		v->sig_step[3] = '\0';
-	}
-	text_set(v->sig_reason, sizeof(v->sig_reason), ver->reason);
-	if (ver->comment[0] != '\0')
-		txn_warn(o->t, "%s", ver->comment);
-	text_set(o->comment, sizeof(o->comment), ver->result == SIG_PASS
-	    ? ver->comment
-	    : comment_of(ver->step));
 }

@@ -229,10 +229,10 @@ static void note_layers(struct maker *m)
 	struct verdict *v = m->t->v;
 
 	if (m->p->encrypt)
-		buf_puts(&v->layers, "encrypted 1\n");
+		buf_puts(&v->layers, "encrypted 1 -\n");
 	if (m->p->sign)
-		buf_puts(&v->layers, m->p->encrypt ? "signed 1/1\n"
-						   : "signed 1\n");
+		buf_puts(&v->layers, m->p->encrypt ? "signed 1/1 -\n"
+						   : "signed 1 -\n");
 }
 
 static void set_outcomes(struct maker *m)

@@ -110,7 +110,7 @@ static void set_outcomes(struct txn *t)
 {
 	for (size_t i = 0; i < t->v->rcpts; i++)
 		t->v->rcpt[i].outcome = OUT_STORE_ENCRYPTED;
-	buf_puts(&t->v->layers, "encrypted 1\n");
+	buf_puts(&t->v->layers, "encrypted 1 -\n");
 	t->v->ret_hdrs = true;
 }
 

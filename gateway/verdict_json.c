@@ -146,12 +146,17 @@ static void put_layers(struct json *j, const struct verdict *v)
 
 	json_array(j, "layers");
 	while (next_line(&all, &line)) {
-		size_t blank = view_chr(line, ' ', 0);
+		size_t a = view_chr(line, ' ', 0);
+		size_t b = view_chr(line, ' ', a + 1);
 
 		json_object(j, NULL);
-		json_view(j, "kind", view_sub(line, 0, blank));
-		json_view(j, "part", view_trim(view_sub(line, blank,
-		    line.n)));
+		json_view(j, "kind", view_sub(line, 0, a));
+		json_view(j, "part", view_sub(line, a + 1,
+		    b - a - 1));
+		if (view_eq_str(view_sub(line, b + 1, line.n), "-"))
+			json_null(j, "result");
+		else
+			json_view(j, "result", view_sub(line, b + 1, line.n));
 		json_end_object(j);
 	}
 	json_end_array(j);

@@ -48,6 +48,10 @@ struct signer_finding {
 	int64_t signing_time; /* -1 when absent */
 	bool crypto_failed;   /* the mathematics failed (step 10, S70) */
 	bool from_match;      /* set by the gateway at step 13 */
+	/* for the report, by the gateway: subject of the path's anchor, and
+	 * what is known of revocation ("good", "revoked", "unknown", NULL) */
+	char anchor[200];
+	const char *revocation;
 };
 
 struct verification {

@@ -139,20 +139,19 @@ static struct txn *new_txn(void)
 	return &t;
 }
 
+/* attack A30: names and remarks with CR LF, brackets, quotes, terminal
+ * escapes, for a header field of ours
+ * verdict: escaped or replaced; no line and no bracket of theirs is left */
 static void S175_A30_values_cannot_break_out(void **state)
 {
+	struct ar_result r = {"pass", "a) b (c \\ d\r\nX: y\033[2J\303\244",
+	    "\"a\\\r\nb; dkim=pass\"@example.com", "1/1"};
 	struct txn *t = new_txn();
 	struct err e = {0};
 	const char *value;
 
 	(void)state;
-	t->v->sig_result = "pass";
-	t->v->sig_from_match = true;
-	text_set(t->v->sig_signer, sizeof(t->v->sig_signer),
-	    "\"a\\\r\nb; dkim=pass\"@example.com");
-	text_set(t->v->sig_part, sizeof(t->v->sig_part), "1/1");
-	assert_int_equal(ar_insert(t, true,
-	    "a) b (c \\ d\r\nX: y\033[2J\303\244", &e), 0);
+	assert_int_equal(ar_insert(t, &r, 1, &e), 0);
 	value = t->v->edit[0].value;
 	assert_string_equal(value, " mx.example.com;\n\tsmime=pass "
 	    "(a\\) b \\(c \\\\ d??X: y?[2J?" "?)\n"
@@ -161,33 +160,45 @@ static void S175_A30_values_cannot_break_out(void **state)
 	verdict_free(t->v);
 }
 
-static void S179_only_a_matching_address_is_named(void **state)
+static void S173_one_result_for_each_signature(void **state)
 {
+	const struct ar_result r[] = {{"pass", "", "a@b.example", "1/1"},
+	    {"policy", "x", NULL, "1"}};
 	struct txn *t = new_txn();
 	struct err e = {0};
 
 	(void)state;
-	t->v->sig_result = "policy";
-	t->v->sig_from_match = true; /* but something else failed */
-	text_set(t->v->sig_signer, sizeof(t->v->sig_signer), "a@b.example");
-	assert_int_equal(ar_insert(t, true, "", &e), 0);
-	assert_string_equal(t->v->edit[0].value,
-	    " mx.example.com;\n\tsmime=policy");
+	assert_int_equal(ar_insert(t, r, 2, &e), 0);
+	assert_string_equal(t->v->edit[0].value, " mx.example.com;\n"
+	    "\tsmime=pass\n\tbody.smime-identifier=a@b.example\n"
+	    "\tbody.smime-part=\"1/1\";\n"
+	    "\tsmime=policy (x)\n\tbody.smime-part=1");
 	assert_int_equal(t->v->edit[0].kind, EDIT_INSERT_TOP);
+	verdict_free(t->v);
+}
+
+static void S178_nobody_looked(void **state)
+{
+	const struct ar_result r = {NULL, "was encrypted", NULL, ""};
+	struct txn *t = new_txn();
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(ar_insert(t, &r, 1, &e), 0);
+	assert_string_equal(t->v->edit[0].value, " mx.example.com;\n"
+	    "\tnone (was encrypted)");
 	verdict_free(t->v);
 }
 
 static void a_long_comment_is_cut(void **state)
 {
+	struct ar_result r = {"fail", "", NULL, ""};
 	struct txn *t = new_txn();
 	struct err e = {0};
-	char s[1001];
 
 	(void)state;
-	memset(s, '(', 1000);
-	s[1000] = '\0';
-	t->v->sig_result = "fail";
-	assert_int_equal(ar_insert(t, true, s, &e), 0);
+	memset(r.comment, '(', sizeof(r.comment) - 1);
+	assert_int_equal(ar_insert(t, &r, 1, &e), 0);
 	assert_int_equal(strlen(t->v->edit[0].value), strlen(
 	    " mx.example.com;\n\tsmime=fail ()") + 400);
 	verdict_free(t->v);
@@ -199,7 +210,8 @@ int main(void)
 		cmocka_unit_test(S176_forged_spellings_are_found),
 		cmocka_unit_test(S176_other_results_stay),
 		cmocka_unit_test(S175_A30_values_cannot_break_out),
-		cmocka_unit_test(S179_only_a_matching_address_is_named),
+		cmocka_unit_test(S173_one_result_for_each_signature),
+		cmocka_unit_test(S178_nobody_looked),
 		cmocka_unit_test(a_long_comment_is_cut),
 	};
 

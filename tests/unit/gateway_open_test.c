@@ -537,7 +537,7 @@ static void unsigned_mail_gets_no_field(void **state)
 }
 
 /* Bob's ciphertext, signed by carol as if she had written it. */
-static void sign_ciphertext(enum sign_form form)
+static void sign_ciphertext(enum sign_form form, const char *from)
 {
 	struct key_ops keys = {&w, world_sign, world_open};
 	struct spool *inner = NULL, *outer = NULL;
@@ -562,7 +562,7 @@ static void sign_ciphertext(enum sign_form form)
 	assert_int_equal(sign_entity(inner, &who, &keys, form, time(NULL),
 	    outer, NULL), 0);
 	buf_clear(&w.out);
-	buf_puts(&w.out, "From: carol@example.com\r\nMIME-Version: 1.0\r\n");
+	buf_printf(&w.out, "From: %s\r\nMIME-Version: 1.0\r\n", from);
 	assert_int_equal(spool_copy(outer, 0, spool_size(outer), &to, NULL),
 	    0);
 	spool_free(&inner);
@@ -570,25 +570,36 @@ static void sign_ciphertext(enum sign_form form)
 	selection_free(&sel);
 }
 
-static void A11_a_signature_over_ciphertext_proves_nothing(void **state)
+/* attack A11: ciphertext of somebody else, signed by the attacker
+ * verdict: opened; the outer signature is policy at S65, only the one inside
+ * can pass, and only for its own author */
+static void S134_S179_A11_an_outer_signature_proves_nothing(void **state)
 {
+	static const enum sign_form forms[] = {SIGN_CLEAR, SIGN_OPAQUE};
+
 	(void)state;
-	/* clear: what is not the root is not opened */
-	sign_ciphertext(SIGN_CLEAR);
-	world_open_again(&w, "carol@example.com", BOB);
-	expect_signature("policy", "S65");
-	assert_string_equal(w.v.dec_result, "none");
-	assert_false(has(&w, "smime-identifier"));
-	/* opaque: opened, and the signature inside is what counts */
-	sign_ciphertext(SIGN_OPAQUE);
-	world_open_again(&w, "carol@example.com", BOB);
-	assert_string_equal(w.v.dec_result, "decrypted");
-	expect_signature("policy", "S74"); /* alice's, not carol's */
-	assert_string_equal(w.v.sig_signer, ALICE);
-	assert_string_equal(buf_str(&w.v.layers),
-	    "signed 1\nencrypted 1/1\nsigned 1/1/1\n");
+	/* opened, and the signature inside is what counts: alice's, which is
+	 * not carol's */
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		sign_ciphertext(forms[i], "carol@example.com");
+		world_open_again(&w, "carol@example.com", BOB);
+		assert_string_equal(w.v.dec_result, "decrypted");
+		expect_signature("policy", "S74");
+		assert_string_equal(w.v.sig_signer, ALICE);
+		assert_string_equal(buf_str(&w.v.layers), "signed 1 policy\n"
+		    "encrypted 1/1 -\nsigned 1/1/1 policy\n");
+		assert_false(has(&w, "smime-identifier"));
+	}
+	/* its author outside: hers inside, and nobody else's outside */
+	sign_ciphertext(SIGN_CLEAR, ALICE);
+	world_open_again(&w, ALICE, BOB);
+	expect_signature("pass", "");
+	assert_string_equal(buf_str(&w.v.layers), "signed 1 policy\n"
+	    "encrypted 1/1 -\nsigned 1/1/1 pass\n");
+	assert_true(has(&w, "smime=pass"));
+	assert_true(has(&w, "smime=policy"));
 	/* without the key it stays as it is */
-	sign_ciphertext(SIGN_OPAQUE);
+	sign_ciphertext(SIGN_OPAQUE, "carol@example.com");
 	world_open_again(&w, "carol@example.com", "carol@example.com");
 	expect_signature("policy", "S65");
 	assert_null(w.v.body);
@@ -746,7 +757,7 @@ int main(void)
 		cmocka_unit_test(S62_a_broken_label_is_a_permerror),
 		cmocka_unit_test(unsigned_mail_gets_no_field),
 		cmocka_unit_test(
-		    A11_a_signature_over_ciphertext_proves_nothing),
+		    S134_S179_A11_an_outer_signature_proves_nothing),
 		cmocka_unit_test(S83_demand_for_a_signature),
 		cmocka_unit_test(beyond_limits_is_delivered_untouched),
 		cmocka_unit_test(larger_than_configured_is_untouched),

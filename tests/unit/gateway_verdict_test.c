@@ -228,7 +228,7 @@ static void fill(struct verdict *v)
 	v->rcpt[0].wanted.encrypt_or = OR_PLAIN;
 	v->rcpt[0].outcome = OUT_SIGNED;
 	v->rcpt[0].group = 1;
-	buf_puts(&v->layers, "encrypted 1\nsigned 1/1\n");
+	buf_puts(&v->layers, "encrypted 1 -\nsigned 1/1 pass\n");
 	buf_puts(&v->warnings, "one\ntwo\n");
 }
 
@@ -248,8 +248,9 @@ static void the_JSON_has_every_member(void **state)
 	    "\"decryption\":{\"result\":\"none\",\"cipher\":null,"
 	    "\"key_transport\":null,\"recipient\":null,"
 	    "\"authenticated\":null,\"reason\":null}",
-	    "\"layers\":[{\"kind\":\"encrypted\",\"part\":\"1\"},"
-	    "{\"kind\":\"signed\",\"part\":\"1/1\"}]",
+	    "\"layers\":[{\"kind\":\"encrypted\",\"part\":\"1\","
+	    "\"result\":null},{\"kind\":\"signed\",\"part\":\"1/1\","
+	    "\"result\":\"pass\"}]",
 	    "\"headers_restored\":[]", "\"warnings\":[\"one\",\"two\"]",
 	    "\"size_in\":0", "\"size_out\":0", "\"timing_us\":0"};
 	struct verdict v;
