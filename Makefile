@@ -113,13 +113,14 @@ RUNNER  = tests/runner.py
 JOBS    = 2
 RESULTS = build/results.tsv
 
-check: all unit fuzz bench-tools
+check: all unit fuzz-build bench-tools
 	@POSTSEAL_BUILD=$(BUILD) $(RUNNER) -j $(JOBS) -o $(RESULTS) \
 	    $(T_BIN) $(FUZZ_RUNS) $(LINT_T) $(E2E_T)
 
 # Sanitizers build in folders of their own and run the units and those
 # end-to-end tests that are not about sizes or rates.
-SAN_E2E = tests/e2e/command_test.py tests/e2e/mail_test.py \
+SAN_E2E = tests/e2e/material_test.py tests/e2e/mime_trees_test.py \
+          tests/e2e/command_test.py tests/e2e/mail_test.py \
           tests/e2e/hostile_test.py
 ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
           -fno-omit-frame-pointer
@@ -128,7 +129,7 @@ ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
 
 asan:
 	@$(MAKE) -s BUILD=build-asan SAN="$(ASAN)" HARDEN=-fPIE \
-	    OPT="-O1 -g" all unit fuzz bench-tools
+	    OPT="-O1 -g" all unit fuzz-build bench-tools
 	@$(ASAN_ENV) POSTSEAL_BUILD=build-asan $(RUNNER) -j $(JOBS) -t 900 \
 	    -o build/results-asan.tsv $(T_BIN:$(BUILD)/%=build-asan/%) \
 	    $(FUZZ_RUNS:$(BUILD)/%=build-asan/%) $(wildcard $(SAN_E2E))
@@ -145,10 +146,15 @@ tsan:
 	    $(wildcard tests/e2e/mail_test.py)
 
 check-full:
-	@tests/phases.sh check asan tsan bookworm trixie
+	@tests/phases.sh check asan fuzz tsan bookworm trixie
 
 lint:
+	@tests/attacks.py --check
 	@tests/lint/lint.py && echo "lint: nothing found"
+
+# doc/ATTACKS.md, of the comments above the tests
+attacks:
+	@tests/attacks.py
 
 requirements:
 	@test -f $(RESULTS) || $(MAKE) check >&2 || :
@@ -157,19 +163,47 @@ requirements:
 demo: all
 	@tests/demo.py
 
-# Fuzzers: tests/fuzz/fuzz_ROOM_NAME.c with LLVMFuzzerTestOneInput and, as
-# its corpus, the folder tests/fuzz/fuzz_ROOM_NAME. Here they are linked with
-# a driver that runs the corpus and mutants of it; fuzz-clang builds them for
-# libFuzzer.
-FUZZ_SRC  = $(sort $(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_RUNS = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
-fuzz: $(FUZZ_RUNS)
-fuzz-smoke: fuzz
-	@test -z "$(FUZZ_RUNS)" || $(RUNNER) -j $(JOBS) \
-	    -o build/results-fuzz.tsv $(FUZZ_RUNS)
+# Fuzz targets: tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput, tokens in
+# fuzz_NAME.dict, inputs in the folder fuzz_NAME (some targets make theirs).
+#
+#   make fuzz-build  programs with tests/fuzz/driver.c, which runs the inputs
+#                    and FUZZ_MUTANTS mutants of them; make check runs these
+#   make fuzz-smoke  more of them, under sanitizers: less than a minute
+#   make fuzz        each target of FUZZ_TARGETS for FUZZ_SECONDS, with
+#                    libFuzzer if clang has it, else with the driver
+#
+# An input that ends a program stays as tests/fuzz/fuzz_NAME/regression-*:
+# commit it with what repairs it, and all of the above run it from then on.
+# fuzz_cmsdiff compares with libcrypto and prints counts; a million mutants:
+# FUZZ_MUTANTS=1000000 build/tests/fuzz/fuzz_cmsdiff.
+FUZZ_SRC     = $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_RUNS    = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
+FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC))
+FUZZ_SECONDS = 1800
+FUZZ_AID     = $(call obj,$(filter-out $(FUZZ_SRC) tests/fuzz/driver.c,\
+               $(wildcard tests/fuzz/*.c))) $(TESTCA)
+
+fuzz-build: $(FUZZ_RUNS)
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
-    $(BUILD)/tests/fuzz/driver.o $(CORE_A)
+    $(BUILD)/tests/fuzz/driver.o $(FUZZ_AID) $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+fuzz-smoke:
+	@$(MAKE) -s BUILD=build-asan SAN="$(ASAN)" HARDEN=-fPIE \
+	    OPT="-O1 -g" fuzz-build
+	@FUZZ_SEED=1 $(ASAN_ENV) $(RUNNER) -j $(JOBS) \
+	    -o build/results-fuzz.tsv $(FUZZ_RUNS:$(BUILD)/%=build-asan/%)
+
+# The linker's part of libFuzzer is the main program.
+FUZZ_SAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+           -fno-omit-frame-pointer
+fuzz-clang: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_AID) $(CORE_A)
+	@mkdir -p $(@D)
+	$(CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ $(CORE_LIBS)
+fuzz:
+	@MAKE="$(MAKE)" FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SAN="$(FUZZ_SAN)" \
+	    tests/fuzz/long.sh $(FUZZ_TARGETS)
 
 # ---- install ----
 
@@ -200,13 +234,14 @@ install: all
 
 # Debian test folders have /proc mounted while they run.
 clean:
-	rm -rf --one-file-system build-asan build-tsan $(BUILD)
+	rm -rf --one-file-system build-asan build-fuzz build-tsan $(BUILD)
 
 -include $(shell find $(BUILD) \( -name 'debian-*' -o -name 'root-*' \) \
     -prune -o -name '*.d' -type f -print 2>/dev/null)
 
-.PHONY: all unit check asan tsan check-full lint requirements demo fuzz \
-    fuzz-smoke install clean
+.PHONY: all unit check asan tsan check-full lint attacks requirements \
+    demo fuzz \
+    fuzz-build fuzz-clang fuzz-smoke install clean
 .SECONDARY:
 
 # bench

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * postseal cert: import, list, show, export, remove, trust, distrust.
+ * postseal cert: import, list, show, check, export, remove, trust, distrust.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -228,6 +228,27 @@ static int show_verb(struct cli *c, int argc, char **argv)
 	return rc;
 }
 
+static int check_verb(struct cli *c, int argc, char **argv)
+{
+	struct cli_list rest = { NULL, 0 };
+	struct rows rows = { 0 };
+	bool json = false;
+	const struct cli_opt opt[] = {
+		{ "--json", &json, NULL, NULL },
+		{ NULL, NULL, NULL, NULL },
+	};
+	int rc;
+
+	rc = cli_options(c, argc, argv, opt, &rest);
+	if (rc == EX_OK)
+		rc = find_argument(c, &rest, KS_READ, &rows);
+	if (rc == EX_OK)
+		rc = rows_check(c, &rows, json);
+	rows_free(&rows);
+	cli_list_free(&rest);
+	return rc;
+}
+
 /* ---- export, remove ---- */
 
 static int export_rows(struct cli *c, const struct rows *rows, bool chain,
@@ -352,6 +373,7 @@ int cmd_cert(struct cli *c, int argc, char **argv)
 		    "" },
 		{ "list", list_verb, "cert list [--json] [WHAT]", "" },
 		{ "show", show_verb, "cert show [--json] WHAT", "" },
+		{ "check", check_verb, "cert check [--json] WHAT", "" },
 		{ "export", export_verb,
 		    "cert export WHAT [--chain] [--out FILE]", "" },
 		{ "remove", remove_verb, "cert remove WHAT [--yes]", "" },

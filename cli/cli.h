@@ -43,6 +43,7 @@ struct cli_verb {
 cli_function cmd_init;				   /* init.c */
 cli_function cmd_ca;				   /* ca.c */
 cli_function cmd_cert;				   /* cert.c */
+cli_function cmd_crl;				   /* crl.c */
 cli_function cmd_key;				   /* key.c */
 cli_function cmd_rules;				   /* rules.c */
 cli_function cmd_seal, cmd_open;		   /* seal.c */
@@ -116,7 +117,7 @@ int cli_password(const char *file, const char *prompt, bool confirm,
 /* Read and check a rules file; all errors are printed. 0 or EX_CONFIG. */
 int cli_rules(struct cli *c, const char *path, struct rules **out);
 
-/* Now in seconds, or the configuration's evaluation-time. */
+/* Now in seconds, or verify-policy's time. */
 int64_t cli_now(const struct cli *c);
 
 /* ---- printing ---- */

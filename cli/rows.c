@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keystore/revocation.h"
 #include "util/json.h"
 
 #define PRINT_MAX ((size_t)1 << 30) /* 10^5 certificates need some 60 MB */
@@ -86,10 +87,13 @@ static void put_use(struct buf *b, const struct ks_row *r)
 		buf_puts(b, "-");
 }
 
-static const char *state_of(const struct ks_row *r, int64_t now)
+static const char *state_of(const struct ks_row *r,
+    const struct revocation *rev, int64_t now)
 {
 	if (r->state != KS_USABLE)
 		return ks_state_str(r->state);
+	if (rev->status == REVOCATION_REVOKED)
+		return "REVOKED";
 	if (now > cert_not_after(r->cert))
 		return "EXPIRED";
 	if (now < cert_not_before(r->cert))
@@ -97,7 +101,8 @@ static const char *state_of(const struct ks_row *r, int64_t now)
 	return "usable";
 }
 
-static void table_row(struct table *t, const struct ks_row *r, int64_t now)
+static void table_row(struct table *t, const struct ks_row *r,
+    const struct revocation *rev, int64_t now)
 {
 	const struct cert *c = r->cert;
 	char date[32];
@@ -118,7 +123,7 @@ static void table_row(struct table *t, const struct ks_row *r, int64_t now)
 	table_cell(t, buf_str(&b));
 	table_cell(t, r->has_key ? "yes" : "-");
 	table_cell(t, cli_date(date, cert_not_after(c)));
-	table_cell(t, state_of(r, now));
+	table_cell(t, state_of(r, rev, now));
 	table_cell(t, ks_source_str(r->source));
 	buf_free(&b);
 }
@@ -140,28 +145,50 @@ static void put_usage(struct buf *b, const struct cert *c)
 	    "certificates " : "");
 }
 
-static void put_path(struct cli *c, const struct cert *cert, struct buf *b)
-{
-	struct err e = { 0 };
-	struct path p;
+/* What is known of one certificate now: its path to an anchor, and of all
+ * of it, revocation. */
+struct fitness {
+	struct path path;
+	struct revocation rev; /* text empty and unknown: not looked at */
+};
 
-	if (keystore_path(c->ks, cert, NULL, 0, cli_now(c), &p, &e) != 0) {
-		buf_puts(b, e.msg);
-		return;
-	}
-	if (p.ok)
-		buf_printf(b, "good, to %s", p.anchor);
-	else
-		buf_printf(b, "none: %s", p.reason);
-	path_free(&p);
+static int find_fitness(struct cli *c, const struct cert *cert,
+    struct fitness *f, struct err *e)
+{
+	int64_t now = cli_now(c);
+	struct path *p = &f->path;
+
+	memset(f, 0, sizeof(*f));
+	if (keystore_path(c->ks, cert, NULL, 0, now, p, e) != 0)
+		return -1;
+	/* Whom nobody issued, nobody can revoke. */
+	if (p->ok && !(cert_is_ca(cert) && cert_is_self_issued(cert)))
+		return keystore_revocation(c->ks, cert, p->chain, p->chain_n,
+		    now, &f->rev, e);
+	return keystore_revoked(c->ks, cert, now, &f->rev, e);
 }
 
-static void show_row(struct cli *c, const struct ks_row *r, struct buf *b)
+static void put_fitness(const struct fitness *f, struct buf *b)
+{
+	if (f->path.ok)
+		buf_printf(b, "good, to %s", f->path.anchor);
+	else
+		buf_printf(b, "none: %s", f->path.reason);
+	buf_printf(b, "\nrevocation   %s",
+	    f->rev.text[0] != '\0' ? f->rev.text :
+	    f->rev.status == REVOCATION_GOOD ? "good" : "-");
+}
+
+static int show_row(struct cli *c, const struct ks_row *r, struct buf *b,
+    struct err *e)
 {
 	const struct cert *cert = r->cert;
 	char from[32], until[32];
+	struct fitness f;
 	size_t i;
 
+	if (find_fitness(c, cert, &f, e) != 0)
+		return -1;
 	buf_printf(b, "SHA-256      %s\nsubject      %s\nissuer       %s\n"
 	    "serial       %s\n", cert_sha256_hex(cert), cert_subject(cert),
 	    cert_issuer(cert), cert_serial_hex(cert));
@@ -182,32 +209,56 @@ static void show_row(struct cli *c, const struct ks_row *r, struct buf *b)
 	put_use(b, r);
 	buf_printf(b, "\nprivate key  %s\nstate        %s\nsource       %s, "
 	    "%s\npath         ", r->has_key ? "here" : "-",
-	    state_of(r, cli_now(c)), ks_source_str(r->source),
+	    state_of(r, &f.rev, cli_now(c)), ks_source_str(r->source),
 	    cli_date(from, r->added));
-	put_path(c, cert, b);
+	put_fitness(&f, b);
 	buf_putc(b, '\n');
+	path_free(&f.path);
+	return 0;
 }
 
 int rows_show(struct cli *c, const struct rows *rows)
 {
+	struct err e = { 0 };
 	struct buf out;
 	size_t i;
-	int rc;
+	int rc = EX_OK;
 
 	buf_init(&out, PRINT_MAX);
-	for (i = 0; i < rows->n; i++) {
+	for (i = 0; rc == EX_OK && i < rows->n; i++) {
 		if (i > 0)
 			buf_putc(&out, '\n');
-		show_row(c, &rows->row[i], &out);
+		if (show_row(c, &rows->row[i], &out, &e) != 0)
+			rc = cli_fail(&e);
 	}
-	rc = cli_print(&out);
+	if (rc == EX_OK)
+		rc = cli_print(&out);
 	buf_free(&out);
 	return rc;
 }
 
 /* ---- JSON ---- */
 
-static void json_row(struct json *j, const struct ks_row *r, int64_t now)
+static void json_revocation(struct json *j, const struct revocation *rev)
+{
+	char date[32];
+
+	if (rev->status == REVOCATION_UNKNOWN && rev->text[0] == '\0') {
+		json_null(j, "revocation");
+		return;
+	}
+	json_object(j, "revocation");
+	json_str(j, "status", revocation_str(rev->status));
+	json_str(j, "since", rev->status != REVOCATION_REVOKED ? NULL :
+	    cli_timestamp(date, rev->date));
+	json_str(j, "reason", rev->why);
+	json_str(j, "source", rev->source);
+	json_str(j, "text", rev->text[0] != '\0' ? rev->text : NULL);
+	json_end_object(j);
+}
+
+static void json_row(struct json *j, const struct ks_row *r,
+    const struct revocation *rev, int64_t now)
 {
 	const struct cert *c = r->cert;
 	char date[32];
@@ -234,7 +285,10 @@ static void json_row(struct json *j, const struct ks_row *r, int64_t now)
 	if ((r->use & KS_STORAGE) != 0)
 		json_str(j, NULL, "storage");
 	json_end_array(j);
-	json_str(j, "state", ks_state_str(r->state));
+	json_str(j, "state", r->state == KS_USABLE &&
+	    rev->status == REVOCATION_REVOKED ? "revoked" :
+	    ks_state_str(r->state));
+	json_revocation(j, rev);
 	json_str(j, "source", ks_source_str(r->source));
 	json_str(j, "added", cli_timestamp(date, r->added));
 	json_bool(j, "has_key", r->has_key);
@@ -247,6 +301,7 @@ static void json_row(struct json *j, const struct ks_row *r, int64_t now)
 
 /* Ten thousand parsed certificates would be 100 MB: a list keeps text. */
 struct listing {
+	struct keystore *ks;
 	struct table *table; /* or NULL: JSON */
 	struct json j;
 	int64_t now;
@@ -257,15 +312,17 @@ struct listing {
 static int list_row(void *arg, const struct ks_row *r, struct err *e)
 {
 	struct listing *l = arg;
+	struct revocation rev;
 
-	(void)e;
 	if (l->only_keys && !r->has_key)
 		return 0;
+	if (keystore_revoked(l->ks, r->cert, l->now, &rev, e) != 0)
+		return -1;
 	l->n++;
 	if (l->table != NULL)
-		table_row(l->table, r, l->now);
+		table_row(l->table, r, &rev, l->now);
 	else
-		json_row(&l->j, r, l->now);
+		json_row(&l->j, r, &rev, l->now);
 	return 0;
 }
 
@@ -310,7 +367,8 @@ static int print_listing(struct cli *c, const char *what, struct listing *l,
 static int print_list(struct cli *c, const char *what, bool only_keys,
     bool json)
 {
-	struct listing l = { .now = cli_now(c), .only_keys = only_keys };
+	struct listing l = { .ks = c->ks, .now = cli_now(c),
+	    .only_keys = only_keys };
 	struct buf out;
 	int rc;
 
@@ -349,21 +407,76 @@ int rows_list_verb(struct cli *c, int argc, char **argv, bool only_keys)
 	return rc;
 }
 
-int rows_json(struct cli *c, const struct rows *rows)
+/* An array of all; *bad counts those that cannot be used now. */
+static int put_json(struct cli *c, const struct rows *rows, struct buf *out,
+    size_t *bad, struct err *e)
 {
+	int64_t now = cli_now(c);
+	struct fitness f;
 	struct json j;
-	struct buf out;
 	size_t i;
+
+	json_init(&j, out);
+	json_array(&j, NULL);
+	for (i = 0; i < rows->n; i++) {
+		if (find_fitness(c, rows->row[i].cert, &f, e) != 0)
+			return -1;
+		json_row(&j, &rows->row[i], &f.rev, now);
+		*bad += !f.path.ok || f.rev.status == REVOCATION_REVOKED ||
+		    rows->row[i].state != KS_USABLE;
+		path_free(&f.path);
+	}
+	json_end_array(&j);
+	buf_putc(out, '\n');
+	return 0;
+}
+
+/* "bob@example.org: usable", or why not. */
+static int put_lines(struct cli *c, const struct rows *rows, struct buf *out,
+    size_t *bad, struct err *e)
+{
+	const struct ks_row *r;
+	struct fitness f;
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < rows->n; i++) {
+		r = &rows->row[i];
+		if (find_fitness(c, r->cert, &f, e) != 0)
+			return -1;
+		why = r->state != KS_USABLE ? ks_state_str(r->state) :
+		    !f.path.ok ? f.path.reason :
+		    f.rev.status == REVOCATION_REVOKED ? f.rev.text : NULL;
+		*bad += why != NULL;
+		buf_printf(out, "%.16s %s: %s%s%s\n",
+		    cert_sha256_hex(r->cert), cert_addresses(r->cert) > 0 ?
+		    cert_address(r->cert, 0)->text : cert_subject(r->cert),
+		    why != NULL ? why : "usable",
+		    why == NULL && f.rev.text[0] != '\0' ? "; " : "",
+		    why == NULL ? f.rev.text : "");
+		path_free(&f.path);
+	}
+	return 0;
+}
+
+int rows_check(struct cli *c, const struct rows *rows, bool json)
+{
+	struct err e = { 0 };
+	struct buf out;
+	size_t bad = 0;
 	int rc;
 
 	buf_init(&out, PRINT_MAX);
-	json_init(&j, &out);
-	json_array(&j, NULL);
-	for (i = 0; i < rows->n; i++)
-		json_row(&j, &rows->row[i], cli_now(c));
-	json_end_array(&j);
-	buf_putc(&out, '\n');
-	rc = cli_print(&out);
+	rc = json ? put_json(c, rows, &out, &bad, &e) :
+	    put_lines(c, rows, &out, &bad, &e);
+	rc = rc != 0 ? cli_fail(&e) : cli_print(&out);
 	buf_free(&out);
-	return rc;
+	return rc == EX_OK && bad > 0 ? EX_UNAVAILABLE : rc;
+}
+
+int rows_json(struct cli *c, const struct rows *rows)
+{
+	int rc = rows_check(c, rows, true);
+
+	return rc == EX_UNAVAILABLE ? EX_OK : rc;
 }

@@ -25,5 +25,8 @@ void rows_free(struct rows *rows);
 int rows_list_verb(struct cli *c, int argc, char **argv, bool only_keys);
 int rows_show(struct cli *c, const struct rows *rows);
 int rows_json(struct cli *c, const struct rows *rows);
+/* Is each fit for use now: a line each, or JSON as rows_json. EX_OK, or
+ * EX_UNAVAILABLE when one is not. */
+int rows_check(struct cli *c, const struct rows *rows, bool json);
 
 #endif

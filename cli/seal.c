@@ -331,9 +331,11 @@ static void write_audit(struct job *j, struct view json)
 
 	if (keystore_open(&ks, c->keystore, KS_WRITE, &e) != 0 ||
 	    keystore_audit_add(ks, j->v.id, j->env.now, NULL, json,
-	    &e) != 0 ||
+	    &e) != 0 || (j->v.has_opened && keystore_opened_add(ks,
+	    j->v.opened, j->env.now, &e) != 0) ||
 	    keystore_audit_expire(ks, j->env.now - c->keep_audit_s, NULL,
-	    &e) != 0)
+	    &e) != 0 ||
+	    keystore_opened_expire(ks, j->env.now - c->keep_audit_s, &e) != 0)
 		(void)cli_say(0, "no audit record: %s", e.msg);
 	keystore_close(&ks);
 }

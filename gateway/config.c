@@ -145,15 +145,6 @@ static void set_metrics(struct config *c, const struct conf_stmt *st,
 		config_string(&c->metrics, st, 1, ce);
 }
 
-static void set_time(struct config *c, const struct conf_stmt *st,
-    struct conf_errors *ce)
-{
-	int64_t x;
-
-	if (conf_int(ce, st, 1, 1, (int64_t)1 << 40, &x) == 0)
-		c->fixed_time = x;
-}
-
 static void set_sign_for(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
@@ -229,24 +220,6 @@ void config_authority(struct config *c, const struct conf_stmt *st,
 	free(path);
 }
 
-static void set_min_rsa(struct config *c, const struct conf_stmt *st,
-    struct conf_errors *ce)
-{
-	config_number(&c->min_rsa_bits, st, 1, CAP_RSA_MIN_OLD, CAP_RSA_MAX,
-	    ce);
-}
-
-static void set_verify(struct config *c, const struct conf_stmt *st,
-    struct conf_errors *ce)
-{
-	static const struct config_key key[] = {
-		{"min-rsa-bits", 1, 1, "a number in 1024..8192", false, false,
-		    false, set_min_rsa},
-	};
-
-	config_walk(c, key, ARRAY_LEN(key), st->sub, st->subs, ce);
-}
-
 static void set_relay(struct config *c UNUSED, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
@@ -275,8 +248,14 @@ static const struct config_key top_key[] = {
 	    config_authority},
 	{"sign-for", 3, 3, "ADDRESS|@DOMAIN network NET", false, true, false,
 	    set_sign_for},
-	{"verify", 0, 0, "{ ... }", true, false, false, set_verify},
-	{"evaluation-time", 1, 1, "SECONDS", false, false, false, set_time},
+	{"verify-policy", 0, 0, "{ ... }", true, false, false, config_verify},
+	{"decrypt-policy", 0, 0, "{ ... }", true, false, false,
+	    config_decrypt},
+	{"speaks-for", 3, 3, "ADDRESS|@DOMAIN|@*.DOMAIN certificate "
+	    "\"SHA256\" or address ADDRESS", false, true, false,
+	    config_speaks_for},
+	{"domain-signatures", 1, 0, "@DOMAIN|@*.DOMAIN|any ...", false, true,
+	    false, config_domain_signatures},
 	{"milter", 0, 0, "{ ... }", true, false, false, config_milter},
 	{"relay", 0, 0, "{ ... }", true, false, false, set_relay},
 };
@@ -355,6 +334,9 @@ void config_free(struct config **cp)
 	free(c->administrator);
 	free(c->sign_for);
 	free(c->authority);
+	free(c->weak);
+	free(c->speaks_for);
+	free(c->domain_sig);
 	free(c->metrics);
 	free(c->listen);
 	free(c->listen_group);
@@ -389,14 +371,11 @@ void config_print(const struct config *c, struct buf *out)
 	    (unsigned long long)c->max_message);
 	print_str(out, "administrator", c->administrator);
 	buf_printf(out, "keep-audit %llds\n", (long long)c->keep_audit_s);
-	buf_printf(out, "verify.min-rsa-bits %d\n", c->min_rsa_bits);
 	buf_printf(out, "log %s\n", c->log_syslog ? "syslog" : "stderr");
 	print_str(out, "metrics", c->metrics);
 	buf_printf(out, "authority %zu rows\nsign-for %zu rows\n",
 	    c->authorities, c->sign_fors);
-	if (c->fixed_time != 0)
-		buf_printf(out, "evaluation-time %lld\n",
-		    (long long)c->fixed_time);
+	config_print_policy(c, out);
 	print_str(out, "milter.listen", c->listen);
 	buf_printf(out, "milter.mode %04o\n", (unsigned)c->listen_mode);
 	print_str(out, "milter.group", c->listen_group);

@@ -22,6 +22,27 @@ struct authority_row {
 	char *who;
 };
 
+/* ADDRESS, @DOMAIN, @*.DOMAIN (its subdomains), any. */
+enum pattern_kind {
+	PATTERN_ADDRESS,
+	PATTERN_DOMAIN,
+	PATTERN_SUBDOMAINS,
+	PATTERN_ANY
+};
+struct pattern {
+	enum pattern_kind kind;
+	struct addr addr; /* PATTERN_ADDRESS */
+	char domain[256]; /* of it, lower-case A-labels; "" for any */
+};
+
+/* speaks-for ADDRESS|@DOMAIN|@*.DOMAIN certificate HEX | address ADDRESS:
+ * whose signatures an author is taken for (S81, S168). */
+struct speaks_for {
+	struct pattern who;
+	char sha256[65]; /* lower-case hex; "": by address */
+	struct addr address;
+};
+
 struct config {
 	char *path; /* of the file itself */
 	char **domain; /* local-domains, A-labels */
@@ -35,8 +56,19 @@ struct config {
 	uint64_t max_message; /* octets */
 	char *administrator;  /* address */
 	int64_t keep_audit_s; /* for postseal explain */
-	int min_rsa_bits;
-	int64_t fixed_time; /* tests only: evaluation time, 0 = now */
+	/* verify-policy { } */
+	int min_rsa_bits; /* of a signer, for a pass */
+	struct pattern *weak; /* authors whose weak signatures are computed */
+	size_t weaks;
+	int64_t fixed_time; /* tests, archives: evaluation time, 0 = now */
+	/* decrypt-policy { } */
+	bool legacy_ciphers;   /* RC2 and DES are opened */
+	bool gcm_in_enveloped; /* GCM in EnvelopedData is opened (S88) */
+	bool no_clear_answers; /* to mail that came encrypted (S160) */
+	struct speaks_for *speaks_for;
+	size_t speaks_fors;
+	struct pattern *domain_sig; /* RFC 3183 authorities that are taken */
+	size_t domain_sigs;
 	struct sign_for *sign_for;
 	size_t sign_fors;
 	struct authority_row *authority;
@@ -67,6 +99,16 @@ void config_free(struct config **c);
 /* What would be used, one "key value" line each, for -n; appended. */
 void config_print(const struct config *c, struct buf *out);
 
+/* What is set up so that it should be said at every start: say is called
+ * with one sentence each. */
+void config_warn(const struct config *c, void (*say)(const char *sentence));
+
 bool config_is_local(const struct config *c, const struct addr *a);
+
+/* Does the pattern cover a? Local parts as S79 compares them. */
+bool pattern_has(const struct pattern *p, const struct addr *a);
+/* Is it the domain (one of lower-case A-labels), or any? Patterns of one
+ * address have no domain. */
+bool pattern_has_domain(const struct pattern *p, const char *domain);
 
 #endif

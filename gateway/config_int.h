@@ -46,6 +46,18 @@ int config_host_port(const struct conf_stmt *st, size_t w,
 void *config_grow(void **array, size_t *n, size_t size,
     const struct conf_stmt *st, struct conf_errors *ce);
 
+/* verify-policy { }, decrypt-policy { }, speaks-for, domain-signatures. */
+void config_verify(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_decrypt(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_speaks_for(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_domain_signatures(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+/* What they say, for -n. */
+void config_print_policy(const struct config *c, struct buf *out);
+
 /* The statements of milter { }. */
 void config_milter(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce);

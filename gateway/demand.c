@@ -33,7 +33,7 @@ void demand_apply(struct txn *t)
 	if (demand == OR_MUST || strcmp(t->v->sig_result, "pass") == 0)
 		return;
 	if (strcmp(t->v->sig_result, "temperror") == 0)
-		reply_set(t->v, REPLY_KEYS_AWAY, NULL);
+		reply_set(t->v, REPLY_VERIFY_LATER, NULL);
 	else if (demand == OR_REJECT)
 		reply_set(t->v, REPLY_NOT_VERIFIED, NULL);
 	else

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "gateway/author.h"
 #include "gateway/opening.h"
 
 /* ---- the list ---- */
@@ -24,7 +25,7 @@ void finding_note(struct opening *o, struct verification **take_ver,
 	f->layer = o->n - 1;
 	f->is_clear = is_clear;
 	text_set(f->part, sizeof(f->part), part);
-	if (part[0] == '\0')
+	if (part[0] == '\0' && layer_top(o)->kind == NULL)
 		layer_top(o)->kind = "signed";
 	o->findings++;
 }
@@ -60,6 +61,12 @@ void findings_free(struct opening *o)
 	findings_drop(o, 0);
 }
 
+/* The empty signature (RFC 3183 3) around what another one signs. */
+static bool is_empty(const struct finding *f)
+{
+	return f->ver->result == SIG_NONE && f->ver->step == 66;
+}
+
 struct finding *finding_that_counts(struct opening *o)
 {
 	struct finding *best = NULL;
@@ -67,8 +74,10 @@ struct finding *finding_that_counts(struct opening *o)
 	for (int i = 0; i < o->findings; i++) {
 		struct finding *f = &o->finding[i];
 
-		if (f->part[0] == '\0' &&
-		    (best == NULL || f->layer >= best->layer))
+		if (f->part[0] != '\0' || (best != NULL && is_empty(f) &&
+		    !is_empty(best)))
+			continue;
+		if (best == NULL || f->layer >= best->layer)
 			best = f;
 	}
 	return best;
@@ -107,7 +116,7 @@ void findings_settle(struct opening *o)
 /* ---- the report ---- */
 
 /* Fixed words for Authentication-Results: nothing out of a certificate. */
-static const char *comment_of(int step)
+static const char *comment_of(enum sig_result r, int step)
 {
 	switch (step) {
 	case 62:
@@ -121,6 +130,7 @@ static const char *comment_of(int step)
 	case 66:
 		return "nobody signed";
 	case 67:
+	case 112:
 		return "signed attributes are missing or wrong";
 	case 68:
 		return "algorithm or key not acceptable";
@@ -133,7 +143,8 @@ static const char *comment_of(int step)
 	case 72:
 		return "certificate is not trusted";
 	case 73:
-		return "certificate is revoked";
+		return r == SIG_FAIL ? "certificate is revoked"
+				     : "whether it is revoked is not known";
 	case 74:
 		return "signer does not match From";
 	case 75:
@@ -171,6 +182,8 @@ static void report_signer(struct opening *o, const struct signer_finding *f)
 
 	text_set(v->sig_algorithm, sizeof(v->sig_algorithm), f->algorithm);
 	v->sig_from_match = f->from_match;
+	v->sig_revocation = f->revocation;
+	text_set(v->sig_domain, sizeof(v->sig_domain), f->for_domain);
 	if (name != NULL)
 		text_set(v->sig_signer, sizeof(v->sig_signer), name);
 }
@@ -192,14 +205,14 @@ static void part_of(const struct opening *o, const struct finding *f,
 
 static void report_step(struct verdict *v, int step)
 {
-	static const char digits[] = "0123456789";
+	struct buf b;
 
-	if (step <= 0 || step >= 100)
+	if (step <= 0)
 		return;
-	v->sig_step[0] = 'S';
-	v->sig_step[1] = digits[step / 10];
-	v->sig_step[2] = digits[step % 10];
-	v->sig_step[3] = '\0';
+	buf_init(&b, sizeof(v->sig_step) - 1);
+	buf_printf(&b, "S%d", step);
+	text_set(v->sig_step, sizeof(v->sig_step), buf_str(&b));
+	buf_free(&b);
 }
 
 static const char *result_in(const struct opening *o, int layer)
@@ -230,15 +243,21 @@ static void report_layers(const struct opening *o)
 			    sig_result_str(o->finding[i].ver->result));
 }
 
-void findings_report(struct opening *o)
+/* At the root, or else the first one below it; NULL: none. */
+static const struct finding *finding_to_report(struct opening *o)
 {
 	const struct finding *f = finding_that_counts(o);
+
+	return f == NULL && o->findings > 0 ? &o->finding[0] : f;
+}
+
+void findings_report(struct opening *o)
+{
+	const struct finding *f = finding_to_report(o);
 	const struct verification *ver;
 	struct verdict *v = o->t->v;
 
 	report_layers(o);
-	if (f == NULL && o->findings > 0)
-		f = &o->finding[0];
 	if (f == NULL)
 		return;
 	ver = f->ver;
@@ -284,10 +303,10 @@ static void make_result(const struct opening *o, const struct finding *f,
 	r->result = sig_result_str(ver->result);
 	text_set(r->comment, sizeof(r->comment), ver->result == SIG_PASS
 	    ? ver->comment
-	    : comment_of(ver->step));
+	    : comment_of(ver->result, ver->step));
 	/* a name only where it is proven (S179) */
 	if (ver->result == SIG_PASS && ver->best >= 0)
-		r->signer = signer_name(o, &ver->signer[ver->best]);
+		r->signer = author_proven(o->t, &ver->signer[ver->best]);
 	part_of(o, f, r->part, sizeof(r->part));
 }
 
@@ -307,21 +326,21 @@ static void say_encryption(struct opening *o)
 int findings_insert(struct opening *o, struct err *e)
 {
 	struct ar_result r[OPEN_FINDINGS + 1] = {{0}};
-	const struct finding *counts = finding_that_counts(o);
+	const struct finding *first = finding_to_report(o);
 	size_t n = 0;
 
 	say_encryption(o);
-	if (o->findings == 0 && o->comment[0] == '\0')
+	if (first == NULL && o->comment[0] == '\0')
 		return 0;
 	/* The message's own result first; it has the remarks. */
-	if (counts != NULL)
-		make_result(o, counts, &r[0]);
+	if (first != NULL)
+		make_result(o, first, &r[0]);
 	else if (o->may_verify)
 		r[0].result = "none";
 	add_remark(r[0].comment, sizeof(r[0].comment), o->comment);
 	n++;
 	for (int i = 0; i < o->findings; i++)
-		if (&o->finding[i] != counts)
+		if (&o->finding[i] != first)
 			make_result(o, &o->finding[i], &r[n++]);
 	return ar_insert(o->t, r, n, e);
 }

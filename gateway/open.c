@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gateway/opening.h"
+#include "gateway/replies.h"
 #include "smime/canon.h"
 
 /* ---- rebuilding ---- */
@@ -122,6 +123,10 @@ static int process(struct opening *o, struct err *e)
 		return -1;
 	if (o->deliver == 0)
 		forget_inside(o);
+	if (nested_verify(o, e) != 0 || open_headers(o, e) != 0)
+		return -1;
+	if (o->is_decrypted)
+		replies_note(t);
 	findings_settle(o);
 	findings_report(o);
 	set_outcomes(o);

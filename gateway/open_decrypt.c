@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "gateway/authority.h"
+#include "gateway/noise.h"
 #include "gateway/opening.h"
 #include "smime/decrypt.h"
-#include "smime/mime.h"
 #include "util/ossl.h"
 
 /* A RecipientInfo, and the certificate that it names. */
@@ -27,7 +27,12 @@ struct opener {
 	bool *has_key;	  /* per recipient: one of key[] is his */
 	struct named key[CAP_KEY_OPS]; /* no certificate twice */
 	size_t keys;
+	/* Other keys that the first RecipientInfo may mean: several can have
+	 * the same subject key identifier (S95). */
+	struct named other[CAP_KEY_OPS];
+	size_t others;
 	bool too_many; /* certificates */
+	char why[256]; /* it does not open, for the verdict; "" generic */
 };
 
 static void dec_result(struct txn *t, const char *result, const char *reason)
@@ -94,6 +99,30 @@ static void note_key(struct opener *op, const struct cms_rid *rid,
 	op->keys++;
 }
 
+static bool is_same_key(const struct cert *a, const struct cert *b)
+{
+	return memcmp(cert_spki_sha256(a), cert_spki_sha256(b), 32) == 0;
+}
+
+/* Another key of the same person under the same identifier. */
+static void note_other(struct opener *op, const struct cms_rid *rid,
+    struct cert *c)
+{
+	const struct txn *t = op->o->t;
+
+	if (!rid->by_ski || op->keys != 1 || op->key[0].rid != rid ||
+	    is_same_key(op->key[0].cert, c) || t->v->rcpts != 1)
+		return;
+	for (size_t i = 0; i < op->others; i++)
+		if (is_same_key(op->other[i].cert, c))
+			return;
+	if (op->others + 1 == CAP_KEY_OPS)
+		return;
+	op->other[op->others].rid = rid;
+	op->other[op->others].cert = cert_ref(c);
+	op->others++;
+}
+
 static int find_keys(struct opener *op, struct err *e)
 {
 	const struct txn *t = op->o->t;
@@ -108,6 +137,7 @@ static int find_keys(struct opener *op, struct err *e)
 			return -1;
 		for (size_t k = 0; k < n; k++) {
 			note_key(op, rid, found[k]);
+			note_other(op, rid, found[k]);
 			cert_free(&found[k]);
 		}
 	}
@@ -124,45 +154,6 @@ static bool all_have_keys(const struct opener *op)
 	return n > 0 && op->keys > 0;
 }
 
-static bool is_odd_control(unsigned char c)
-{
-	return c < 32 && c != '\t' && c != '\n' && c != '\r' && c != '\f' &&
-	    c != '\v' && c != '\b' && c != 27;
-}
-
-/* Stops the reader, which is no failure, at the first odd octet. */
-static int noise_event(void *arg, enum mime_event ev,
-    const struct mime_part *part, struct view data, struct err *e)
-{
-	bool *noise = arg;
-
-	if (ev == MIME_PART)
-		*noise = part->header->has_nul || part->header->has_junk;
-	if (ev == MIME_BODY && part->ctype->cte == CTE_BINARY)
-		return 0;
-	for (size_t i = 0; i < data.n && !*noise; i++)
-		*noise = is_odd_control(data.p[i]);
-	return *noise ? err_set(e, FAIL_INPUT, "noise") : 0;
-}
-
-/*
- * Altered CBC ciphertext decrypts to blocks of noise (A2). Text and encoded
- * parts have no control octets; what announces binary content may (S5).
- */
-static int is_noise(const struct spool *s, bool *noise, struct err *e)
-{
-	const struct mime_handler h = {noise, noise_event};
-	struct mime_findings f;
-	struct err local = {0};
-
-	*noise = false;
-	if (mime_read(s, 0, spool_size(s), false, &h, &f, &local) == 0 ||
-	    (local.kind != FAIL_TEMP && local.kind != FAIL_BUG))
-		return 0;
-	*e = local;
-	return -1;
-}
-
 /*
  * The plaintext becomes the layer if it is an entity. 1, 0 (it is none),
  * -1. What is not sound is looked through all the same: the time that it
@@ -175,7 +166,7 @@ static int accept(struct opener *op, struct spool **take_inside,
 	bool noise = false;
 
 	if (!cms_cipher(op->c)->authenticated &&
-	    is_noise(*take_inside, &noise, e) != 0)
+	    noise_look(*take_inside, &noise, e) != 0)
 		return -1;
 	if (noise || !is_sound)
 		return 0;
@@ -198,6 +189,9 @@ static void note_success(struct opener *op)
 	text_set(t->v->dec_transport, sizeof(t->v->dec_transport),
 	    op->key[0].rid->agree ? "ecdh" : "rsa");
 	t->v->dec_authenticated = k->authenticated;
+	if (k->weak)
+		txn_warn(t, "%s is a weak cipher: others may be able to read "
+		    "this message", k->name);
 	if (cert_addresses(c) > 0)
 		text_set(t->v->dec_recipient, sizeof(t->v->dec_recipient),
 		    cert_address(c, 0)->text);
@@ -229,6 +223,8 @@ static int agree_on_key(struct opener *op, unsigned char cek[CAP_CEK],
 
 		if (cms_open_key(op->c, k->rid, cert_sha256(k->cert),
 		    &op->o->t->keys, i == 0 ? cek : other, e) != 0) {
+			if (e->kind == FAIL_POLICY) /* what, by its OID */
+				text_set(op->why, sizeof(op->why), e->msg);
 			if (!is_his_fault(e))
 				return -1;
 			is_good = false;
@@ -258,7 +254,8 @@ static int decrypt(struct opener *op, const unsigned char cek[CAP_CEK],
 	return rc;
 }
 
-static int try_open(struct opener *op, struct err *e)
+/* With key[], all of them. 1, 0, -1 as decrypt(). */
+static int try_keys(struct opener *op, struct err *e)
 {
 	unsigned char cek[CAP_CEK] = {0};
 	int rc;
@@ -267,10 +264,25 @@ static int try_open(struct opener *op, struct err *e)
 	if (rc == 1)
 		rc = decrypt(op, cek, e);
 	ossl_wipe(cek, sizeof(cek));
+	return rc;
+}
+
+static int try_open(struct opener *op, struct err *e)
+{
+	int rc = try_keys(op, e);
+
+	for (size_t i = 0; rc == 0 && i < op->others; i++) {
+		struct named first = op->key[0];
+
+		op->key[0] = op->other[i];
+		op->other[i] = first;
+		rc = try_keys(op, e);
+	}
 	if (rc == 1) {
 		note_success(op);
 	} else if (rc == 0) {
-		dec_result(op->o->t, "failed", "the message does not open");
+		dec_result(op->o->t, "failed", op->why[0] != '\0' ? op->why
+		    : "the message does not open");
 		op->o->has_failed = true;
 	}
 	return rc;
@@ -280,17 +292,36 @@ static void opener_free(struct opener *op)
 {
 	for (size_t i = 0; i < op->keys; i++)
 		cert_free(&op->key[i].cert);
+	for (size_t i = 0; i < op->others; i++)
+		cert_free(&op->other[i].cert);
 	free(op->who);
 	free(op->has_key);
 }
 
-int open_decrypt(struct opening *o, const struct cms *c, struct err *e)
+/* Old ciphers, where an administrator asked for them (S88, S100). */
+static void allow(const struct opening *o, struct cms *c)
+{
+	const struct config *conf = o->t->g->config;
+	unsigned what = 0;
+	struct err e = {0};
+
+	if (conf->gcm_in_enveloped)
+		what |= CMS_ALLOW_BARE_GCM;
+	if (conf->legacy_ciphers && ossl_legacy_load(&e) == 0)
+		what |= CMS_ALLOW_LEGACY;
+	if (e.kind != 0)
+		txn_warn(o->t, "%s", e.msg);
+	cms_allow(c, what);
+}
+
+int open_decrypt(struct opening *o, struct cms *c, struct err *e)
 {
 	struct opener op = {0};
 	int rc = -1;
 
 	op.o = o;
 	op.c = c;
+	allow(o, c);
 	if (!cms_cipher(c)->supported) {
 		dec_result(o->t, "failed", cms_cipher(c)->unsupported);
 		return 0;

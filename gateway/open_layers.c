@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "gateway/opening.h"
-#include "smime/cms.h"
+#include "smime/expand.h"
 
 static void note_encrypted(struct opening *o)
 {
@@ -16,8 +16,7 @@ static void note_encrypted(struct opening *o)
 		o->encrypted = o->n - 1;
 }
 
-static int peel_encrypted(struct opening *o, const struct cms *c,
-    struct err *e)
+static int peel_encrypted(struct opening *o, struct cms *c, struct err *e)
 {
 	int rc;
 
@@ -55,14 +54,53 @@ static int peel_unreadable(struct opening *o, struct err *e)
 	return 0;
 }
 
+static int expand(struct opening *o, const struct cms *c, struct err *e)
+{
+	struct spool *inside = NULL;
+	int rc = -1;
+
+	if (txn_spool(o->t, &inside, e) != 0)
+		return -1;
+	if (cms_expand(c, inside, e) == 0)
+		rc = layer_enter(o, &inside, e);
+	spool_free(&inside);
+	return rc;
+}
+
+/*
+ * One level of compression (A13); signatures and tags around it have been
+ * checked (S145). Where the reader gets the layers as they are, so he gets
+ * this one.
+ */
+static int peel_compressed(struct opening *o, const struct cms *c,
+    struct err *e)
+{
+	struct err why;
+
+	layer_top(o)->kind = "compressed";
+	if (!o->may_unwrap || o->is_expanded)
+		return 0;
+	if (expand(o, c, e) == 0) {
+		o->is_expanded = true;
+		return 1;
+	}
+	if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
+		return -1;
+	why = *e;
+	err_clear(e);
+	txn_warn(o->t, "left compressed: %s", why.msg);
+	return why.kind == FAIL_LIMIT
+	    ? finding_plain(o, SIG_NEUTRAL, 63, why.msg, e)
+	    : 0;
+}
+
 /* A CMS object at the root; 1: there is a new layer. */
 static int peel_cms(struct opening *o, struct err *e)
 {
-	struct layer *l = layer_top(o);
 	struct cms *c = NULL;
 	int rc = 0;
 
-	if (layer_cms(l, &c, e) != 0)
+	if (layer_cms(layer_top(o), &c, e) != 0)
 		return peel_unreadable(o, e);
 	switch (cms_type(c)) {
 	case CMS_ENVELOPED:
@@ -74,7 +112,7 @@ static int peel_cms(struct opening *o, struct err *e)
 			rc = open_opaque(o, c, e);
 		break;
 	case CMS_COMPRESSED:
-		l->kind = "compressed";
+		rc = peel_compressed(o, c, e);
 		break;
 	case CMS_OTHER:
 		break;

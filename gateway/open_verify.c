@@ -5,7 +5,9 @@
  * are the path (S72) and the author (S74), and whether what is inside may stand
  * in for the signed object.
  */
+#include "gateway/author.h"
 #include "gateway/opening.h"
+#include "gateway/revoked.h"
 
 static struct cert *find_cert(void *ctx, bool by_ski, struct view id)
 {
@@ -22,15 +24,30 @@ static int parse_cert(void *ctx, struct cert **out, struct view der,
 	return keystore_parse_cert(ctx, der, out, e);
 }
 
+/* Is there a path now? What fails for a time is none, and fails again
+ * where it is reported. */
+static bool believe(void *ctx, const struct cert *c,
+    struct cert *const *extra, size_t n, int64_t now)
+{
+	struct path p = {0};
+	struct err e = {0};
+	bool ok;
+
+	ok = keystore_path(ctx, c, extra, n, now, &p, &e) == 0 && p.ok;
+	path_free(&p);
+	return ok;
+}
+
 struct verify_policy open_policy(const struct txn *t)
 {
 	struct verify_policy p = {0};
 
 	p.now = t->now;
-	p.min_rsa_bits = t->g->config->min_rsa_bits;
 	p.find = find_cert;
 	p.parse = parse_cert;
+	p.believe = believe;
 	p.find_ctx = t->g->ks;
+	author_policy(t, &p);
 	return p;
 }
 
@@ -42,7 +59,7 @@ static void fail(struct signer_finding *f, enum sig_result r, int step,
 	text_set(f->reason, sizeof(f->reason), reason);
 }
 
-/* Step 11. FAIL_TEMP of the store is a temperror of the signature. */
+/* Steps 11 and 12. FAIL_TEMP of the store is a temperror of the signature. */
 static void check_path(struct txn *t, const struct verification *ver,
     struct signer_finding *f)
 {
@@ -56,23 +73,9 @@ static void check_path(struct txn *t, const struct verification *ver,
 		fail(f, SIG_POLICY, 72, p.reason);
 	else
 		text_set(f->anchor, sizeof(f->anchor), p.anchor);
+	if (f->result == SIG_PASS)
+		check_revocation(t, &p, f);
 	path_free(&p);
-}
-
-/* Step 13: the author is one of the certificate's addresses (S79). Two
- * From fields have no author at all (A23). */
-static void check_author(const struct txn *t, struct signer_finding *f)
-{
-	if (t->from_fields != 1)
-		fail(f, SIG_PERMERROR, 62, t->from_fields == 0
-		    ? "RFC 5322 3.6: the message has no From"
-		    : "RFC 5322 3.6: the message has more than one From");
-	else if (!t->has_from)
-		fail(f, SIG_POLICY, 74, "From does not name exactly one "
-		    "mailbox that can be read strictly");
-	else
-		f->from_match = cert_has_address(f->cert, &t->from,
-		    ADDR_FOLD_LOCAL);
 }
 
 void open_judge(struct opening *o, struct verification *ver, bool at_root)
@@ -82,8 +85,7 @@ void open_judge(struct opening *o, struct verification *ver, bool at_root)
 
 		if (f->result == SIG_PASS && f->cert != NULL)
 			check_path(o->t, ver, f);
-		if (f->result == SIG_PASS && f->cert != NULL)
-			check_author(o->t, f);
+		author_check(o->t, f);
 	}
 	verify_conclude(ver, at_root, o->t->now);
 }
@@ -131,7 +133,8 @@ int open_clear(struct opening *o, struct err *e)
 		goto out;
 	}
 	if (verify_detached(c, l->s, l->sh.part, l->sh.part_end, &p, &ver,
-	    e) != 0)
+	    e) != 0 || author_look_inside(ver, l->s, l->sh.part,
+	    l->sh.part_end, e) != 0)
 		goto out;
 	open_judge(o, ver, true);
 	is_good = is_whole(ver);
@@ -149,6 +152,8 @@ out:
  * (RFC 3183 3, the empty signature). */
 static bool is_releasable(const struct verification *ver)
 {
+	if (ver->step == 65)
+		return false; /* a receipt or the like is no message (S137) */
 	return ver->result == SIG_PASS || ver->result == SIG_POLICY ||
 	    (ver->result == SIG_NONE && ver->step == 66);
 }
@@ -165,7 +170,8 @@ int open_opaque(struct opening *o, const struct cms *c, struct err *e)
 		return 0; /* certs-only: nothing is signed */
 	if (txn_spool(o->t, &inside, e) != 0)
 		return -1;
-	if (verify_opaque(c, &p, inside, &ver, e) != 0)
+	if (verify_opaque(c, &p, inside, &ver, e) != 0 ||
+	    author_look_inside(ver, inside, 0, spool_size(inside), e) != 0)
 		goto out;
 	open_judge(o, ver, true);
 	release = is_releasable(ver) && o->may_unwrap;

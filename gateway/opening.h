@@ -84,7 +84,7 @@ int open_layers(struct opening *o, struct err *e) MUST_CHECK;
 
 /* Open the encrypted layer c if all recipients may; 1 opened (the top layer
  * is what was inside), 0 left alone, -1 FAIL_TEMP. */
-int open_decrypt(struct opening *o, const struct cms *c, struct err *e)
+int open_decrypt(struct opening *o, struct cms *c, struct err *e)
     MUST_CHECK;
 
 /* ---- open_verify.c ---- */

@@ -32,8 +32,14 @@ static const struct reply table[] = {
 	    "Not sent: recipient address not understood"},
 	[REPLY_MALFORMED] = {554, "5.6.0", "Malformed message"},
 	[REPLY_TOO_LARGE] = {552, "5.3.4", "Message too large"},
+	[REPLY_CLEAR_ANSWER] = {550, "5.7.1",
+	    "Not sent: it answers a message that came encrypted, and would "
+	    "go out unencrypted"},
 	[REPLY_NOT_VERIFIED] = {550, "5.7.1",
 	    "Refused: a valid signature of the author is required"},
+	[REPLY_VERIFY_LATER] = {451, "4.7.5",
+	    "A valid signature of the author is required, and cannot be "
+	    "verified now, please try again"},
 	[REPLY_KEYS_AWAY] = {451, "4.7.5",
 	    "Cryptographic service away, please try again"},
 	[REPLY_OVERLOAD] = {451, "4.3.2",

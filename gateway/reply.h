@@ -19,7 +19,9 @@ enum reply_case {
 	REPLY_RECIPIENT,	 /* 553 5.1.3: has no single reading */
 	REPLY_MALFORMED,	 /* 554 5.6.0 */
 	REPLY_TOO_LARGE,	 /* 552 5.3.4 */
+	REPLY_CLEAR_ANSWER,	 /* 550 5.7.1: to mail that came encrypted */
 	REPLY_NOT_VERIFIED,	 /* 550 5.7.1: inbound verify or reject */
+	REPLY_VERIFY_LATER,	 /* 451 4.7.5: and not to be known now */
 	REPLY_KEYS_AWAY,	 /* 451 4.7.5 */
 	REPLY_OVERLOAD,		 /* 451 4.3.2 */
 	REPLY_INTERNAL		 /* 451 4.3.0 */

@@ -23,6 +23,7 @@ enum or_else {
 struct treatment {
 	bool sign, encrypt, opaque, decrypt, leave_sealed, verify;
 	bool harvest, store_encrypted, pass, remove_trigger;
+	bool revocation_hard; /* with verify: not known is not good (S73) */
 	enum or_else sign_or, encrypt_or, verify_or;
 	const char *refuse;	     /* text, or NULL; owned by the rules */
 	const char *profile;	     /* name, or NULL */

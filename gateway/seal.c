@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/gateway_int.h"
+#include "gateway/replies.h"
 #include "smime/canon.h"
 #include "smime/encrypt.h"
 #include "smime/sign.h"
@@ -274,6 +275,21 @@ static int make(struct maker *m, struct err *e)
 	return 0;
 }
 
+/* What came encrypted is not quoted in clear, where so configured (S160). */
+static int refuse_clear_answer(struct txn *t, struct err *e)
+{
+	bool is = false;
+
+	if (!t->g->config->no_clear_answers ||
+	    !txn_has_direction(t, DIR_OUTBOUND))
+		return 0;
+	if (replies_is_answer(t, &is, e) != 0)
+		return -1;
+	if (is)
+		reply_set(t->v, REPLY_CLEAR_ANSWER, NULL);
+	return 0;
+}
+
 int seal_run(struct txn *t, struct err *e)
 {
 	struct plan p;
@@ -285,6 +301,11 @@ int seal_run(struct txn *t, struct err *e)
 	rc = 0;
 	if (p.is_refused)
 		goto out;
+	if (!p.encrypt && t->v->class != CLASS_ENCRYPTED) {
+		rc = refuse_clear_answer(t, e);
+		if (rc != 0 || t->v->code != 0)
+			goto out;
+	}
 	set_outcomes(&m);
 	if (p.sign || p.encrypt)
 		rc = make(&m, e);

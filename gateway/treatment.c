@@ -50,6 +50,7 @@ struct parser {
 	const struct conf_stmt *st;
 	struct conf_errors *ce;
 	unsigned sides; /* of all words so far */
+	bool has_revocation;
 };
 
 static bool *flag_of(struct treatment *t, const struct word *k)
@@ -195,6 +196,24 @@ static size_t parse_protect(struct parser *p, size_t w)
 	return w + 2;
 }
 
+/* Soft is how it is when nothing is said. */
+static size_t parse_revocation(struct parser *p, size_t w)
+{
+	const char *s = w + 1 < p->st->words ? p->st->word[w + 1].s : "";
+
+	if (p->has_revocation)
+		conf_error(p->ce, p->st, w,
+		    "revocation stands in this line already");
+	p->has_revocation = true;
+	check_side(p, SIDE_IN, w);
+	if (strcmp(s, "hard") == 0)
+		p->rule->treatment.revocation_hard = true;
+	else if (strcmp(s, "soft") != 0)
+		conf_error(p->ce, p->st, w,
+		    "revocation: expected hard or soft");
+	return w + 2;
+}
+
 static size_t parse_refuse(struct parser *p, size_t w)
 {
 	struct treatment *t = &p->rule->treatment;
@@ -224,13 +243,15 @@ static size_t parse_one(struct parser *p, size_t w)
 			return parse_profile(p, w);
 		if (rules_word_is(p->st, w, "protect-headers"))
 			return parse_protect(p, w);
+		if (rules_word_is(p->st, w, "revocation"))
+			return parse_revocation(p, w);
 		if (rules_word_is(p->st, w, "refuse"))
 			return parse_refuse(p, w);
 	}
 	conf_error(p->ce, p->st, w,
 	    "unknown treatment %s, expected sign, encrypt, opaque, profile, "
-	    "protect-headers, decrypt, leave-sealed, verify, harvest, "
-	    "store-encrypted, pass, refuse or remove-trigger",
+	    "protect-headers, decrypt, leave-sealed, verify, revocation, "
+	    "harvest, store-encrypted, pass, refuse or remove-trigger",
 	    p->st->word[w].s);
 	while (w < p->st->words && !rules_word_is(p->st, w, ","))
 		w++;
@@ -254,7 +275,8 @@ static void check_together(struct parser *p, bool also, size_t w)
 	const struct treatment *t = &p->rule->treatment;
 	const char *why = NULL;
 
-	if ((t->pass || t->refuse != NULL) && count(t) > 1)
+	if ((t->pass || t->refuse != NULL) &&
+	    (count(t) > 1 || p->has_revocation))
 		why = "pass and refuse stand alone";
 	else if (t->opaque && !t->sign)
 		why = "opaque is a form of signature: it needs sign";
@@ -265,6 +287,8 @@ static void check_together(struct parser *p, bool also, size_t w)
 	else if (t->store_encrypted && t->decrypt)
 		why = "store-encrypted and decrypt contradict each other: "
 		      "what arrives encrypted stays so";
+	else if (p->has_revocation && !t->verify)
+		why = "revocation is about signatures: it needs verify";
 	else if (p->sides == SIDE_ANY)
 		why = "an internal line seals or opens, not both";
 	else if (also && (t->pass || t->leave_sealed ||
@@ -277,7 +301,7 @@ static void check_together(struct parser *p, bool also, size_t w)
 void rules_parse_treatments(const struct rules *r, struct rule *rule, bool also,
     const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 {
-	struct parser p = {r, rule, st, ce, 0};
+	struct parser p = {r, rule, st, ce, 0, false};
 	size_t first = w;
 
 	if (w >= st->words) {
@@ -334,6 +358,8 @@ void treatment_print(const struct treatment *t, struct buf *out)
 		put_word(out, start, "protect-headers ");
 		buf_puts(out, t->protect_headers);
 	}
+	if (t->revocation_hard)
+		put_word(out, start, "revocation hard");
 	if (t->refuse != NULL) {
 		put_word(out, start, "refuse ");
 		buf_printf(out, "\"%s\"", t->refuse);

@@ -71,6 +71,7 @@ void verdict_init(struct verdict *v)
 	v->dec_result = "none";
 	buf_init(&v->layers, 4096);
 	buf_init(&v->warnings, 65536);
+	buf_init(&v->restored, 4096);
 }
 
 void verdict_free(struct verdict *v)
@@ -88,6 +89,7 @@ void verdict_free(struct verdict *v)
 	free(v->edit);
 	buf_free(&v->layers);
 	buf_free(&v->warnings);
+	buf_free(&v->restored);
 	spool_free(&v->body);
 	verdict_init(v);
 }

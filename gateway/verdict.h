@@ -108,9 +108,13 @@ struct verdict {
 	const char *sig_result;
 	char sig_signer[CAP_ADDRESS * 2 + 2];
 	bool sig_from_match;
+	/* that the signer speaks for by configuration: a domain, or one
+	 * address; "" */
+	char sig_domain[CAP_ADDRESS * 2 + 2];
 	char sig_part[64];
 	char sig_algorithm[64];
 	char sig_chain[200];
+	const char *sig_revocation; /* "good" "revoked" "unknown", or NULL */
 	char sig_step[8]; /* "S72", "" = null */
 	char sig_reason[256];
 
@@ -124,6 +128,7 @@ struct verdict {
 
 	struct buf layers;   /* "kind part\n" lines, outermost first */
 	struct buf warnings; /* lines */
+	struct buf restored; /* names of header fields, lines (RFC 9788) */
 	uint64_t size_in, size_out;
 	int64_t timing_us;
 
@@ -132,6 +137,9 @@ struct verdict {
 	size_t edits;
 	struct spool *body; /* the new body, CRLF; NULL: unchanged */
 	bool ret_hdrs;	    /* bounces must carry headers only (S47) */
+	/* to be remembered: SHA-256 of the Message-ID of opened mail (S160) */
+	bool has_opened;
+	unsigned char opened[32];
 };
 
 void verdict_init(struct verdict *v);

@@ -104,10 +104,11 @@ static void put_signature(struct json *j, const struct verdict *v)
 	json_str(j, "result", v->sig_result);
 	json_str(j, "signer", or_null(v->sig_signer));
 	json_bool(j, "from_match", v->sig_from_match);
+	json_str(j, "domain", or_null(v->sig_domain));
 	json_str(j, "part", or_null(v->sig_part));
 	json_str(j, "algorithm", or_null(v->sig_algorithm));
 	json_str(j, "chain", or_null(v->sig_chain));
-	json_null(j, "revocation"); /* not looked at in this version */
+	json_str(j, "revocation", v->sig_revocation);
 	json_str(j, "failed_step", or_null(v->sig_step));
 	json_str(j, "reason", or_null(v->sig_reason));
 	json_end_object(j);
@@ -160,10 +161,13 @@ static void put_layers(struct json *j, const struct verdict *v)
 		json_end_object(j);
 	}
 	json_end_array(j);
-	json_array(j, "headers_restored");
-	json_end_array(j);
-	json_array(j, "warnings");
-	all = buf_view(&v->warnings);
+}
+
+static void put_lines(struct json *j, const char *key, const struct buf *b)
+{
+	struct view all = buf_view(b), line;
+
+	json_array(j, key);
 	while (next_line(&all, &line))
 		json_view(j, NULL, line);
 	json_end_array(j);
@@ -190,6 +194,8 @@ void verdict_json(const struct verdict *v, struct buf *out)
 	put_signature(&j, v);
 	put_decryption(&j, v);
 	put_layers(&j, v);
+	put_lines(&j, "headers_restored", &v->restored);
+	put_lines(&j, "warnings", &v->warnings);
 	json_int(&j, "size_in", (int64_t)v->size_in);
 	json_int(&j, "size_out", (int64_t)v->size_out);
 	json_int(&j, "timing_us", v->timing_us);

@@ -120,6 +120,7 @@ static void drop_caches(struct keystore *ks)
 {
 	lru_clear(ks->paths);
 	lru_clear(ks->select);
+	lru_clear(ks->revoked);
 }
 
 /*
@@ -260,8 +261,24 @@ int ks_bump(struct keystore *ks, bool trust, struct err *e)
 	}
 	/* Who changes something sees it at once, not at the next refresh. */
 	lru_clear(ks->select);
+	lru_clear(ks->revoked);
 	if (trust)
 		lru_clear(ks->paths);
+	return 0;
+}
+
+/* A store that is read in an older version may have been upgraded. */
+static int refresh_schema(struct keystore *ks, struct err *e)
+{
+	int64_t version;
+	bool found;
+
+	if (ks->schema >= KS_SCHEMA)
+		return 0;
+	if (ks_meta_get(ks, "schema", &version, NULL, &found, e) != 0)
+		return -1;
+	if (found && version <= KS_SCHEMA)
+		ks->schema = version;
 	return 0;
 }
 
@@ -276,9 +293,11 @@ int keystore_refresh(struct keystore *ks, struct err *e)
 		return err_set(e, FAIL_CONFIG, "keystore: no generation");
 	if (ks->known && generation == ks->generation)
 		return 0;
-	if (ks_meta_get(ks, "trust", &trust, NULL, &found, e) != 0)
+	if (ks_meta_get(ks, "trust", &trust, NULL, &found, e) != 0 ||
+	    refresh_schema(ks, e) != 0)
 		return -1;
 	lru_clear(ks->select);
+	lru_clear(ks->revoked);
 	if (!ks->known || trust != ks->trust)
 		lru_clear(ks->paths);
 	ks->generation = generation;
@@ -306,7 +325,9 @@ static struct keystore *new_handle(enum ks_mode mode)
 	ks->certs = lru_new(KS_CACHE_CERTS, drop_cert);
 	ks->paths = lru_new(KS_CACHE_PATHS, ks_path_drop);
 	ks->select = lru_new(KS_CACHE_SELECT, ks_select_drop);
-	if (ks->certs == NULL || ks->paths == NULL || ks->select == NULL)
+	ks->revoked = lru_new(KS_CACHE_REVOKED, free);
+	if (ks->certs == NULL || ks->paths == NULL || ks->select == NULL ||
+	    ks->revoked == NULL)
 		keystore_close(&ks);
 	return ks;
 }
@@ -356,6 +377,7 @@ int keystore_create(const char *path, struct err *e)
 	    exec(ks, "PRAGMA journal_mode = WAL", "WAL", e) != 0 ||
 	    keystore_begin(ks, e) != 0 ||
 	    exec(ks, sql_schema, "schema", e) != 0 ||
+	    exec(ks, sql_version_2, "schema", e) != 0 ||
 	    ks_meta_set(ks, "schema", KS_SCHEMA, "", e) != 0 ||
 	    ks_meta_set(ks, "generation", 1, "", e) != 0 ||
 	    ks_meta_set(ks, "trust", 1, "", e) != 0 ||
@@ -401,10 +423,42 @@ static int check_schema(struct keystore *ks, const char *path, struct err *e)
 	if (rc != SQLITE_ROW)
 		return err_set(e, FAIL_CONFIG,
 		    "%s: not a postseal keystore", path);
-	if (version != KS_SCHEMA)
+	if (version < KS_SCHEMA_OLDEST || version > KS_SCHEMA)
 		return err_set(e, FAIL_CONFIG,
 		    "keystore %s: schema version %lld, this program knows "
-		    "version %d", path, (long long)version, KS_SCHEMA);
+		    "versions %d to %d", path, (long long)version,
+		    KS_SCHEMA_OLDEST, KS_SCHEMA);
+	ks->schema = version;
+	return 0;
+}
+
+static int add_version_2(struct keystore *ks, struct err *e)
+{
+	if (exec(ks, sql_version_2, "upgrade", e) != 0 ||
+	    ks_meta_set(ks, "schema", KS_SCHEMA_REVOCATION, "", e) != 0)
+		return -1;
+	/* Those who read the old version look again. */
+	return ks_bump(ks, false, e);
+}
+
+/* Whoever may write brings an older store up to this version. */
+static int upgrade(struct keystore *ks, struct err *e)
+{
+	int64_t version = 0;
+	bool found;
+	int rc;
+
+	if (ks->schema == KS_SCHEMA)
+		return 0;
+	if (keystore_begin(ks, e) != 0)
+		return -1;
+	/* Another writer may have been first. */
+	rc = ks_meta_get(ks, "schema", &version, NULL, &found, e);
+	if (rc == 0 && version < KS_SCHEMA_REVOCATION)
+		rc = add_version_2(ks, e);
+	if (ks_end(ks, true, rc, e) != 0)
+		return err_add(e, "upgrade to schema version %d", KS_SCHEMA);
+	ks->schema = KS_SCHEMA;
 	return 0;
 }
 
@@ -423,7 +477,9 @@ static int open_and_check(struct keystore *ks, const char *path, struct err *e)
 		return -1;
 	if (ks->mode == KS_READ)
 		return exec(ks, "PRAGMA query_only = 1", "open", e);
-	return exec(ks, "PRAGMA foreign_keys = 1", "open", e);
+	if (exec(ks, "PRAGMA foreign_keys = 1", "open", e) != 0)
+		return -1;
+	return upgrade(ks, e);
 }
 
 int keystore_open(struct keystore **out, const char *path, enum ks_mode mode,
@@ -456,6 +512,7 @@ void keystore_close(struct keystore **ks)
 	lru_free(&(*ks)->certs);
 	lru_free(&(*ks)->paths);
 	lru_free(&(*ks)->select);
+	lru_free(&(*ks)->revoked);
 	free(*ks);
 	*ks = NULL;
 }

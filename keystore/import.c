@@ -243,7 +243,7 @@ static int store_matched_key(struct storing *s, EVP_PKEY *key, const struct cert
 
 	name_item(it, c);
 	it->sha256[0] = '\0';
-	if (cert_key_check(c, &why) != 0) {
+	if (cert_key_opens(c, &why) != 0) {
 		skip(it, &why);
 		return 0;
 	}

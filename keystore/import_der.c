@@ -195,8 +195,8 @@ static int read_object(struct batch *b, const struct der *d, struct err *e)
 	case LOOK_ENCRYPTED_KEY:
 		return read_encrypted_key(b, d->whole, e);
 	case LOOK_CRL:
-		return skip_as(b, "CRL", "revocation lists are not used yet",
-		    e);
+		return skip_as(b, "CRL", "\"postseal crl import\" takes "
+		    "revocation lists", e);
 	case LOOK_REQUEST:
 		return skip_as(b, "certificate request",
 		    "a request, not yet a certificate", e);

@@ -2,21 +2,20 @@
  * Copyright (c) 2026 the postseal authors
  *
  * PKCS#12 (RFC 7292) of an import, with all its keys and certificates, not
- * only the first pair. Old files are encrypted with RC2: a library context
- * of their own has the legacy algorithms, the rest of the program never.
+ * only the first pair. Old files are encrypted with RC2: they are read in
+ * the library context that has the legacy algorithms (util/ossl.h), where
+ * there is one.
  */
 #include "keystore/import_int.h"
 
 #include <string.h>
 
 #include <openssl/pkcs12.h>
-#include <openssl/provider.h>
 
 #include "util/ossl.h"
 
 struct p12 {
-	OSSL_LIB_CTX *lib;
-	OSSL_PROVIDER *basic, *legacy; /* legacy is NULL where missing */
+	OSSL_LIB_CTX *lib; /* NULL: the ordinary one */
 	PKCS12 *pfx;
 	const char *password; /* that opened it; may be NULL */
 	struct batch *b;
@@ -33,11 +32,6 @@ static int skip_as(struct batch *b, const char *why, struct err *e)
 static void close_p12(struct p12 *p)
 {
 	PKCS12_free(p->pfx);
-	if (p->legacy != NULL)
-		OSSL_PROVIDER_unload(p->legacy);
-	if (p->basic != NULL)
-		OSSL_PROVIDER_unload(p->basic);
-	OSSL_LIB_CTX_free(p->lib);
 	ossl_clear();
 }
 
@@ -64,7 +58,7 @@ static int take_cert(struct p12 *p, PKCS12_SAFEBAG *bag, struct err *e)
 	return rc;
 }
 
-/* Through DER into the ordinary library context: this one ends soon. */
+/* Through DER into the ordinary library context. */
 static int take_key(struct p12 *p, const PKCS8_PRIV_KEY_INFO *p8, struct err *e)
 {
 	struct err why = { 0 };
@@ -117,7 +111,7 @@ static int take_safe(struct p12 *p, PKCS7 *safe, struct err *e)
 		bags = PKCS12_unpack_p7encdata(safe, p->password,
 		    password_n(p->password));
 	if (bags == NULL)
-		return skip_as(p->b, p->legacy == NULL ? "a part of it does "
+		return skip_as(p->b, p->lib == NULL ? "a part of it does "
 		    "not open: perhaps an old cipher that needs OpenSSL's "
 		    "legacy provider" : "a part of it does not open", e);
 	for (i = 0; rc == 0 && i < sk_PKCS12_SAFEBAG_num(bags); i++)
@@ -137,13 +131,8 @@ static int open_p12(struct p12 *p, struct view der, struct err *e)
 	if (ossl_len(der.n, &n, e) != 0)
 		return -1;
 	ossl_clear();
-	p->lib = OSSL_LIB_CTX_new();
-	if (p->lib == NULL)
-		return err_ossl(e, FAIL_TEMP, "PKCS#12");
-	p->basic = OSSL_PROVIDER_load(p->lib, "default");
-	p->legacy = OSSL_PROVIDER_load(p->lib, "legacy");
-	if (p->basic == NULL)
-		return err_ossl(e, FAIL_TEMP, "PKCS#12");
+	if (ossl_legacy_load(NULL) == 0)
+		p->lib = ossl_legacy();
 	p->pfx = PKCS12_init_ex(NID_pkcs7_data, p->lib, NULL);
 	if (p->pfx == NULL)
 		return err_ossl(e, FAIL_TEMP, "PKCS#12");

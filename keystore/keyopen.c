@@ -65,10 +65,21 @@ static const struct oid_name kdfs[] = {
 	{ OID(0x2b, 0x81, 4, 1, 14, 3), "SHA512", 0 },
 };
 
+/* RFC 3394; RFC 3217 3, as senders of 3DES still use it. Which size goes
+ * with which content key is the sender's affair (S90 is about ours). */
 static const struct oid_name wraps[] = {
 	{ OID(0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 5), "AES-128-WRAP", 16 },
 	{ OID(0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 25), "AES-192-WRAP", 24 },
 	{ OID(0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 45), "AES-256-WRAP", 32 },
+	{ OID(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 3, 6),
+	    "DES3-WRAP", 24 },
+};
+
+/* Names as cert_key_name() has them. */
+static const struct oid_name curves[] = {
+	{ OID(0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7), "ec:p256", 0 },
+	{ OID(0x2b, 0x81, 4, 0, 0x22), "ec:p384", 0 },
+	{ OID(0x2b, 0x81, 4, 0, 0x23), "ec:p521", 0 },
 };
 
 static const struct oid_name *find_oid(const struct oid_name *table, size_t n,
@@ -82,11 +93,13 @@ static const struct oid_name *find_oid(const struct oid_name *table, size_t n,
 	return NULL;
 }
 
+/* S196. What everybody can read in the message: said before the key does
+ * anything, and in another kind than that it does not open (A5). */
 static int unsupported(struct err *e, const char *what, struct view oid)
 {
 	char dotted[128];
 
-	return err_set(e, FAIL_INPUT, "recipient: %s %s is not supported",
+	return err_set(e, FAIL_POLICY, "recipient: %s %s is not supported",
 	    what, der_oid_str(oid, dotted, sizeof(dotted)));
 }
 
@@ -96,14 +109,19 @@ static int malformed(struct err *e)
 	    "recipient: malformed RecipientInfo (RFC 5652 6.2)");
 }
 
-/* AlgorithmIdentifier at in: its OID, and what follows the OID. */
+/* AlgorithmIdentifier at in: its OID, and what follows the OID, which is one
+ * element or none. */
 static int take_algorithm(struct view *in, struct view *oid, struct view
     *params, struct view *whole)
 {
-	struct der alg, id;
+	struct der alg, id, param;
+	struct view rest;
 
 	if (der_get(in, DER_SEQUENCE, &alg) != 0 ||
 	    der_get(&alg.val, DER_OID, &id) != 0)
+		return -1;
+	rest = alg.val;
+	if (rest.n > 0 && (der_next(&rest, &param) != 0 || rest.n > 0))
 		return -1;
 	*oid = id.val;
 	*params = alg.val;
@@ -264,7 +282,7 @@ static int read_label(struct view in, struct view *label, struct err *e)
 }
 
 /* RSAES-OAEP-params (RFC 4055 4.1): three optional fields, SHA-1 if
- * absent. */
+ * absent. With an encrypted value the parameters must be there. */
 static int read_oaep(struct view params, struct oaep *o, struct err *e)
 {
 	struct der seq, d;
@@ -272,8 +290,6 @@ static int read_oaep(struct view params, struct oaep *o, struct err *e)
 
 	o->digest = o->mgf_digest = "SHA1";
 	o->label = view_make(NULL, 0);
-	if (params.n == 0)
-		return 0;
 	if (der_get(&params, DER_SEQUENCE, &seq) != 0 || params.n != 0)
 		return malformed(e);
 	rc = der_opt(&seq.val, DER_CTX0, &d);
@@ -370,14 +386,39 @@ struct agreement {
 	struct view ek;
 };
 
+/* RFC 5753 3.1.1: none, NULL, or the name of the curve, which is that of our
+ * key. Curves written out as numbers get no arithmetic (A15). */
+static int check_curve(const struct cert *c, struct view params, struct err *e)
+{
+	const struct oid_name *curve;
+	struct der d;
+
+	if (params.n == 0)
+		return 0;
+	if (der_next(&params, &d) != 0 || params.n != 0)
+		return malformed(e);
+	if (d.tag == DER_NULL && d.val.n == 0)
+		return 0;
+	if (d.tag != DER_OID)
+		return err_set(e, FAIL_INPUT, "recipient: curve that is not "
+		    "named (RFC 5480 2.1.1)");
+	curve = find_oid(curves, ARRAY_LEN(curves), d.val);
+	if (curve == NULL)
+		return unsupported(e, "curve", d.val);
+	return strcmp(curve->name, cert_key_name(c)) == 0 ? 0 : err_set(e,
+	    FAIL_INPUT, "recipient: key on another curve than ours (RFC 5753 "
+	    "3.1.1)");
+}
+
 /* originator: [0] { [1] { AlgorithmIdentifier, BIT STRING } }. */
-static int read_originator(struct view in, struct agreement *a, struct err *e)
+static int read_originator(const struct cert *c, struct view in, struct
+    agreement *a, struct err *e)
 {
 	struct view oid, params;
 	struct der key, bits;
 
 	if (der_get(&in, DER_CTX0 + 1, &key) != 0)
-		return err_set(e, FAIL_INPUT, "recipient: static originator "
+		return err_set(e, FAIL_POLICY, "recipient: static originator "
 		    "keys are not supported (RFC 5753 3.1.1)");
 	if (in.n != 0 || take_algorithm(&key.val, &oid, &params, NULL) != 0 ||
 	    der_get(&key.val, DER_BIT_STRING, &bits) != 0 ||
@@ -386,7 +427,7 @@ static int read_originator(struct view in, struct agreement *a, struct err *e)
 	if (!view_eq(oid, oid_ec))
 		return unsupported(e, "key agreement with", oid);
 	a->point = view_sub(bits.val, 1, bits.val.n - 1);
-	return 0;
+	return check_curve(c, params, e);
 }
 
 static int read_algorithms(struct view *in, struct agreement *a, struct err *e)
@@ -437,7 +478,7 @@ static int read_agreement(const struct cert *c, struct view kari, struct
 	if (der_get(&kari, DER_INTEGER, &version) != 0 ||
 	    der_get(&kari, DER_CTX0, &originator) != 0)
 		return malformed(e);
-	if (read_originator(originator.val, a, e) != 0)
+	if (read_originator(c, originator.val, a, e) != 0)
 		return -1;
 	rc = der_opt(&kari, DER_CTX0 + 1, &ukm);
 	if (rc < 0 || (rc == 1 && (der_get(&ukm.val, DER_OCTET_STRING,
@@ -528,6 +569,15 @@ static int x963_kdf(const char *digest, struct view z, struct view info,
 	return rc;
 }
 
+/* Is an encrypted key of n octets one of cek_len? */
+static bool is_wrapped_size(const struct oid_name *wrap, size_t n,
+    size_t cek_len)
+{
+	if (strcmp(wrap->name, "DES3-WRAP") == 0)
+		return cek_len == 24 && n == 40;
+	return cek_len >= 16 && n == cek_len + 8;
+}
+
 static int unwrap(const struct oid_name *wrap, const unsigned char *kek, struct
     view ek, size_t cek_len, unsigned char *cek)
 {
@@ -536,7 +586,7 @@ static int unwrap(const struct oid_name *wrap, const unsigned char *kek, struct
 	unsigned char out[CAP_CEK + 16]; /* never less than the input */
 	int n = 0, rc = -1;
 
-	if (ek.n != cek_len + 8)
+	if (!is_wrapped_size(wrap, ek.n, cek_len))
 		return -1;
 	cipher = EVP_CIPHER_fetch(NULL, wrap->name, NULL);
 	ctx = EVP_CIPHER_CTX_new();
@@ -583,6 +633,12 @@ static int open_agreement(const struct ring_key *k, struct view kari, size_t
 	return rc;
 }
 
+/* Of a content cipher: AES and 3DES, and RC2 and DES (5, 8). */
+static bool is_key_size(size_t n)
+{
+	return n == 5 || n == 8 || n == 16 || n == 24 || n == 32;
+}
+
 int keyring_open(const struct keyring *kr, const unsigned char cert_sha256[32],
     struct view ri, size_t cek_len, unsigned char cek[CAP_CEK], struct err *e)
 {
@@ -592,7 +648,7 @@ int keyring_open(const struct keyring *kr, const unsigned char cert_sha256[32],
 
 	if (k == NULL)
 		return err_set(e, FAIL_INPUT, "recipient: no such key");
-	if (cek_len != 16 && cek_len != 24 && cek_len != 32)
+	if (!is_key_size(cek_len))
 		return err_set(e, FAIL_INPUT,
 		    "recipient: content key of %zu octets", cek_len);
 	if (der_next(&ri, &d) != 0 || ri.n != 0)

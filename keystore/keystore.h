@@ -169,4 +169,15 @@ int keystore_audit_get(struct keystore *ks, const char *id, struct buf *out,
 int keystore_audit_expire(struct keystore *ks, int64_t before,
     size_t *dropped, struct err *e) MUST_CHECK;
 
+/* ---- opened mail (S160) ---- */
+
+/* Remember the SHA-256 of the Message-ID of mail that was opened. */
+int keystore_opened_add(struct keystore *ks, const unsigned char hash[32],
+    int64_t when, struct err *e) MUST_CHECK;
+int keystore_opened_known(struct keystore *ks, const unsigned char hash[32],
+    bool *is, struct err *e) MUST_CHECK;
+/* Forget what is older than a time. */
+int keystore_opened_expire(struct keystore *ks, int64_t before,
+    struct err *e) MUST_CHECK;
+
 #endif

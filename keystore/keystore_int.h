@@ -11,11 +11,14 @@
 
 #include "keystore/keyring.h"
 
-#define KS_SCHEMA 1	       /* version of the tables */
+#define KS_SCHEMA 2	       /* version of the tables */
+#define KS_SCHEMA_OLDEST 1     /* read as it is, upgraded when written */
+#define KS_SCHEMA_REVOCATION 2 /* has tables of revocations */
 #define KS_BUSY_MS 10000       /* waiting for another writer */
 #define KS_CACHE_CERTS 4096    /* parsed certificates */
 #define KS_CACHE_PATHS 4096    /* path verdicts */
 #define KS_CACHE_SELECT 4096   /* results of keystore_select */
+#define KS_CACHE_REVOKED 8192  /* what is known of revocation */
 #define KS_SELECT_TTL_S 60     /* longest life of such a result */
 #define KS_CANDIDATES 256      /* certificates looked at for an address */
 #define KS_OVER 64	       /* passed-over reasons kept */
@@ -69,6 +72,23 @@ enum ks_stmt {
 	ST_AUDIT_GET,
 	ST_AUDIT_GET_QUEUE,
 	ST_AUDIT_EXPIRE,
+	ST_OPENED_ADD,
+	ST_OPENED_GET,
+	ST_OPENED_EXPIRE,
+	ST_CAS,
+	ST_CRL_GET,
+	ST_CRL_ADD,
+	ST_CRL_DELETE,
+	ST_CRL_ENTRY_ADD,
+	ST_CRL_ENTRIES_DELETE,
+	ST_OCSP_GET,
+	ST_OCSP_ADD,
+	ST_REVOKED,
+	ST_REVOKED_QUICK,
+	ST_REVOKED_LIST,
+	ST_REMOVE_ENTRIES,
+	ST_REMOVE_CRLS,
+	ST_REMOVE_OCSP,
 	ST_N
 };
 
@@ -77,6 +97,7 @@ struct keystore {
 	enum ks_mode mode;
 	bool in_tx;
 	bool durable;	    /* commits wait for the disk */
+	int64_t schema;	    /* version of the tables in this file */
 	bool known;	    /* generation and trust were read */
 	int64_t generation; /* of the selection cache */
 	int64_t trust;	    /* of the path cache */
@@ -84,6 +105,7 @@ struct keystore {
 	struct lru *certs;  /* SHA-256 -> struct cert */
 	struct lru *paths;  /* SHA-256 of leaf -> struct path_verdict */
 	struct lru *select; /* SHA-256 of use and address -> verdict */
+	struct lru *revoked; /* SHA-256 of certificate and issuer -> facts */
 };
 
 /* The statement, prepared once, reset, without bindings; NULL: e is set. */
@@ -140,6 +162,10 @@ int ks_cert_get(struct keystore *ks, const unsigned char sha256[32],
 int ks_list_spki(struct keystore *ks, const unsigned char spki[32],
     ks_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
+/* The range of all SHA-256 that begin with these hex digits, as ?1 and ?2.
+ * FAIL_INPUT unless 8 to 64 digits. */
+int ks_bind_hex(sqlite3_stmt *st, const char *what, struct err *e) MUST_CHECK;
+
 /* Formatted by err_set(), cut to fit, always NUL-terminated. */
 void ks_text(char *dst, size_t size, const struct err *text);
 /* "2026-11-21"; dst of 32 octets, returned. */
@@ -153,6 +179,8 @@ bool ks_ias_match(const struct cert *c, struct view ias);
 
 /* ---- path.c ---- */
 
+struct X509_name_st;
+int64_t ks_hash_of_name(const struct X509_name_st *name);
 int64_t ks_name_hash(const struct cert *c, bool issuer);
 bool ks_self_signed(const struct cert *c);
 /* As keystore_path, without extra certificates; *anchor (may be NULL

@@ -46,16 +46,21 @@ struct search {
 	struct err why;	      /* first verification failure */
 };
 
+int64_t ks_hash_of_name(const X509_NAME *name)
+{
+	int ok = 0;
+	unsigned long h = X509_NAME_hash_ex(name, NULL, NULL, &ok);
+
+	/* Without a hash nothing is found: the path fails, nothing opens. */
+	return ok == 1 ? (int64_t)h : -1;
+}
+
 int64_t ks_name_hash(const struct cert *c, bool issuer)
 {
 	X509 *x = cert_x509(c);
-	int ok = 0;
-	unsigned long h;
 
-	h = X509_NAME_hash_ex(issuer ? X509_get_issuer_name(x) :
-	    X509_get_subject_name(x), NULL, NULL, &ok);
-	/* Without a hash nothing is found: the path fails, nothing opens. */
-	return ok == 1 ? (int64_t)h : -1;
+	return ks_hash_of_name(issuer ? X509_get_issuer_name(x) :
+	    X509_get_subject_name(x));
 }
 
 bool ks_self_signed(const struct cert *c)
@@ -298,7 +303,7 @@ static void word_failure(struct search *s, struct path *p)
 
 	if (s->attempts > KS_PATH_ATTEMPTS)
 		(void)err_set(&why, FAIL_POLICY, "path to a trusted root not "
-		    "found in %d attempts", KS_PATH_ATTEMPTS);
+		    "found in %d attempts", s->attempts - 1);
 	else if (why.kind == 0 && ks_self_signed(leaf))
 		(void)err_set(&why, FAIL_POLICY,
 		    "self-signed and not a trusted root");

@@ -12,6 +12,7 @@
 
 #include <openssl/x509.h>
 
+#include "keystore/revocation.h"
 #include "util/der.h"
 #include "util/ossl.h"
 
@@ -137,6 +138,20 @@ static void bound_life(struct picking *p, const struct cert *c)
 		p->v->until = ends - 1;
 }
 
+/* By the last known status (S60, S102): what is not known stops nobody. */
+static int check_revoked(struct picking *p, const struct cert *c, const struct
+    path *path, struct err *why, struct err *e)
+{
+	struct revocation rev;
+
+	if (keystore_revocation(p->ks, c, path->chain, path->chain_n, p->now,
+	    &rev, e) != 0)
+		return -1;
+	if (rev.status == REVOCATION_REVOKED)
+		(void)err_set(why, FAIL_POLICY, "%s", rev.text);
+	return 0;
+}
+
 static int take_if_path(struct picking *p, const struct ks_row *r, struct err
     *why, struct err *e)
 {
@@ -145,8 +160,13 @@ static int take_if_path(struct picking *p, const struct ks_row *r, struct err
 
 	if (keystore_path(p->ks, r->cert, NULL, 0, p->now, &path, e) != 0)
 		return -1;
-	if (!path.ok) {
+	if (!path.ok)
 		(void)err_set(why, FAIL_POLICY, "%s", path.reason);
+	else if (check_revoked(p, r->cert, &path, why, e) != 0) {
+		path_free(&path);
+		return -1;
+	}
+	if (why->kind != 0) {
 		path_free(&path);
 		return 0;
 	}

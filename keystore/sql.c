@@ -51,6 +51,44 @@ const char *const sql_schema =
     "CREATE INDEX audit_at ON audit (at);"
     "CREATE INDEX audit_queue_id ON audit (queue_id);";
 
+/* Of revocation: issuer: SHA-256 of its public key; name: hash of its name;
+ * number and serial: octets of the INTEGER without idle zeros. */
+const char *const sql_version_2 =
+    "CREATE TABLE crl ("
+    "  id INTEGER PRIMARY KEY,"
+    "  name BIGINT NOT NULL,"
+    "  issuer BLOB NOT NULL,"
+    "  subject TEXT NOT NULL," /* of the issuer, for people */
+    "  number BLOB,"
+    "  this_update BIGINT NOT NULL,"
+    "  next_update BIGINT NOT NULL,"
+    "  sha256 BLOB NOT NULL,"
+    "  added BIGINT NOT NULL,"
+    "  entries BIGINT NOT NULL,"
+    "  UNIQUE (name, issuer));"
+    "CREATE TABLE crl_entry ("
+    "  crl INTEGER NOT NULL REFERENCES crl (id),"
+    "  serial BLOB NOT NULL,"
+    "  at BIGINT NOT NULL,"
+    "  reason INTEGER NOT NULL,"
+    "  PRIMARY KEY (crl, serial));"
+    "CREATE TABLE ocsp ("
+    "  name BIGINT NOT NULL,"
+    "  serial BLOB NOT NULL,"
+    "  issuer BLOB NOT NULL,"
+    "  subject TEXT NOT NULL,"
+    "  this_update BIGINT NOT NULL,"
+    "  next_update BIGINT NOT NULL," /* believed until then */
+    "  sha256 BLOB NOT NULL,"
+    "  added BIGINT NOT NULL,"
+    "  at BIGINT," /* NULL: good */
+    "  reason INTEGER NOT NULL,"
+    "  PRIMARY KEY (name, serial, issuer));"
+    "CREATE TABLE opened ("
+    "  message BLOB PRIMARY KEY," /* SHA-256 of its Message-ID */
+    "  at BIGINT NOT NULL);"
+    "CREATE INDEX opened_at ON opened (at);";
+
 /* Without a row there is no order: newest first, then the latest import. */
 #define NEWEST_FIRST " ORDER BY c.not_before DESC, c.id DESC"
 #define ROWS "SELECT " KS_ROW_COLUMNS " FROM cert c"
@@ -88,9 +126,12 @@ const char *const sql_text[ST_N] = {
 	[ST_KEY_DELETE] =
 	    "DELETE FROM key WHERE spki = ?1 AND NOT EXISTS"
 	    " (SELECT 1 FROM cert WHERE cert.spki = ?1)",
+	/* no CA's keys; one that is its own CA, as openssl req -x509 makes
+	 * them, has an address */
 	[ST_KEY_CERTS] =
 	    "SELECT " KS_ROW_COLUMNS ", key.sealed FROM cert c"
 	    " JOIN key ON key.spki = c.spki WHERE c.is_ca = 0"
+	    " OR EXISTS (SELECT 1 FROM cert_address a WHERE a.cert = c.id)"
 	    " ORDER BY key.spki, c.id",
 	[ST_LIST_ALL] = ROWS " ORDER BY c.id",
 	[ST_LIST_ADDRESS] =
@@ -122,4 +163,57 @@ const char *const sql_text[ST_N] = {
 	    "SELECT json FROM audit WHERE queue_id = ?1"
 	    " ORDER BY at DESC, id DESC LIMIT 1",
 	[ST_AUDIT_EXPIRE] = "DELETE FROM audit WHERE at < ?1",
+	[ST_OPENED_ADD] =
+	    "INSERT INTO opened (message, at) VALUES (?1, ?2)"
+	    " ON CONFLICT (message) DO UPDATE SET at = excluded.at",
+	[ST_OPENED_GET] = "SELECT at FROM opened WHERE message = ?1",
+	[ST_OPENED_EXPIRE] = "DELETE FROM opened WHERE at < ?1",
+	[ST_CAS] = ROWS " WHERE c.is_ca = 1 ORDER BY c.is_anchor DESC, c.id",
+	[ST_CRL_GET] =
+	    "SELECT id, this_update, number, sha256 FROM crl"
+	    " WHERE name = ?1 AND issuer = ?2",
+	[ST_CRL_ADD] =
+	    "INSERT INTO crl (name, issuer, subject, number, this_update,"
+	    " next_update, sha256, added, entries)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[ST_CRL_DELETE] = "DELETE FROM crl WHERE id = ?1",
+	/* twice on a list: the first one counts */
+	[ST_CRL_ENTRY_ADD] =
+	    "INSERT INTO crl_entry (crl, serial, at, reason)"
+	    " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (crl, serial) DO NOTHING",
+	[ST_CRL_ENTRIES_DELETE] = "DELETE FROM crl_entry WHERE crl = ?1",
+	[ST_OCSP_GET] =
+	    "SELECT this_update, sha256 FROM ocsp"
+	    " WHERE name = ?1 AND serial = ?2 AND issuer = ?3",
+	[ST_OCSP_ADD] =
+	    "INSERT INTO ocsp (name, serial, issuer, subject, this_update,"
+	    " next_update, sha256, added, at, reason)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+	    " ON CONFLICT (name, serial, issuer) DO UPDATE"
+	    " SET subject = ?4, this_update = ?5, next_update = ?6,"
+	    " sha256 = ?7, added = ?8, at = ?9, reason = ?10",
+	[ST_REVOKED] =
+	    "SELECT 0, l.this_update, l.next_update, r.at, r.reason"
+	    " FROM crl l LEFT JOIN crl_entry r"
+	    " ON r.crl = l.id AND r.serial = ?2"
+	    " WHERE l.name = ?1 AND l.issuer = ?3"
+	    " UNION ALL SELECT 1, this_update, next_update, at, reason"
+	    " FROM ocsp WHERE name = ?1 AND serial = ?2 AND issuer = ?3",
+	[ST_REVOKED_QUICK] =
+	    "SELECT 1 FROM crl l JOIN crl_entry r ON r.crl = l.id"
+	    " WHERE l.name = ?1 AND r.serial = ?2"
+	    " UNION ALL SELECT 1 FROM ocsp WHERE name = ?1 AND serial = ?2"
+	    " AND at IS NOT NULL",
+	[ST_REVOKED_LIST] =
+	    "SELECT 0, sha256, subject, NULL, number, this_update,"
+	    " next_update, added, entries, NULL FROM crl"
+	    " UNION ALL SELECT 1, sha256, subject, serial, NULL, this_update,"
+	    " next_update, added, 1, at FROM ocsp ORDER BY 1, 3, 4",
+	[ST_REMOVE_ENTRIES] =
+	    "DELETE FROM crl_entry WHERE crl IN"
+	    " (SELECT id FROM crl WHERE sha256 >= ?1 AND sha256 <= ?2)",
+	[ST_REMOVE_CRLS] =
+	    "DELETE FROM crl WHERE sha256 >= ?1 AND sha256 <= ?2",
+	[ST_REMOVE_OCSP] =
+	    "DELETE FROM ocsp WHERE sha256 >= ?1 AND sha256 <= ?2",
 };

@@ -8,7 +8,8 @@
 
 #include "keystore/keystore_int.h"
 
-extern const char *const sql_schema;
+extern const char *const sql_schema;	/* version 1 */
+extern const char *const sql_version_2; /* what version 2 adds */
 extern const char *const sql_text[ST_N];
 
 #endif

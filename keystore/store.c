@@ -181,8 +181,7 @@ int ks_list_spki(struct keystore *ks, const unsigned char spki[32], ks_visit
 	return st == NULL ? -1 : visit_rows(ks, st, visit, arg, e);
 }
 
-/* SHA-256 from its first digits: the range of those that begin so. */
-static int bind_hex(sqlite3_stmt *st, const char *what, struct err *e)
+int ks_bind_hex(sqlite3_stmt *st, const char *what, struct err *e)
 {
 	unsigned char low[32], high[32];
 	char digits[65];
@@ -226,7 +225,7 @@ static int prepare_list(struct keystore *ks, const char *what, sqlite3_stmt
 		addr_key(&a, key);
 	} else {
 		*st = ks_stmt(ks, ST_LIST_HEX, e);
-		return *st == NULL ? -1 : bind_hex(*st, what, e);
+		return *st == NULL ? -1 : ks_bind_hex(*st, what, e);
 	}
 	sqlite3_bind_text(*st, 1, key, -1, SQLITE_TRANSIENT);
 	return 0;

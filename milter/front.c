@@ -84,6 +84,8 @@ static void audit(struct front *f, const struct envelope *env,
 	ipc_put_str(&b, env->queue_id);
 	ipc_put_u64(&b, (uint64_t)env->now);
 	ipc_put_view(&b, buf_view(&a->json));
+	ipc_put_view(&b, view_make(a->opened, a->has_opened
+	    ? sizeof(a->opened) : 0));
 	(void)pthread_mutex_lock(&f->store.lock);
 	if (f->store.fd < 0) {
 		stats_add(&f->stats->audit_lost);

@@ -29,6 +29,16 @@ static int usage(FILE *to, int status)
 	return status;
 }
 
+static void print_warning(const char *s)
+{
+	fprintf(stderr, "postseal-milter: warning: %s\n", s);
+}
+
+static void log_warning(const char *s)
+{
+	log_warn("event=start warning=\"%s\"", s);
+}
+
 /* -n: everything that a start would need, without starting. */
 static int check(const struct setup *s)
 {
@@ -41,6 +51,7 @@ static int check(const struct setup *s)
 	fputs(buf_str(&out), stdout);
 	buf_free(&out);
 	printf("rules read: %zu\n", rules_count(s->rules));
+	config_warn(s->config, print_warning);
 	if (s->config->listen == NULL) {
 		fprintf(stderr, "postseal-milter: milter { listen } is "
 		    "missing\n");
@@ -108,6 +119,7 @@ int main(int argc, char **argv)
 	}
 	log_init("postseal-milter", LOG_L_INFO, s->config->log_syslog);
 	if (ossl_version_warning() != NULL)
-		log_warn("event=start warning=\"%s\"", ossl_version_warning());
+		log_warning(ossl_version_warning());
+	config_warn(s->config, log_warning);
 	return parent_run(path, s);
 }

@@ -48,7 +48,7 @@ static int add_record(struct store *s, struct err *e)
 {
 	char *id = NULL, *queue_id = NULL;
 	struct err why = { 0 };
-	struct view json;
+	struct view json, opened;
 	uint64_t when;
 	struct rd r;
 	int rc = 0;
@@ -56,7 +56,8 @@ static int add_record(struct store *s, struct err *e)
 	rd_init(&r, buf_view(&s->in));
 	if (ipc_get_str(&r, &id) != 0 || id == NULL ||
 	    ipc_get_str(&r, &queue_id) != 0 || rd_u64(&r, &when) != 0 ||
-	    ipc_get_view(&r, &json) != 0 || rd_left(&r) != 0 ||
+	    ipc_get_view(&r, &json) != 0 || ipc_get_view(&r, &opened) != 0 ||
+	    (opened.n != 0 && opened.n != 32) || rd_left(&r) != 0 ||
 	    when > INT64_MAX) {
 		rc = err_set(e, FAIL_BUG, "audit record: malformed");
 		goto out;
@@ -67,7 +68,8 @@ static int add_record(struct store *s, struct err *e)
 	}
 	s->open++;
 	if (keystore_audit_add(s->ks, id, (int64_t)when, queue_id, json,
-	    &why) != 0)
+	    &why) != 0 || (opened.n != 0 && keystore_opened_add(s->ks,
+	    opened.p, (int64_t)when, &why) != 0))
 		lost(id, &why);
 out:
 	free(id);
@@ -98,7 +100,8 @@ static void expire(struct store *s)
 		return;
 	s->expire_at_ms = clock_ms() + EXPIRE_MS;
 	if (keystore_audit_expire(s->ks, (int64_t)time(NULL) - s->keep_s, &n,
-	    &e) != 0)
+	    &e) != 0 || keystore_opened_expire(s->ks, (int64_t)time(NULL) -
+	    s->keep_s, &e) != 0)
 		log_err("event=audit-expire reason=\"%s\"", e.msg);
 	else if (n > 0)
 		log_info("event=audit-expire records=%zu", n);

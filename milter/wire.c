@@ -172,6 +172,7 @@ void wire_put_answer(struct buf *b, const struct verdict *v,
 	ipc_put_str(b, v->enhanced);
 	ipc_put_str(b, v->text);
 	ipc_put_u8(b, v->ret_hdrs);
+	ipc_put_view(b, view_make(v->opened, v->has_opened ? 32 : 0));
 	ipc_put_u8(b, v->body != NULL);
 	ipc_put_u32(b, (uint32_t)v->edits);
 	for (i = 0; i < v->edits; i++) {
@@ -327,6 +328,7 @@ static bool reply_ok(const struct answer *a)
 static int get_head(struct answer *a, struct rd *r)
 {
 	uint8_t action, direction, ret, body;
+	struct view opened;
 	uint32_t code;
 
 	if (rd_u8(r, &action) != 0 || action > ACT_SPLIT ||
@@ -334,9 +336,14 @@ static int get_head(struct answer *a, struct rd *r)
 	    rd_u32(r, &code) != 0 || code > 599 ||
 	    get_ascii(r, a->enhanced, sizeof(a->enhanced)) != 0 ||
 	    get_ascii(r, a->text, sizeof(a->text)) != 0 ||
-	    rd_u8(r, &ret) != 0 || ret > 1 || rd_u8(r, &body) != 0 ||
-	    body > 1)
+	    rd_u8(r, &ret) != 0 || ret > 1 ||
+	    ipc_get_view(r, &opened) != 0 ||
+	    (opened.n != 0 && opened.n != sizeof(a->opened)) ||
+	    rd_u8(r, &body) != 0 || body > 1)
 		return -1;
+	a->has_opened = opened.n != 0;
+	if (a->has_opened)
+		memcpy(a->opened, opened.p, sizeof(a->opened));
 	a->action = (enum action)action;
 	a->direction = (enum direction)direction;
 	a->code = (int)code;

@@ -44,6 +44,8 @@ struct answer {
 	char text[1024];
 	bool ret_hdrs;
 	bool has_body;
+	bool has_opened; /* as in the verdict */
+	unsigned char opened[32];
 	struct edit *edit; /* owned */
 	size_t edits;
 	char *log;	    /* one line; owned, or NULL */

@@ -16,6 +16,7 @@
 #include "milter/parcel.h"
 #include "milter/wire.h"
 #include "util/log.h"
+#include "util/ossl.h"
 
 /* After a message of this size memory goes back to the system. */
 #define TRIM_ABOVE (4u << 20)
@@ -138,6 +139,11 @@ void worker_proc(const struct worker_start *s)
 	child_drop(&s->ids);
 	if (s->config->spool != NULL &&
 	    spool_set_dir(s->config->spool, &e) != 0) {
+		log_err("event=start process=worker error=\"%s\"", e.msg);
+		_exit(EX_CONFIG);
+	}
+	/* a provider is a file that is opened by the dynamic linker */
+	if (s->config->legacy_ciphers && ossl_legacy_load(&e) != 0) {
 		log_err("event=start process=worker error=\"%s\"", e.msg);
 		_exit(EX_CONFIG);
 	}

@@ -449,6 +449,7 @@ static int write_part(struct canon *c, size_t i, struct err *e)
 static int write_all(struct canon *c, struct err *e)
 {
 	const struct part *root;
+	bool is_qp;
 
 	for (size_t i = 0; i < c->sv->n; i++)
 		if (!c->sv->part[i].is_skipped && write_part(c, i, e) != 0)
@@ -456,11 +457,13 @@ static int write_all(struct canon *c, struct err *e)
 	if (close_parts(c, 0, e) != 0)
 		return -1;
 	root = &c->sv->part[0];
-	if (c->last == '\n' ||
-	    (root->kind == PART_LEAF && root->new_cte <= CTE_BINARY))
+	if (c->last == '\n' || (root->kind == PART_LEAF &&
+	    root->new_cte != CTE_QP && root->new_cte != CTE_BASE64))
 		return 0; /* a line end would be one more octet (S13) */
 	/* A soft line break does not change the text. */
-	return out_puts(c, c->in_qp ? "=\r\n" : "\r\n", e);
+	is_qp = c->in_qp || (root->kind == PART_LEAF &&
+	    root->new_cte == CTE_QP && c->last != '=');
+	return out_puts(c, is_qp ? "=\r\n" : "\r\n", e);
 }
 
 static void report(const struct survey *sv, struct canon_info *info)

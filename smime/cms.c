@@ -17,12 +17,12 @@
 #include "smime/codec.h"
 
 /* A child of SignedData and its sisters, in order. */
-enum role { COPY, COUNT, CONTENT_EXPLICIT, CONTENT_IMPLICIT };
+enum role { COPY, COUNT, CRLS, CONTENT_EXPLICIT, CONTENT_IMPLICIT };
 struct rule {
 	int tag;
 	bool optional;
 	enum role role;
-	uint64_t most; /* COUNT: children allowed */
+	uint64_t most; /* COUNT, CRLS: children allowed */
 	uint64_t most_octets; /* in each of them; 0 = any */
 	const char *what;
 };
@@ -33,7 +33,7 @@ static const struct rule signed_rules[] = {
 	{ DER_SEQUENCE, false, CONTENT_EXPLICIT, 0, 0, "encapContentInfo" },
 	{ DER_CTX0, true, COUNT, CAP_CMS_CERTS, CAP_CMS_CERT_SIZE,
 		"certificates" },
-	{ DER_CTX0 + 1, true, COUNT, CAP_CMS_CRLS, 0, "crls" },
+	{ DER_CTX0 + 1, true, CRLS, CAP_CMS_CRLS, 0, "crls" },
 	{ DER_SET, false, COUNT, CAP_CMS_SIGNERS, 0, "signerInfos" },
 };
 static const struct rule enveloped_rules[] = {
@@ -253,6 +253,17 @@ static int count_children(struct split *sp, const struct walk_el *set,
 	return r;
 }
 
+/* Nobody reads CRLs that a message brings (A58): large ones are not even
+ * kept, and take nothing from what is signed. */
+static int take_crls(struct split *sp, struct walk_in *in,
+    const struct walk_el *el, struct err *e)
+{
+	if (walk_pass(&sp->w, in, el, e) == -1)
+		return -1;
+	return in->pos - el->off > CAP_CMS_CRL_SIZE ? 0 :
+	    copy_range(sp, el->off, in->pos, e);
+}
+
 static int take_rule(struct split *sp, struct walk_in *in,
     const struct rule *rule, struct err *e)
 {
@@ -269,6 +280,10 @@ static int take_rule(struct split *sp, struct walk_in *in,
 		if (count_children(sp, &el, rule, e) == -1)
 			return -1;
 		break;
+	case CRLS:
+		if (count_children(sp, &el, rule, e) == -1)
+			return -1;
+		return take_crls(sp, in, &el, e);
 	case CONTENT_EXPLICIT:
 	case CONTENT_IMPLICIT:
 		return take_content_info(sp, in, &el, rule, e);

@@ -62,17 +62,35 @@ struct cms_rid {
 size_t cms_rids(const struct cms *c);
 const struct cms_rid *cms_rid(const struct cms *c, size_t i);
 
-/* Content encryption. supported: allow-listed cipher in the content type it
- * belongs to, with sane parameters (S87, S88); else unsupported says why. */
+/*
+ * Content encryption. supported: allow-listed cipher in the content type it
+ * belongs to, with sane parameters (S87, S88); else unsupported says why,
+ * with the OID when we do not know the cipher.
+ */
 struct cms_cipher {
-	char name[24]; /* "AES-256-GCM", or the OID */
+	char name[64]; /* "AES-256-GCM", or the OID */
 	size_t cek_len;
 	bool authenticated;
+	bool weak; /* 3DES, RC2, DES: worth a remark */
 	bool supported;
 	char unsupported[128];
+	unsigned needs; /* CMS_ALLOW_*: that would make it supported; or 0 */
 };
 /* Never NULL; the name is "" for other content types. */
 const struct cms_cipher *cms_cipher(const struct cms *c);
+
+/*
+ * Allow what is not supported by default: an or of these, 0 for nothing.
+ * Judges the cipher again.
+ *
+ * LEGACY    RC2-CBC of 40, 64 and 128 bits and DES-CBC (S100), for which
+ *	     ossl_legacy_load() must have been called; GCM nonces of 7 to 13
+ *	     octets (S87).
+ * BARE_GCM  GCM inside EnvelopedData, the tag behind the ciphertext, as old
+ *	     versions of Bouncy Castle wrote it (S88).
+ */
+enum { CMS_ALLOW_LEGACY = 1, CMS_ALLOW_BARE_GCM = 2 };
+void cms_allow(struct cms *c, unsigned what);
 
 /* SignedData: number of SignerInfos, digest names for logs. */
 size_t cms_signers(const struct cms *c);

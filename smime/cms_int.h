@@ -36,8 +36,14 @@ struct cms {
 	struct walk_el content; /* the content's outermost element */
 	uint64_t content_size;
 
-	/* SignedData */
+	/* SignedData, CompressedData */
 	struct view econtent_type;
+
+	/* CompressedData */
+	uint32_t version;
+	struct cms_alg compression;
+
+	/* SignedData */
 	struct view digests; /* contents of digestAlgorithms */
 	struct view certs;   /* contents of certificates */
 	struct cms_signer *signer;
@@ -50,8 +56,10 @@ struct cms {
 	struct cms_alg cipher_alg;
 	struct cms_cipher cipher;
 	enum oid cipher_oid;
+	unsigned allowed; /* CMS_ALLOW_* */
 	struct view iv;
 	struct view mac;
+	size_t tag_inside; /* octets of a tag at the end of the content */
 	struct view auth_attrs; /* whole [1] element, empty when absent */
 };
 
@@ -70,7 +78,7 @@ void cms_put_as_set(struct buf *out, struct view attrs);
 
 /* Fill c from its finished skeleton (cms_parse.c). */
 int cms_parse(struct cms *c, struct err *e) MUST_CHECK;
-/* Judge cipher_alg against the content type (cms_cipher.c). */
+/* Judge cipher_alg against content type and allowed (cms_cipher.c). */
 void cms_judge_cipher(struct cms *c);
 
 #endif

@@ -146,10 +146,30 @@ static int parse_ktri(struct cms *c, const struct der *ri, struct err *e)
 	return add_rid(c, &rid, e);
 }
 
+/* KEKIdentifier and RecipientKeyIdentifier (RFC 5652 6.2.2, 6.2.3): key
+ * identifier, date and OtherKeyAttribute. */
+static int key_id_content(struct view in, struct view *id)
+{
+	struct der key, date, other, d;
+	int r;
+
+	if (der_get(&in, DER_OCTET_STRING, &key) == -1 ||
+	    der_opt(&in, DER_GENTIME, &date) == -1 ||
+	    (r = der_opt(&in, DER_SEQUENCE, &other)) == -1 || in.n > 0)
+		return -1;
+	*id = key.val;
+	if (r == 0)
+		return 0;
+	if (der_get(&other.val, DER_OID, &d) == -1 ||
+	    (other.val.n > 0 && der_next(&other.val, &d) == -1))
+		return -1;
+	return other.val.n > 0 ? -1 : 0;
+}
+
 /* KeyAgreeRecipientIdentifier. */
 static int get_agree_id(struct view *in, struct cms_rid *rid)
 {
-	struct der d, ski, x;
+	struct der d;
 
 	if (der_next(in, &d) == -1)
 		return -1;
@@ -157,14 +177,9 @@ static int get_agree_id(struct view *in, struct cms_rid *rid)
 		rid->id = d.whole;
 		return ias_is_valid(d.val) ? 0 : -1;
 	}
-	if (d.tag != DER_CTX0 ||
-	    der_get(&d.val, DER_OCTET_STRING, &ski) == -1 || ski.val.n == 0 ||
-	    der_opt(&d.val, DER_GENTIME, &x) == -1 ||
-	    der_opt(&d.val, DER_SEQUENCE, &x) == -1 || d.val.n > 0)
-		return -1;
 	rid->by_ski = true;
-	rid->id = ski.val;
-	return 0;
+	return d.tag == DER_CTX0 && key_id_content(d.val, &rid->id) == 0 &&
+	    rid->id.n > 0 ? 0 : -1;
 }
 
 /* OriginatorIdentifierOrKey, inside its [0]. */
@@ -222,20 +237,23 @@ static int skip_other_ri(const struct der *ri, struct err *e)
 {
 	struct view in = ri->val;
 	struct cms_alg alg;
+	struct view id;
 	struct der d;
+	int r;
 
 	switch (ri->tag) {
 	case DER_CTX0 + 2: /* KEKRecipientInfo, RFC 5652 6.2.3 */
 		if (get_version(&in) == 0 &&
 		    der_get(&in, DER_SEQUENCE, &d) == 0 &&
-		    der_get(&d.val, DER_OCTET_STRING, &d) == 0 &&
+		    key_id_content(d.val, &id) == 0 &&
 		    cms_alg_get(&in, &alg) == 0 &&
 		    der_get(&in, DER_OCTET_STRING, &d) == 0 && in.n == 0)
 			return 0;
 		break;
 	case DER_CTX0 + 3: /* PasswordRecipientInfo, 6.2.4 */
 		if (get_version(&in) == 0 &&
-		    der_opt(&in, DER_CTX0, &d) != -1 &&
+		    (r = der_opt(&in, DER_CTX0, &d)) != -1 &&
+		    (r == 0 || cms_alg_content(d.val, &alg) == 0) &&
 		    cms_alg_get(&in, &alg) == 0 &&
 		    der_get(&in, DER_OCTET_STRING, &d) == 0 && in.n == 0)
 			return 0;
@@ -401,6 +419,22 @@ static int parse_signed(struct cms *c, struct view in, struct err *e)
 	return parse_signers(c, sis.val, e);
 }
 
+/* RFC 3274 1.1. The version is judged by who expands. */
+static int parse_compressed(struct cms *c, struct view in, struct err *e)
+{
+	static const char what[] = "CompressedData (RFC 3274 1.1)";
+	struct der version, eci, type;
+
+	if (der_get(&in, DER_INTEGER, &version) == -1 ||
+	    der_uint(&version, &c->version) == -1 ||
+	    cms_alg_get(&in, &c->compression) == -1 ||
+	    der_get(&in, DER_SEQUENCE, &eci) == -1 || in.n > 0 ||
+	    der_get(&eci.val, DER_OID, &type) == -1 || eci.val.n > 0)
+		return bad(what, e);
+	c->econtent_type = type.val;
+	return 0;
+}
+
 int cms_parse(struct cms *c, struct err *e)
 {
 	struct view in = buf_view(&c->skel);
@@ -418,6 +452,6 @@ int cms_parse(struct cms *c, struct err *e)
 	if (c->type == CMS_SIGNED)
 		return parse_signed(c, d.val, e);
 	if (c->type == CMS_COMPRESSED)
-		return 0;
+		return parse_compressed(c, d.val, e);
 	return parse_enveloped(c, d.val, e);
 }

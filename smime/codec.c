@@ -247,7 +247,9 @@ struct sink b64_dec_sink(struct b64_dec *x)
 /*
  * Quoted-printable encoder. line holds the output line so far, at most 75
  * octets, because "From " is known only at its fifth. held has a blank, a
- * CR or both: what follows says whether they end the line.
+ * CR or both: what follows says whether they end the line. No line begins
+ * with "--": behind a soft line break, or where the octets were encoded,
+ * text could otherwise become a delimiter that it was not before.
  */
 #define QP_ROOM 75
 
@@ -288,6 +290,10 @@ static int put_literal(struct qp_enc *x, unsigned char c, struct err *e)
 	if (x->n == 0 && c == '.')
 		return put_hex(x, c, e);
 	x->line[x->n++] = c;
+	if (x->n == 2 && memcmp(x->line, "--", 2) == 0) {
+		memcpy(x->line, "=2D-", 4);
+		x->n = 4;
+	}
 	if (x->n == 5 && memcmp(x->line, "From ", 5) == 0) {
 		memcpy(x->line, "=46rom ", 7);
 		x->n = 7;

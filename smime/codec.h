@@ -44,7 +44,8 @@ struct sink b64_dec_sink(struct b64_dec *x);
 /*
  * Quoted-printable encoder for text: CRLF stays a line end, everything
  * that transit could harm is encoded: octets over 126, controls, trailing
- * SP and TAB (S7), a first '.' (S8), "From " (S6), lone CR or LF.
+ * SP and TAB (S7), a first '.' (S8), "From " (S6), a first "--" that could
+ * be taken for a delimiter, lone CR or LF.
  */
 struct qp_enc {
 	struct sink to;

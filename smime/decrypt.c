@@ -40,6 +40,14 @@ static const EVP_CIPHER *find_cipher(enum oid o)
 	}
 }
 
+/* Ciphers of the legacy provider; NULL: it is none. */
+static const char *old_name(const struct cms *c)
+{
+	if (c->cipher_oid == OID_RC2_CBC)
+		return c->cipher.name; /* libcrypto's names as well */
+	return c->cipher_oid == OID_DES_CBC ? "DES-CBC" : NULL;
+}
+
 /* authAttrs go in as the SET OF that they are, not as [1] (RFC 5083
  * 2.2). */
 static int put_aad(EVP_CIPHER_CTX *x, struct view attrs, struct err *e)
@@ -57,59 +65,132 @@ static int put_aad(EVP_CIPHER_CTX *x, struct view attrs, struct err *e)
 	return 0;
 }
 
-static int start_cipher(EVP_CIPHER_CTX *x, const struct cms *c,
-    const unsigned char *cek, struct err *e)
-{
+/* One decryption. */
+struct flow {
+	const struct cms *c;
+	EVP_CIPHER_CTX *x;
+	EVP_CIPHER *old; /* fetched; NULL: a usual one */
+	struct spool *quarantine;
+	struct buf plain;
+	uint64_t left; /* octets of ciphertext to come */
 	unsigned char tag[16];
-	int len;
+	size_t tag_n;
+};
 
-	if (x == NULL || EVP_DecryptInit_ex2(x, find_cipher(c->cipher_oid),
-	    cek, c->iv.p, NULL) != 1)
+static int set_key(struct flow *f, const unsigned char *cek, struct err *e)
+{
+	const EVP_CIPHER *k = find_cipher(f->c->cipher_oid);
+	const char *old = old_name(f->c);
+	int n;
+
+	if (old != NULL)
+		k = f->old = EVP_CIPHER_fetch(ossl_legacy(), old, NULL);
+	if (f->x == NULL || k == NULL ||
+	    EVP_DecryptInit_ex2(f->x, k, NULL, NULL, NULL) != 1)
 		return err_ossl(e, FAIL_TEMP, "cannot start %s",
-		    c->cipher.name);
-	if (!c->cipher.authenticated)
-		return 0;
-	if (c->mac.n > sizeof(tag) || ossl_len(c->mac.n, &len, e) == -1)
+		    f->c->cipher.name);
+	if ((size_t)EVP_CIPHER_get_key_length(k) != f->c->cipher.cek_len)
+		return err_set(e, FAIL_BUG, "%s: another key length",
+		    f->c->cipher.name);
+	if (f->c->cipher.authenticated &&
+	    (ossl_len(f->c->iv.n, &n, e) == -1 || EVP_CIPHER_CTX_ctrl(f->x,
+	    EVP_CTRL_AEAD_SET_IVLEN, n, NULL) != 1))
+		return err_ossl(e, FAIL_TEMP, "cipher takes no nonce");
+	if (EVP_DecryptInit_ex2(f->x, NULL, cek, f->c->iv.p, NULL) != 1)
+		return err_ossl(e, FAIL_TEMP, "cannot start %s",
+		    f->c->cipher.name);
+	return 0;
+}
+
+static int put_tag(struct flow *f, struct view v, struct err *e)
+{
+	if (v.n > sizeof(f->tag) - f->tag_n)
 		return err_set(e, FAIL_BUG, "tag length not judged");
-	for (size_t i = 0; i < c->mac.n; i++)
-		tag[i] = c->mac.p[i]; /* libcrypto wants it writable */
-	if (EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_SET_TAG, len, tag) != 1)
-		return err_ossl(e, FAIL_TEMP, "cipher takes no tag");
-	return put_aad(x, c->auth_attrs, e);
+	for (size_t i = 0; i < v.n; i++)
+		f->tag[f->tag_n++] = v.p[i];
+	return 0;
+}
+
+static int start_cipher(struct flow *f, const unsigned char *cek,
+    struct err *e)
+{
+	f->x = EVP_CIPHER_CTX_new();
+	f->left = f->c->content_size;
+	if (set_key(f, cek, e) == -1)
+		return -1;
+	if (f->left < f->c->tag_inside)
+		return does_not_open(e);
+	f->left -= f->c->tag_inside;
+	if (f->c->tag_inside == 0 && put_tag(f, f->c->mac, e) == -1)
+		return -1;
+	return f->c->cipher.authenticated ?
+	    put_aad(f->x, f->c->auth_attrs, e) : 0;
+}
+
+static int put_chunk(struct flow *f, struct view chunk, struct err *e)
+{
+	size_t k = chunk.n < f->left ? chunk.n : (size_t)f->left;
+	unsigned char *to;
+	int n, len;
+
+	buf_clear(&f->plain);
+	to = buf_room(&f->plain, SPOOL_CHUNK + EVP_MAX_BLOCK_LENGTH);
+	if (to == NULL)
+		return buf_ok(&f->plain, e);
+	if (ossl_len(k, &len, e) == -1)
+		return -1;
+	f->left -= k;
+	if (k > 0) {
+		if (EVP_DecryptUpdate(f->x, to, &n, chunk.p, len) != 1)
+			return does_not_open(e);
+		f->plain.n = (size_t)n;
+		if (spool_write(f->quarantine, to, (size_t)n, e) == -1)
+			return -1;
+	}
+	return put_tag(f, view_sub(chunk, k, chunk.n), e);
 }
 
 /* 0, or 1 when all but the padding came out (CBC). */
-static int run_cipher(EVP_CIPHER_CTX *x, bool authenticated,
-    struct cms_content *in, struct spool *quarantine, struct buf *plain,
-    struct err *e)
+static int end_cipher(struct flow *f, struct err *e)
 {
+	bool authenticated = f->c->cipher.authenticated;
 	unsigned char *to;
-	struct view chunk;
 	int n, len;
 
-	for (;;) {
-		if (cms_content_next(in, &chunk, e) == -1)
-			return -1;
-		buf_clear(plain);
-		to = buf_room(plain, SPOOL_CHUNK + EVP_MAX_BLOCK_LENGTH);
-		if (to == NULL)
-			return buf_ok(plain, e);
-		if (chunk.n == 0)
-			break;
-		if (ossl_len(chunk.n, &len, e) == -1)
-			return -1;
-		if (EVP_DecryptUpdate(x, to, &n, chunk.p, len) != 1)
-			return does_not_open(e);
-		plain->n = (size_t)n;
-		if (spool_write(quarantine, to, (size_t)n, e) == -1)
-			return -1;
-	}
-	if (EVP_DecryptFinal_ex(x, to, &n) != 1) {
+	buf_clear(&f->plain);
+	to = buf_room(&f->plain, EVP_MAX_BLOCK_LENGTH);
+	if (to == NULL)
+		return buf_ok(&f->plain, e);
+	if (authenticated && (ossl_len(f->tag_n, &len, e) == -1 ||
+	    EVP_CIPHER_CTX_ctrl(f->x, EVP_CTRL_AEAD_SET_TAG, len,
+	    f->tag) != 1))
+		return err_ossl(e, FAIL_TEMP, "cipher takes no tag");
+	if (EVP_DecryptFinal_ex(f->x, to, &n) != 1) {
 		ossl_clear();
 		return authenticated ? does_not_open(e) : 1;
 	}
-	plain->n = (size_t)n;
-	return spool_write(quarantine, to, (size_t)n, e);
+	f->plain.n = (size_t)n;
+	return spool_write(f->quarantine, to, (size_t)n, e);
+}
+
+static int run_cipher(struct flow *f, struct err *e)
+{
+	struct cms_content *in = NULL;
+	struct view chunk;
+	int r = -1;
+
+	if (cms_content_open(&in, f->c, e) == -1)
+		return -1;
+	do {
+		if (cms_content_next(in, &chunk, e) == -1)
+			goto out;
+		if (chunk.n > 0 && put_chunk(f, chunk, e) == -1)
+			goto out;
+	} while (chunk.n > 0);
+	r = end_cipher(f, e);
+out:
+	cms_content_free(&in);
+	return r;
 }
 
 static int check_can_open(const struct cms *c, struct err *e)
@@ -122,6 +203,9 @@ static int check_can_open(const struct cms *c, struct err *e)
 	if (!c->has_content)
 		return err_set(e, FAIL_INPUT, "encrypted content is not in "
 		    "the message (RFC 8551 3.3)");
+	if (old_name(c) != NULL && ossl_legacy() == NULL)
+		return err_set(e, FAIL_CONFIG, "%s: OpenSSL's legacy provider "
+		    "is not loaded", c->cipher.name);
 	return 0;
 }
 
@@ -149,26 +233,18 @@ int cms_decrypt_content(const struct cms *c,
     const unsigned char cek[CAP_CEK], struct spool *quarantine,
     bool *is_sound, struct err *e)
 {
-	struct cms_content *in = NULL;
-	EVP_CIPHER_CTX *x = NULL;
-	struct buf plain;
+	struct flow f = { .c = c, .quarantine = quarantine };
 	int r = -1;
 
 	*is_sound = false;
-	buf_init_secret(&plain, SPOOL_CHUNK + EVP_MAX_BLOCK_LENGTH);
+	buf_init_secret(&f.plain, SPOOL_CHUNK + EVP_MAX_BLOCK_LENGTH);
 	ossl_clear();
-	if (check_can_open(c, e) == -1)
-		goto out;
-	x = EVP_CIPHER_CTX_new();
-	if (start_cipher(x, c, cek, e) == -1 ||
-	    cms_content_open(&in, c, e) == -1)
-		goto out;
-	r = run_cipher(x, c->cipher.authenticated, in, quarantine, &plain, e);
+	if (check_can_open(c, e) == 0 && start_cipher(&f, cek, e) == 0)
+		r = run_cipher(&f, e);
 	*is_sound = r == 0;
-out:
-	EVP_CIPHER_CTX_free(x);
-	cms_content_free(&in);
-	buf_free(&plain);
+	EVP_CIPHER_CTX_free(f.x);
+	EVP_CIPHER_free(f.old);
+	buf_free(&f.plain);
 	if (r == -1 && spool_clear(quarantine, NULL) == -1)
 		return err_set(e, FAIL_TEMP, "quarantine cannot be emptied");
 	return r == -1 ? -1 : 0;

@@ -16,9 +16,11 @@
  * wipes it. A key that only stands in for one (PKCS#1 v1.5) looks like any
  * other.
  *
- * FAIL_INPUT (does not open, unsupported), FAIL_POLICY (no right to the
- * key), FAIL_TEMP. The text of FAIL_INPUT is the same as that of a content
- * that does not decrypt (A5).
+ * FAIL_INPUT (does not open; content cipher unsupported), FAIL_POLICY (no
+ * right to the key, or its encryption is of an unsupported kind, named in
+ * the text, S196), FAIL_CONFIG (no legacy provider), FAIL_TEMP. The text of
+ * a key that does not open is the same as that of a content that does not
+ * decrypt (A5).
  */
 int cms_open_key(const struct cms *c, const struct cms_rid *rid,
     const unsigned char cert_sha256[32], const struct key_ops *keys,

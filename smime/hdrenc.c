@@ -15,6 +15,7 @@
 
 #define WORD_ROOM 75 /* RFC 2047 2 */
 #define PIECE_ROOM 60
+#define PIECE_ROOM_MOST 900 /* lines end at 998 */
 
 static bool is_7bit(struct view v)
 {
@@ -42,12 +43,16 @@ static size_t unit_len(struct view v, size_t off)
 	return n == 0 ? 1 : n;
 }
 
-/* RFC 2231 3 and 4: name*0*=utf-8''..., name*1*=... */
+/* RFC 2231 3 and 4: name*0*=utf-8''..., name*1*=...; readers count pieces to
+ * 99, and we no more than CAP_MIME_PARAMS, so those of a very long value are
+ * longer. */
 static void put_extended(struct buf *out, const struct ctype_param *p)
 {
 	struct view v = view_of(p->value);
 	const char *charset = p->charset[0] ? p->charset : charset_of(v);
-	bool is_long = 3 * v.n > PIECE_ROOM;
+	size_t room = 3 * v.n > 20 * PIECE_ROOM ? PIECE_ROOM_MOST : PIECE_ROOM;
+	bool is_long = strlen(p->name) + strlen(charset) + 3 * v.n >
+	    PIECE_ROOM;
 	size_t i = 0;
 
 	for (unsigned k = 0; i < v.n; k++) {
@@ -63,7 +68,7 @@ static void put_extended(struct buf *out, const struct ctype_param *p)
 
 			while (n-- > 0)
 				put_hex(out, '%', v.p[i++]);
-		} while (i < v.n && out->n - from < PIECE_ROOM);
+		} while (i < v.n && (!is_long || out->n - from < room));
 	}
 }
 
@@ -84,22 +89,59 @@ static void put_param(struct buf *out, const struct ctype_param *p)
 	buf_putc(out, '"');
 }
 
+/* Take back what was written. */
+static void cut(struct buf *out, size_t n)
+{
+	if (out->p != NULL && n < out->n)
+		out->p[n] = '\0';
+	out->n = n;
+}
+
+/* Does the value at v say what p says, to us at least? */
+static int is_read_back(struct view v, bool is_type, const struct params *p,
+    bool *same, struct err *e)
+{
+	struct field f = { .value = v };
+	struct params q;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, CAP_HEADER_FIELD);
+	field_unfold(&f, &b);
+	*same = !b.failed;
+	rc = params_read(&q, buf_view(&b), is_type, e);
+	*same = *same && rc == 0 && q.defect[0] == '\0' && q.n == p->n &&
+	    strcmp(q.head, p->head) == 0;
+	for (size_t i = 0; *same && i < q.n; i++)
+		*same = strcmp(q.param[i].name, p->param[i].name) == 0 &&
+		    strcmp(q.param[i].value, p->param[i].value) == 0;
+	params_free(&q);
+	buf_free(&b);
+	return rc;
+}
+
 static int encode_params(const struct field *f, struct view value,
     struct buf *out, bool *done, struct err *e)
 {
 	bool is_type = view_ieq_str(f->name, "Content-Type");
+	size_t start = out->n, from;
 	struct params p;
 	int rc;
 
 	rc = params_read(&p, value, is_type, e);
 	if (rc == 0 && p.head[0] != '\0' && p.defect[0] == '\0') {
 		buf_putv(out, f->name);
-		buf_printf(out, ": %s", p.head);
+		buf_putc(out, ':');
+		from = out->n;
+		buf_printf(out, " %s", p.head);
 		for (size_t i = 0; i < p.n; i++)
 			put_param(out, &p.param[i]);
+		rc = is_read_back(view_make(out->p + from, out->n - from),
+		    is_type, &p, done, e);
 		buf_puts(out, "\r\n");
-		*done = true;
 	}
+	if (!*done)
+		cut(out, start); /* too long for any form: stays as it is */
 	params_free(&p);
 	return rc;
 }
@@ -177,6 +219,7 @@ int hdrenc_field(const struct field *f, struct buf *out, bool *done,
     struct err *e)
 {
 	struct buf value;
+	size_t start = out->n;
 	int rc = 0;
 
 	*done = false;
@@ -191,6 +234,11 @@ int hdrenc_field(const struct field *f, struct buf *out, bool *done,
 		rc = encode_params(f, buf_view(&value), out, done, e);
 	else if (is_unstructured(f->name))
 		encode_words(f, buf_view(&value), out, done);
+	/* What nobody reads any more, ourselves included, stays as it is. */
+	if (*done && out->n - start > CAP_HEADER_FIELD) {
+		cut(out, start);
+		*done = false;
+	}
 	buf_free(&value);
 	return rc;
 }

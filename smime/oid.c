@@ -36,6 +36,16 @@ static const struct entry table[OID_N] = {
 		{ PKCS, 9, 16, 2, 47 } },
 	[OID_A_ALG_PROTECT] = { "CMSAlgorithmProtection", 9,
 		{ PKCS, 9, 52 } },
+	[OID_A_RECEIPT_REQUEST] = { "receiptRequest", 11,
+		{ PKCS, 9, 16, 2, 1 } },
+	[OID_A_SECURITY_LABEL] = { "eSSSecurityLabel", 11,
+		{ PKCS, 9, 16, 2, 2 } },
+	[OID_A_CONTENT_HINTS] = { "contentHints", 11,
+		{ PKCS, 9, 16, 2, 4 } },
+	[OID_A_ML_HISTORY] = { "mlExpansionHistory", 11,
+		{ PKCS, 9, 16, 2, 3 } },
+	[OID_A_SIGNATURE_TYPE] = { "signatureType", 11,
+		{ PKCS, 9, 16, 2, 28 } },
 	[OID_MD5] = { "md5", 8, { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 5 } },
 	[OID_SHA1] = { "sha-1", 5, { 0x2b, 0x0e, 3, 2, 0x1a } },
 	[OID_SHA256] = { "sha-256", 9, { NIST, 2, 1 } },
@@ -70,6 +80,7 @@ static const struct entry table[OID_N] = {
 	[OID_DES_CBC] = { "DES-CBC", 5, { 0x2b, 0x0e, 3, 2, 7 } },
 	[OID_RC2_CBC] = { "RC2-CBC", 8,
 		{ 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 3, 2 } },
+	[OID_ZLIB] = { "zlib", 11, { PKCS, 9, 16, 3, 8 } },
 };
 
 enum oid oid_find(struct view content)

@@ -195,6 +195,14 @@ static void split_name(struct lex *lx, struct view name, struct piece *pc)
 	}
 }
 
+static bool has_8bit(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (v.p[i] >= 0x80)
+			return true;
+	return false;
+}
+
 static bool has_encoded_word(struct view v)
 {
 	if (v.p == NULL || v.n < 4)
@@ -251,6 +259,9 @@ static void take_param(struct lex *lx)
 		note(lx, "quoted pair in a structural parameter (A41)");
 	if (is_structural(pc->name) && (pc->index >= 0 || pc->is_extended))
 		note(lx, "structural parameter in RFC 2231 form (A41)");
+	if (is_structural(pc->name) && has_8bit(pc->raw))
+		note(lx, "8-bit octet in a structural parameter (RFC 2045 "
+		    "5.1)");
 	lx->n++;
 }
 
@@ -258,6 +269,7 @@ static void take_head(struct lex *lx, bool is_type)
 {
 	struct view a, b = {NULL, 0};
 	char *h = lx->p->head;
+	size_t from = lx->pos, end;
 
 	skip(lx);
 	a = take_token(lx);
@@ -266,8 +278,9 @@ static void take_head(struct lex *lx, bool is_type)
 		lx->pos++;
 		skip(lx);
 		b = take_token(lx);
-		skip(lx);
 	}
+	end = lx->pos;
+	skip(lx);
 	if (a.n == 0 || (is_type && b.n == 0)) {
 		note(lx, is_type ? "unparsable type (RFC 2045 5.1)"
 				 : "unparsable disposition (RFC 2183 2)");
@@ -288,6 +301,8 @@ static void take_head(struct lex *lx, bool is_type)
 	lx->is_strict = strncmp(h, "multipart/", 10) == 0 ||
 	    strncmp(h, "application/pkcs7-", 18) == 0 ||
 	    strncmp(h, "application/x-pkcs7-", 20) == 0;
+	if (lx->is_strict && end - from != a.n + b.n + 1)
+		note(lx, "comment or blank in the type (A41)");
 }
 
 static int hex_value(int c)

@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "smime/cms.h"
 #include "smime/mime.h"
 #include "smime/params.h"
 #include "util/caps.h"
@@ -139,6 +140,9 @@ static int read_halves(struct shape *sh, const struct spool *s,
 	}
 	if (found.defect[0] != '\0')
 		return mark_broken(sh, found.defect);
+	if (sh->sig_cte == CTE_UNKNOWN)
+		return mark_broken(sh, "signature in an unknown transfer "
+				       "encoding (RFC 2045 6.4)");
 	return 0;
 }
 
@@ -162,6 +166,33 @@ static int read_signed(struct shape *sh, const struct spool *s,
 	return read_halves(sh, s, h, protocol != NULL, e);
 }
 
+/* A file of such a name: if it is no CMS object, it is a file (S28). */
+static int read_named(struct shape *sh, const struct spool *s, struct err *e)
+{
+	struct cms *c = NULL;
+	struct err why = {0};
+
+	if (sh->cte == CTE_UNKNOWN)
+		return 0;
+	if (cms_read(&c, s, sh->body, sh->end, sh->cte, &why) == 0 ||
+	    why.kind == FAIL_LIMIT)
+		sh->kind = SHAPE_PKCS7;
+	cms_free(&c);
+	if (sh->kind != SHAPE_PKCS7 && why.kind != FAIL_INPUT) {
+		*e = why;
+		return -1;
+	}
+	return 0;
+}
+
+bool shape_may_be(const struct ctype *ct)
+{
+	const char *protocol = ctype_param(ct, "protocol");
+
+	return is_pkcs7_mime(ct->type) || (ctype_is(ct, "multipart/signed") &&
+	    (protocol == NULL || is_pkcs7_signature(protocol)));
+}
+
 int shape_read(struct shape *sh, const struct spool *s,
     const struct header *h, const struct ctype *ct, uint64_t end,
     struct err *e)
@@ -180,8 +211,14 @@ int shape_read(struct shape *sh, const struct spool *s,
 			return -1;
 		return labelled ? mark_broken(sh, ct->defect) : 0;
 	}
-	if (is_pkcs7_mime(ct->type) || is_named_pkcs7(ct))
+	/* RFC 2045 6.4: what nobody can decode has no type */
+	if (is_pkcs7_mime(ct->type) && ct->cte == CTE_UNKNOWN)
+		return mark_broken(sh, "unknown transfer encoding "
+				       "(RFC 2045 6.4)");
+	if (is_pkcs7_mime(ct->type))
 		sh->kind = SHAPE_PKCS7;
+	else if (is_named_pkcs7(ct))
+		return read_named(sh, s, e);
 	else if (ctype_is(ct, "multipart/signed"))
 		return read_signed(sh, s, h, ct, e);
 	else if (ctype_is(ct, "multipart/encrypted") && protocol != NULL &&

@@ -3,7 +3,8 @@
  *
  * What stands at the root of an entity: an S/MIME or PGP layer or ordinary
  * mail (RFC 8551 3.10, RFC 1847). Labels decide only where to look; what a
- * CMS object is, its own OID says (smime/cms.h).
+ * CMS object is, its own OID says (smime/cms.h). A file name alone is no
+ * label: then the object is read to see if it is one (S28).
  */
 #ifndef SMIME_SHAPE_H
 #define SMIME_SHAPE_H
@@ -38,5 +39,7 @@ struct shape {
 int shape_read(struct shape *sh, const struct spool *s,
     const struct header *h, const struct ctype *ct, uint64_t end,
     struct err *e) MUST_CHECK;
+/* May a part of this type, below the root, be an S/MIME layer? */
+bool shape_may_be(const struct ctype *ct);
 
 #endif

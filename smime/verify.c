@@ -151,7 +151,15 @@ static int check_object(struct run *x, bool detached)
 struct candidates {
 	struct cert *cert[CAP_CMS_CERTS + 1];
 	size_t n;
+	bool is_asked; /* outside of the message, too */
 };
+
+static void free_candidates(struct candidates *cand)
+{
+	for (size_t i = 0; i < cand->n; i++)
+		cert_free(&cand->cert[i]);
+	cand->n = 0;
+}
 
 /* Same issuer and serial number, but another encoding of the name? */
 static bool same_name(struct view ias, const struct cert *c)
@@ -178,11 +186,22 @@ static bool same_name(struct view ias, const struct cert *c)
 	return same;
 }
 
+static void ask_outside(const struct run *x, const struct cms_signer *s,
+    struct candidates *cand)
+{
+	struct cert *c = NULL;
+
+	if (x->p->find != NULL)
+		c = x->p->find(x->p->find_ctx, s->by_ski, s->id);
+	if (c != NULL)
+		cand->cert[cand->n++] = c;
+	cand->is_asked = true;
+}
+
 static void find_candidates(struct run *x, const struct cms_signer *s,
     struct candidates *cand)
 {
 	struct verification *v = x->v;
-	struct cert *c;
 
 	cand->n = 0;
 	for (size_t i = 0; i < v->certs; i++)
@@ -192,11 +211,8 @@ static void find_candidates(struct run *x, const struct cms_signer *s,
 	for (size_t i = 0; cand->n == 0 && !s->by_ski && i < v->certs; i++)
 		if (same_name(s->id, v->cert[i]))
 			cand->cert[cand->n++] = cert_ref(v->cert[i]);
-	if (cand->n == 0 && x->p->find != NULL) {
-		c = x->p->find(x->p->find_ctx, s->by_ski, s->id);
-		if (c != NULL)
-			cand->cert[cand->n++] = c;
-	}
+	if (cand->n == 0)
+		ask_outside(x, s, cand);
 }
 
 /* Step 8, S69: keep those that the signer named by hash. */
@@ -244,32 +260,69 @@ static int crypto_fail(struct signer_finding *f, const char *why)
 	return finding_fail(f, SIG_FAIL, 70, why);
 }
 
+/* One signer under judgement. */
+struct judged {
+	const struct cms_signer *s;
+	struct signer_finding *f;
+	struct attrs a;
+	struct sig_suite suite;
+	struct candidates cand;
+	unsigned weak; /* WEAK_* */
+};
+
+/* Both verify: they have one key. Anybody can make a certificate for a
+ * public key, so it is the path that tells them apart (A38). */
+static bool is_better(const struct run *x, const struct cert *old,
+    const struct cert *c)
+{
+	const struct verify_policy *p = x->p;
+	struct cert *const *extra = x->v->cert;
+	size_t n = x->v->certs;
+
+	if (old == NULL || p->believe == NULL)
+		return old == NULL;
+	return !p->believe(p->find_ctx, old, extra, n, p->now) &&
+	    p->believe(p->find_ctx, c, extra, n, p->now);
+}
+
 /*
  * Step 9, S70, and of step 7 what needs the key. Several certificates may
  * claim one subject key identifier: the one that verifies is the signer's.
  */
-static int check_signature(struct run *x, const struct cms_signer *s,
-    const struct attrs *a, const struct sig_suite *suite,
-    const struct candidates *cand, struct signer_finding *f)
+static int check_signature(struct run *x, struct judged *j)
 {
-	struct view md = digests_get(&x->d, suite->digest);
+	struct view md = digests_get(&x->d, j->suite.digest);
+	struct signer_finding *f = j->f;
+	struct cert *good = NULL; /* j's */
 	bool tried = false;
 
-	if (md.n == 0 || md.n != a->digest.n ||
-	    memcmp(md.p, a->digest.p, md.n) != 0)
+	if (md.n == 0 || md.n != j->a.digest.n ||
+	    memcmp(md.p, j->a.digest.p, md.n) != 0)
 		return crypto_fail(f, "content was changed: its digest is "
 		    "not the signed one (RFC 5652 5.6)");
-	if (!protection_holds(a, s))
+	if (!protection_holds(&j->a, j->s))
 		return crypto_fail(f, "algorithms are not those of "
 		    "CMSAlgorithmProtection (RFC 6211 3)");
-	for (size_t i = 0; i < cand->n; i++) {
-		if (key_allowed(cand->cert[i], suite, x->p, f) == -1)
+	for (size_t i = 0; i < j->cand.n; i++) {
+		struct cert *c = j->cand.cert[i];
+		unsigned weak = j->weak;
+
+		/* another key than the one that verifies cannot */
+		if (good != NULL && memcmp(cert_spki_sha256(good),
+		    cert_spki_sha256(c), 32) != 0)
+			continue;
+		if (key_allowed(c, &j->suite, x->p, f, &weak) == -1)
 			continue;
 		tried = true;
-		if (!signature_is_good(a, s, suite, cand->cert[i]))
+		if (!signature_is_good(&j->a, j->s, &j->suite, c) ||
+		    !is_better(x, good, c))
 			continue;
+		good = c;
+		j->weak = weak;
+	}
+	if (good != NULL) {
 		cert_free(&f->cert);
-		f->cert = cert_ref(cand->cert[i]);
+		f->cert = cert_ref(good);
 		f->result = SIG_PASS; /* forget refused candidates */
 		f->step = 0;
 		f->reason[0] = '\0';
@@ -296,31 +349,85 @@ static int check_usage(struct signer_finding *f)
 	return 0;
 }
 
+/* The last word of step 7: good, but not good enough for a pass. */
+static int check_weakness(const struct judged *j)
+{
+	int bits = cert_key_bits(j->f->cert);
+	struct err why;
+
+	if ((j->weak & WEAK_KEY) != 0)
+		err_set(&why, FAIL_POLICY, "short key: RSA of %d bits%s (RFC "
+		    "8551 4.3)", bits, (j->weak & WEAK_DIGEST) != 0
+		    ? ", and digest SHA-1" : "");
+	else if ((j->weak & WEAK_DIGEST) != 0)
+		err_set(&why, FAIL_POLICY, "digest SHA-1 (RFC 8551 2.1)");
+	else
+		return 0;
+	return finding_fail(j->f, SIG_POLICY, 68, why.msg);
+}
+
+static int identify(struct run *x, struct judged *j)
+{
+	return select_by_ess(&j->a, &j->cand, j->f) == 0
+	    ? check_signature(x, j) : -1;
+}
+
+/*
+ * The message has certificates of that name, but not the signer's: somebody
+ * may have put his own in its place (A38). What was found first stays the
+ * finding unless the one known outside of it verifies.
+ */
+static int identify_outside(struct run *x, struct judged *j)
+{
+	struct signer_finding *f = j->f, other = *f;
+	int rc;
+
+	if (j->cand.is_asked)
+		return -1;
+	free_candidates(&j->cand);
+	ask_outside(x, j->s, &j->cand);
+	if (j->cand.n == 0)
+		return -1;
+	other.cert = NULL;
+	other.crypto_failed = false;
+	j->f = &other;
+	rc = identify(x, j);
+	j->f = f;
+	cert_free(rc == 0 ? &f->cert : &other.cert);
+	if (rc == 0)
+		*f = other;
+	return rc;
+}
+
 static void judge_signer(struct run *x, const struct cms_signer *s,
     struct signer_finding *f)
 {
-	struct candidates cand = { .n = 0 };
-	struct sig_suite suite;
-	bool is_weak = false;
-	struct attrs a;
+	struct judged j = { .s = s, .f = f };
 
 	f->result = SIG_PASS;
 	f->signing_time = -1;
-	if (attrs_read(&a, s, f) == -1 ||
-	    suite_read(&suite, x->c, s, x->p, f, &is_weak) == -1)
+	if (attrs_read(&j.a, s, f) == -1 ||
+	    suite_read(&j.suite, x->c, s, x->p, f, &j.weak) == -1)
 		goto out;
-	find_candidates(x, s, &cand);
-	if (select_by_ess(&a, &cand, f) == -1 ||
-	    check_signature(x, s, &a, &suite, &cand, f) == -1 ||
-	    check_usage(f) == -1)
-		goto out;
-	if (is_weak)
-		finding_fail(f, SIG_POLICY, 68, "digest SHA-1 (RFC 8551 "
-		    "2.1)");
+	find_candidates(x, s, &j.cand);
+	if ((identify(x, &j) == 0 || identify_outside(x, &j) == 0) &&
+	    check_usage(f) == 0)
+		(void)check_weakness(&j);
 out:
-	for (size_t i = 0; i < cand.n; i++)
-		cert_free(&cand.cert[i]);
-	buf_free(&a.set);
+	free_candidates(&j.cand);
+	buf_free(&j.a.set);
+}
+
+/* RFC 3183 3.1.2: all signers of an object say the same of themselves. */
+static void compare_types(struct verification *v)
+{
+	bool differ = false;
+
+	for (size_t i = 1; i < v->signers; i++)
+		if (v->signer[i].types != v->signer[0].types)
+			differ = true;
+	for (size_t i = 0; i < v->signers; i++)
+		v->signer[i].types_differ = differ;
 }
 
 static int judge(struct run *x, bool detached, struct err *e)
@@ -338,6 +445,7 @@ static int judge(struct run *x, bool detached, struct err *e)
 	v->signers = c->signers;
 	for (size_t i = 0; i < c->signers; i++)
 		judge_signer(x, &c->signer[i], &v->signer[i]);
+	compare_types(v);
 	return 0;
 }
 

@@ -25,7 +25,9 @@ const char *sig_result_str(enum sig_result r);
 struct verify_policy {
 	int64_t now;	  /* receipt time, seconds UTC */
 	int min_rsa_bits; /* CAP_RSA_MIN unless configured */
-	bool allow_sha1;  /* result is then policy at best (S68) */
+	/* compute these as well; the result is then policy at best (S68) */
+	bool allow_sha1;
+	bool allow_short; /* RSA of CAP_RSA_MIN_OLD to min_rsa_bits - 1 */
 	/* Look a signer's certificate up outside the message: by_ski says
 	 * which kind id is. NULL result: not known. Else a reference of its
 	 * own (cert_ref), which verification frees. find may be NULL. */
@@ -35,7 +37,21 @@ struct verify_policy {
 	 * as cert_parse. */
 	int (*parse)(void *ctx, struct cert **out, struct view der,
 	    struct err *e);
-	void *find_ctx; /* of both */
+	/* Of several certificates whose key verifies one signature (S69):
+	 * may this one be believed now? extra came with the message. NULL:
+	 * the first of them is taken. */
+	bool (*believe)(void *ctx, const struct cert *c,
+	    struct cert *const *extra, size_t n, int64_t now);
+	void *find_ctx; /* of all three */
+};
+
+/* What a signature says that it is for (RFC 3183 3.1.2); bits. */
+enum {
+	SIG_TYPE_ORIGINATOR = 1,
+	SIG_TYPE_DOMAIN = 2,
+	SIG_TYPE_ADDITIONAL = 4,
+	SIG_TYPE_REVIEW = 8,
+	SIG_TYPE_OTHER = 16
 };
 
 struct signer_finding {
@@ -47,7 +63,16 @@ struct signer_finding {
 	char algorithm[48]; /* "rsa-pkcs1-v1_5", "ecdsa-p256" ... or OID */
 	int64_t signing_time; /* -1 when absent */
 	bool crypto_failed;   /* the mathematics failed (step 10, S70) */
+	unsigned types;	      /* SIG_TYPE_*; 0: the attribute is absent */
+	bool types_differ;    /* from another signer's */
+	bool has_inner;	      /* set by the gateway: it signs a signature */
+	bool has_list;	      /* mlExpansionHistory (S140) */
+	bool wants_receipt;   /* receiptRequest: never answered (S136) */
 	bool from_match;      /* set by the gateway at step 13 */
+	/* Likewise: the signer is not the author, but by an administrator's
+	 * word speaks for this domain, or this address; "" */
+	char for_domain[CAP_ADDRESS * 2 + 2];
+	char remark[256]; /* likewise, for verification.comment; "" */
 	/* for the report, by the gateway: subject of the path's anchor, and
 	 * what is known of revocation ("good", "revoked", "unknown", NULL) */
 	char anchor[200];
@@ -64,7 +89,7 @@ struct verification {
 	int step;
 	char reason[256];
 	int best; /* index of the signer that decides, -1 if none */
-	char comment[128]; /* S77 and other remarks; "" */
+	char comment[384]; /* S77 and other remarks; "" */
 };
 
 /*
@@ -90,8 +115,9 @@ int verification_new(struct verification **out, enum sig_result r, int step,
 
 /*
  * Steps 14 to 16; sets the overall result. A signer that still passes
- * without from_match becomes policy at S74. at_root says whether the signed
- * part is the whole message: if not, a pass becomes neutral at S75.
+ * without from_match or for_domain becomes policy at S74. at_root says
+ * whether the signed part is the whole message: if not, a pass becomes
+ * neutral at S75.
  */
 void verify_conclude(struct verification *v, bool at_root, int64_t now);
 void verification_free(struct verification **v);

@@ -72,6 +72,37 @@ static int read_time(struct reading *r, const struct der *v)
 	return weak(r->f, "signingTime is no time (RFC 5652 11.3)");
 }
 
+/* id-sti and one arc more: what kind of signature this is. */
+static unsigned type_bit(struct view oid)
+{
+	static const unsigned char sti[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7,
+		0x0d, 1, 9, 16, 9 };
+
+	if (oid.n != sizeof(sti) + 1 ||
+	    memcmp(oid.p, sti, sizeof(sti)) != 0 || oid.p[sizeof(sti)] < 1 ||
+	    oid.p[sizeof(sti)] > 4)
+		return SIG_TYPE_OTHER;
+	return 1u << (oid.p[sizeof(sti)] - 1);
+}
+
+/* SignatureType ::= SEQUENCE OF OBJECT IDENTIFIER (RFC 3183 3.1.2) */
+static int read_signature_type(struct reading *r, const struct der *v)
+{
+	struct view in = v->val;
+	struct der oid;
+
+	if (v->tag != DER_SEQUENCE || in.n == 0)
+		return weak(r->f, "SignatureType is no list of types (RFC "
+		    "3183 3.1.2)");
+	while (in.n > 0) {
+		if (der_get(&in, DER_OID, &oid) == -1)
+			return weak(r->f, "SignatureType is no list of types "
+			    "(RFC 3183 3.1.2)");
+		r->f->types |= type_bit(oid.val);
+	}
+	return 0;
+}
+
 /* RFC 8551 2.5.2, 2.5.3: exactly one value, else the signature fails. */
 static int read_preference(struct reading *r, struct view values)
 {
@@ -80,6 +111,39 @@ static int read_preference(struct reading *r, struct view values)
 	return one_value(values, &v) == 0 ? 0 :
 	    finding_fail(r->f, SIG_FAIL, 112, "SMIMECapabilities or key "
 	    "preference without exactly one value (RFC 8551 2.5.2)");
+}
+
+/* An attribute that has exactly one value. */
+static int read_value(struct reading *r, enum oid type, const struct der *v)
+{
+	switch (type) {
+	case OID_A_CONTENT_TYPE:
+		return read_content_type(r, v);
+	case OID_A_MESSAGE_DIGEST:
+		return read_digest(r, v);
+	case OID_A_SIGNING_TIME:
+		return read_time(r, v);
+	case OID_A_SIGNING_CERT:
+		r->a->signing_cert = v->whole;
+		return 0;
+	case OID_A_SIGNING_CERT_V2:
+		r->a->signing_cert_v2 = v->whole;
+		return 0;
+	case OID_A_SIGNATURE_TYPE:
+		return read_signature_type(r, v);
+	case OID_A_ML_HISTORY:
+		r->f->has_list = true;
+		return 0;
+	case OID_A_RECEIPT_REQUEST:
+		r->f->wants_receipt = true;
+		return 0;
+	case OID_A_SECURITY_LABEL:
+	case OID_A_CONTENT_HINTS:
+		return 0;
+	default:
+		r->a->alg_protect = v->whole;
+		return 0;
+	}
 }
 
 static int read_known(struct reading *r, enum oid type, struct view values)
@@ -96,6 +160,11 @@ static int read_known(struct reading *r, enum oid type, struct view values)
 	case OID_A_SIGNING_CERT:
 	case OID_A_SIGNING_CERT_V2:
 	case OID_A_ALG_PROTECT:
+	case OID_A_RECEIPT_REQUEST: /* these four: RFC 2634 1.3.4 */
+	case OID_A_SECURITY_LABEL:
+	case OID_A_CONTENT_HINTS:
+	case OID_A_ML_HISTORY:
+	case OID_A_SIGNATURE_TYPE:
 		break;
 	default:
 		return 0;
@@ -103,23 +172,7 @@ static int read_known(struct reading *r, enum oid type, struct view values)
 	if (one_value(values, &v) == -1)
 		return weak(r->f, "signed attribute without exactly one "
 		    "value (RFC 5652 11)");
-	switch (type) {
-	case OID_A_CONTENT_TYPE:
-		return read_content_type(r, &v);
-	case OID_A_MESSAGE_DIGEST:
-		return read_digest(r, &v);
-	case OID_A_SIGNING_TIME:
-		return read_time(r, &v);
-	case OID_A_SIGNING_CERT:
-		r->a->signing_cert = v.whole;
-		return 0;
-	case OID_A_SIGNING_CERT_V2:
-		r->a->signing_cert_v2 = v.whole;
-		return 0;
-	default:
-		r->a->alg_protect = v.whole;
-		return 0;
-	}
+	return read_value(r, type, &v);
 }
 
 static int read_one(struct reading *r, struct view *in)

@@ -45,7 +45,8 @@ static int rank(enum sig_result r)
 /* S74 for a signer of whom the gateway said nothing worse. */
 static void settle_signer(struct signer_finding *f)
 {
-	if (f->result != SIG_PASS || f->from_match)
+	if (f->result != SIG_PASS || f->from_match ||
+	    f->for_domain[0] != '\0')
 		return;
 	f->result = SIG_POLICY;
 	f->step = 74;
@@ -78,6 +79,20 @@ static bool someone_failed(const struct verification *v)
 	return false;
 }
 
+/* One more for the comment; what does not fit is left out whole. */
+static void add_remark(struct verification *v, const char *s)
+{
+	size_t n = strlen(v->comment), room = sizeof(v->comment);
+
+	if (s[0] == '\0' || n + 2 + strlen(s) >= room)
+		return;
+	if (n > 0) {
+		set_text(v->comment + n, room - n, "; ");
+		n += 2;
+	}
+	set_text(v->comment + n, room - n, s);
+}
+
 /* S77: never a reason to pass or to fail, only a remark. */
 static void remark_time(struct verification *v,
     const struct signer_finding *f, int64_t now)
@@ -87,11 +102,10 @@ static void remark_time(struct verification *v,
 	if (t == -1 || f->cert == NULL)
 		return;
 	if (t > now + DAY)
-		set_text(v->comment, sizeof(v->comment), "signing time is in "
-		    "the future");
+		add_remark(v, "signing time is in the future");
 	else if (t < cert_not_before(f->cert) || t > cert_not_after(f->cert))
-		set_text(v->comment, sizeof(v->comment), "signing time is "
-		    "outside the certificate's validity");
+		add_remark(v, "signing time is outside the certificate's "
+		    "validity");
 }
 
 void verify_conclude(struct verification *v, bool at_root, int64_t now)
@@ -104,6 +118,11 @@ void verify_conclude(struct verification *v, bool at_root, int64_t now)
 		return; /* decided before any signer was looked at */
 	v->best = find_best(v);
 	f = &v->signer[v->best];
+	add_remark(v, f->remark);
+	if (f->has_list)
+		add_remark(v, "came through a list");
+	if (f->wants_receipt)
+		add_remark(v, "the signer asks for a receipt");
 	remark_time(v, f, now);
 	set_result(v, f->result, f->step, f->reason);
 	if (f->result != SIG_PASS)

@@ -74,7 +74,7 @@ int digests_put(struct digests *d, struct view v, struct err *e)
 	size_t from = 0, lf = 0;
 	bool bare;
 
-	if (!d->normalise)
+	if (!d->normalise || v.n == 0)
 		return put_all(d, v.p, v.n, e);
 	while ((lf = view_chr(v, '\n', lf)) != (size_t)-1) {
 		bare = lf == 0 ? !d->last_cr : v.p[lf - 1] != '\r';

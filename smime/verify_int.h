@@ -20,6 +20,9 @@ struct attrs {
 	struct view alg_protect;
 };
 
+/* Why a signature that is good is policy at best; bits. */
+enum { WEAK_DIGEST = 1, WEAK_KEY = 2 };
+
 enum sig_kind { SIG_KIND_PKCS1, SIG_KIND_PSS, SIG_KIND_ECDSA };
 
 struct sig_suite {
@@ -45,19 +48,20 @@ struct digests {
 int finding_fail(struct signer_finding *f, enum sig_result r, int step,
     const char *reason);
 
-/* S67 (and S112); sets f->signing_time. set is to be freed by the caller
- * in any case. */
+/* S67 (and S112); sets what the attributes say about time, type and lists.
+ * set is to be freed by the caller in any case. */
 int attrs_read(struct attrs *a, const struct cms_signer *s,
     struct signer_finding *f);
 
-/* S68 but the key. weak: allowed by policy, but the result is policy. */
+/* S68 but the key. weak (WEAK_*): allowed by policy, but the result is
+ * policy. */
 int suite_read(struct sig_suite *x, const struct cms *c,
     const struct cms_signer *s, const struct verify_policy *p,
-    struct signer_finding *f, bool *weak);
+    struct signer_finding *f, unsigned *weak);
 
-/* S68, the key. */
+/* S68, the key; adds to or takes from weak. */
 int key_allowed(const struct cert *c, const struct sig_suite *x,
-    const struct verify_policy *p, struct signer_finding *f);
+    const struct verify_policy *p, struct signer_finding *f, unsigned *weak);
 
 /* S69: is c the one that signingCertificate(V2) names? Without the
  * attribute: yes. FAIL_TEMP never: what cannot be computed is no. */

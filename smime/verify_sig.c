@@ -190,13 +190,13 @@ static int read_sig_alg(struct sig_suite *x, const struct cms_signer *s,
 
 int suite_read(struct sig_suite *x, const struct cms *c,
     const struct cms_signer *s, const struct verify_policy *p,
-    struct signer_finding *f, bool *weak)
+    struct signer_finding *f, unsigned *weak)
 {
 	memset(x, 0, sizeof(*x));
 	if (read_digest_alg(x, c, s, p, f) == -1 ||
 	    read_sig_alg(x, s, f) == -1)
 		return -1;
-	*weak = x->digest == OID_SHA1;
+	*weak = x->digest == OID_SHA1 ? WEAK_DIGEST : 0;
 	return 0;
 }
 
@@ -214,12 +214,13 @@ static bool exponent_is_sane(const struct cert *c)
 }
 
 static int rsa_allowed(const struct cert *c, const struct verify_policy *p,
-    struct signer_finding *f)
+    struct signer_finding *f, unsigned *weak)
 {
 	int bits = cert_key_bits(c);
+	bool is_short = bits < p->min_rsa_bits;
 	struct err why;
 
-	if (bits < CAP_RSA_MIN_OLD || bits < p->min_rsa_bits ||
+	if (bits < CAP_RSA_MIN_OLD || (is_short && !p->allow_short) ||
 	    bits > CAP_RSA_MAX) {
 		err_set(&why, FAIL_POLICY, "RSA key of %d bits, %d to %d are "
 		    "allowed (RFC 8551 4.3)", bits, p->min_rsa_bits,
@@ -228,22 +229,25 @@ static int rsa_allowed(const struct cert *c, const struct verify_policy *p,
 	}
 	if (!exponent_is_sane(c))
 		return bad_alg(f, "RSA exponent too large (RFC 8551 6)");
+	if (is_short)
+		*weak |= WEAK_KEY;
 	return 0;
 }
 
 int key_allowed(const struct cert *c, const struct sig_suite *x,
-    const struct verify_policy *p, struct signer_finding *f)
+    const struct verify_policy *p, struct signer_finding *f, unsigned *weak)
 {
 	enum cert_key want = x->kind == SIG_KIND_ECDSA ? CERT_KEY_EC :
 	    CERT_KEY_RSA;
 	struct buf b;
 	struct err why;
 
+	*weak &= ~(unsigned)WEAK_KEY;
 	if (cert_key_type(c) != want)
 		return bad_alg(f, "signature algorithm does not belong to "
 		    "the signer's key");
 	if (want == CERT_KEY_RSA)
-		return rsa_allowed(c, p, f);
+		return rsa_allowed(c, p, f, weak);
 	buf_init(&b, sizeof(f->algorithm) - 1);
 	buf_printf(&b, "ecdsa-%s", strncmp(cert_key_name(c), "ec:", 3) == 0 ?
 	    cert_key_name(c) + 3 : cert_key_name(c));

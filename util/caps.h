@@ -14,6 +14,9 @@
 #define CAP_HEADER_FIELD (64u << 10)
 /* Fields in one header section. As above. */
 #define CAP_HEADER_FIELDS 2000
+/* A protected header field, octets: a milter packet ends at 64 KiB. Beyond:
+ * it stays inside, the one outside stays as it is. */
+#define CAP_HP_FIELD (32u << 10)
 
 /* MIME: depth of nested multiparts and message/rfc822, parts in a message,
  * boundary length accepted (RFC 2046 allows 70). Beyond: ambiguous. */
@@ -30,10 +33,17 @@
 #define CAP_CMS_ATTRIBUTES 64
 #define CAP_CMS_CERTS 64
 #define CAP_CMS_CRLS 8
+#define CAP_CMS_CRL_SIZE (1u << 20) /* all of them; beyond: left out */
 #define CAP_CMS_CERT_SIZE (64u << 10)
 #define CAP_CMS_SKELETON (8u << 20) /* all but the content, octets */
 #define CAP_CMS_DEPTH 32	    /* nested TLVs */
 #define CAP_KEY_OPS 4		    /* private-key operations a message */
+/* CompressedData: octets that come out of it, and how many times as much as
+ * went in; the ratio counts beyond a floor, because short text of one letter
+ * is no bomb. */
+#define CAP_EXPANDED (64u << 20)
+#define CAP_EXPANSION_RATIO 20
+#define CAP_EXPANSION_FLOOR (64u << 10)
 
 /* Addresses taken from one certificate. Beyond: ignored and counted. */
 #define CAP_CERT_ADDRESSES 256
@@ -67,6 +77,11 @@
 
 /* A file given to cert import, octets. */
 #define CAP_IMPORT_FILE (64u << 20)
+
+/* A CRL, and an OCSP response, given to crl import, octets. Beyond: refused
+ * by name. */
+#define CAP_CRL (20u << 20)
+#define CAP_OCSP (256u << 10)
 
 /* Message size when the configuration does not say: 40 MiB. */
 #define CAP_MESSAGE_DEFAULT (40u << 20)

@@ -214,6 +214,13 @@ int cert_parse(struct cert **out, struct view der, struct err *e)
 	c->der_n = der.n;
 	if (cert_der_parts(&c->part, cert_der(c), e) != 0)
 		goto out;
+	/* OpenSSL 3.0 decodes the key at once, and calculates with what the
+	 * certificate says the curve is. */
+	if (cert_der_has_own_curve(c->part.spki)) {
+		(void)err_set(e, FAIL_INPUT, "RFC 5480 2.1.1: a certificate "
+		    "whose curve is not named");
+		goto out;
+	}
 	ossl_clear();
 	p = c->der;
 	c->x = d2i_X509(NULL, &p, (long)c->der_n);
@@ -322,11 +329,11 @@ const char *cert_key_name(const struct cert *c)
 	return c->key_name;
 }
 
-static int check_rsa(const struct cert *c, struct err *e)
+static int check_rsa(const struct cert *c, int min, struct err *e)
 {
-	if (c->key.bits < CAP_RSA_MIN)
+	if (c->key.bits < min)
 		return err_set(e, FAIL_POLICY, "RFC 8551 4.1: RSA key of %d "
-		    "bits, at least %d wanted", c->key.bits, CAP_RSA_MIN);
+		    "bits, at least %d wanted", c->key.bits, min);
 	if (c->key.bits > CAP_RSA_MAX)
 		return err_set(e, FAIL_POLICY, "RSA key of %d bits, at most "
 		    "%d allowed", c->key.bits, CAP_RSA_MAX);
@@ -337,12 +344,12 @@ static int check_rsa(const struct cert *c, struct err *e)
 	return 0;
 }
 
-int cert_key_check(const struct cert *c, struct err *e)
+static int check_key(const struct cert *c, int min_rsa, struct err *e)
 {
 	if (c->key.type == CERT_KEY_OTHER)
 		return err_set(e, FAIL_POLICY, "key of type %s, RSA or a NIST "
 		    "curve wanted", c->key_name);
-	if (c->key.type == CERT_KEY_RSA && check_rsa(c, e) != 0)
+	if (c->key.type == CERT_KEY_RSA && check_rsa(c, min_rsa, e) != 0)
 		return -1;
 	if (c->key.type == CERT_KEY_EC && c->key.bits == 0)
 		return err_set(e, FAIL_POLICY, "RFC 5480 2.1.1: curve is none "
@@ -350,6 +357,16 @@ int cert_key_check(const struct cert *c, struct err *e)
 	if (!c->key_decodes)
 		return err_set(e, FAIL_POLICY, "public key does not decode");
 	return 0;
+}
+
+int cert_key_check(const struct cert *c, struct err *e)
+{
+	return check_key(c, CAP_RSA_MIN, e);
+}
+
+int cert_key_opens(const struct cert *c, struct err *e)
+{
+	return check_key(c, CAP_RSA_MIN_OLD, e);
 }
 
 bool cert_has_ku(const struct cert *c)

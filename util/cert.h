@@ -29,7 +29,8 @@ enum {
 
 /*
  * Parse one DER certificate that must fill v exactly. FAIL_INPUT (not a
- * certificate, trailing octets, more than CAP_CMS_CERT_SIZE), FAIL_TEMP.
+ * certificate, trailing octets, more than CAP_CMS_CERT_SIZE, an elliptic
+ * curve that is not named), FAIL_TEMP.
  */
 int cert_parse(struct cert **out, struct view der, struct err *e) MUST_CHECK;
 struct cert *cert_ref(struct cert *c); /* one more owner; returns c */
@@ -57,6 +58,9 @@ const char *cert_key_name(const struct cert *c);
  * exponent cap, EC named curve P-256, P-384, P-521. FAIL_POLICY names why
  * not. */
 int cert_key_check(const struct cert *c, struct err *e) MUST_CHECK;
+/* The same, but RSA from CAP_RSA_MIN_OLD on: old mail is still opened with
+ * it (S198). */
+int cert_key_opens(const struct cert *c, struct err *e) MUST_CHECK;
 
 unsigned cert_ku(const struct cert *c); /* CERT_KU_* */
 bool cert_has_ku(const struct cert *c); /* extension present */
@@ -83,5 +87,17 @@ size_t cert_bad_addresses(const struct cert *c);
 /* Does one of them equal a (S79)? */
 bool cert_has_address(const struct cert *c, const struct addr *a,
     enum addr_case how);
+
+/* ---- cert_name.c ---- */
+
+/*
+ * The subject's common names: how many there are, and the octets of the
+ * first one (RFC 3183 3.1.1). Borrowed; empty when it is in no string of
+ * octets (BMPString).
+ */
+size_t cert_common_names(const struct cert *c, struct view *first);
+/* The subject's domainComponents as a domain in lower-case A-labels (RFC
+ * 2247 2); false when there are none, or they are no domain. size >= 256. */
+bool cert_subject_domain(const struct cert *c, char *dst, size_t size);
 
 #endif

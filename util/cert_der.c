@@ -184,6 +184,17 @@ static void read_ec(struct cert_spki *k, struct view params)
 	}
 }
 
+bool cert_der_has_own_curve(struct view spki)
+{
+	struct der all, alg, oid, curve;
+
+	return der_get(&spki, DER_SEQUENCE, &all) == 0 &&
+	    der_get(&all.val, DER_SEQUENCE, &alg) == 0 &&
+	    der_get(&alg.val, DER_OID, &oid) == 0 &&
+	    IS_OID(oid.val, oid_ec) &&
+	    der_get(&alg.val, DER_SEQUENCE, &curve) == 0;
+}
+
 void cert_der_spki(struct cert_spki *k, struct view spki)
 {
 	struct der all, alg, oid, bits;

@@ -34,6 +34,8 @@ struct cert_spki {
 
 int cert_der_parts(struct cert_parts *p, struct view der, struct err *e)
     MUST_CHECK;
+/* An elliptic curve written out as numbers instead of named? */
+bool cert_der_has_own_curve(struct view spki);
 /* Unknown and malformed keys give CERT_KEY_OTHER. */
 void cert_der_spki(struct cert_spki *k, struct view spki);
 /*

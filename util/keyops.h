@@ -36,11 +36,12 @@ struct key_ops {
 	    struct err *e);
 	/*
 	 * Open one RecipientInfo (whole DER/BER element): exactly cek_len
-	 * (16, 24 or 32) octets into cek. For KeyAgreeRecipientInfo the
-	 * RecipientEncryptedKey is found by the certificate. A PKCS#1 v1.5
-	 * padding fault gives a substitute key and 0 (no oracle).
-	 * FAIL_POLICY: no right; FAIL_INPUT: not for this key, unsupported,
-	 * or (OAEP, ECDH) does not open; FAIL_TEMP.
+	 * (16, 24, 32; 5 and 8 for RC2 and DES) octets into cek. For
+	 * KeyAgreeRecipientInfo the RecipientEncryptedKey is found by the
+	 * certificate. A PKCS#1 v1.5 padding fault gives a substitute key
+	 * and 0 (no oracle). FAIL_POLICY: no right, or an algorithm that is
+	 * not supported, named in the text; FAIL_INPUT: not for this key,
+	 * malformed, or (OAEP, ECDH) does not open; FAIL_TEMP.
 	 */
 	int (*open)(void *ctx, const unsigned char cert_sha256[32],
 	    struct view ri, size_t cek_len, unsigned char cek[CAP_CEK],

@@ -17,6 +17,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/provider.h>
 
 #include "util/log.h"
 
@@ -116,6 +117,46 @@ int ossl_len(size_t n, int *out, struct err *e)
 		    "takes %d", n, INT_MAX);
 	*out = (int)n;
 	return 0;
+}
+
+/* Never unloaded: keys and ciphers made with it may live as long as the
+ * process. */
+static OSSL_LIB_CTX *old_algorithms;
+static pthread_once_t old_once = PTHREAD_ONCE_INIT;
+
+static void load_old_algorithms(void)
+{
+	OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
+	OSSL_PROVIDER *basic = NULL, *old = NULL;
+
+	if (lib == NULL)
+		return;
+	basic = OSSL_PROVIDER_load(lib, "default");
+	if (basic != NULL)
+		old = OSSL_PROVIDER_load(lib, "legacy");
+	if (old != NULL) {
+		old_algorithms = lib;
+		return;
+	}
+	if (basic != NULL)
+		(void)OSSL_PROVIDER_unload(basic);
+	OSSL_LIB_CTX_free(lib);
+}
+
+int ossl_legacy_load(struct err *e)
+{
+	(void)pthread_once(&old_once, load_old_algorithms);
+	ERR_clear_error();
+	if (old_algorithms != NULL)
+		return 0;
+	return err_set(e, FAIL_CONFIG, "OpenSSL's legacy provider (RC2, DES) "
+	    "does not load; since Debian 13 it is in the package "
+	    "openssl-provider-legacy");
+}
+
+OSSL_LIB_CTX *ossl_legacy(void)
+{
+	return old_algorithms;
 }
 
 const char *ossl_version(void)

@@ -12,6 +12,8 @@
 
 #include "util/buf.h"
 
+typedef struct ossl_lib_ctx_st OSSL_LIB_CTX; /* as OpenSSL declares it */
+
 /* err_set plus the reasons in the error queue, which is emptied; -1. */
 int err_ossl(struct err *e, enum fail kind, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
@@ -26,6 +28,16 @@ void ossl_wipe(void *p, size_t n);
 bool ossl_same(const void *a, const void *b, size_t n);
 /* size_t to int for libcrypto; -1 FAIL_LIMIT beyond INT_MAX. */
 int ossl_len(size_t n, int *out, struct err *e) MUST_CHECK;
+
+/*
+ * A library context of its own with OpenSSL's old algorithms (RC2, DES)
+ * beside the usual ones; the rest of the program never has them. Loading is
+ * done once in a process, by dlopen: before its sandbox. Safe to repeat and
+ * in threads. FAIL_CONFIG names the package that is missing.
+ */
+int ossl_legacy_load(struct err *e) MUST_CHECK;
+/* Borrowed, never freed; NULL unless it was loaded. */
+OSSL_LIB_CTX *ossl_legacy(void);
 
 /* "3.0.22"; and a sentence when it is older than the fixes we rely on
  * (REQUIREMENTS F.2: 3.0.22, 3.5.7, 3.6.3, 4.0.2), else NULL. Debian

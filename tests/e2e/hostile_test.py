@@ -102,6 +102,8 @@ def enveloped(infos):
 
 @test
 def A55_truncated_cms():
+    """attack A55: CMS objects cut off anywhere
+    verdict: delivered as they arrived; no process dies"""
     head, der = seal()
     for cut in [1, 2, 3, 5, 17, 60] + list(range(100, len(der), 197)) + \
             [len(der) - 1, len(der) - 16, len(der) - 17]:
@@ -261,6 +263,8 @@ def a_certificate_file_that_is_a_photo():
 
 @test
 def A55_mutants_never_crash_and_never_pass():
+    """attack A55: sealed mail with random octets changed
+    verdict: no process dies, no pass, no plaintext"""
     rnd = random.Random(1)
     head, der = seal()
     n = 60 if lib.SANITIZER else 150
@@ -311,6 +315,9 @@ def mutants_of_a_plain_message_are_sealed_or_refused():
 
 @test
 def A47_addresses_that_are_none():
+    """attack A47: recipients with line ends, controls, endless local
+    parts
+    verdict: 553 5.1.3"""
     for to in ('bob@example.org\r\nBcc: x@y', 'bob@example.org>\nX: y',
                'a' * 3000 + '@example.org', '', '@', 'bob@', '"', '\\',
                'bob@[' + '1' * 500):

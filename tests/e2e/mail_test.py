@@ -201,6 +201,8 @@ def A35_a_login_cannot_sign_as_somebody_else():
 
 @test
 def M10_A50_no_certificate_is_550_573_and_explain_knows_why():
+    """attack A50: no certificate for one who must get it encrypted
+    verdict: 550 5.7.3, nothing sent"""
     fresh()
     code, said = from_alice(text(CANARY.decode(), to='carol@example.org'),
                             'carol@example.org')
@@ -380,6 +382,8 @@ def M6_no_milter_error_in_the_log():
 
 @test
 def A54_no_content_in_the_logs():
+    """attack A54: content and subjects looked for in the logs
+    verdict: neither is there"""
     for s in (a, b):
         check(CANARY.decode() not in s.milter_log(), 'content in the log')
         check('for dave' not in s.milter_log(), 'subject in the log')

@@ -170,6 +170,9 @@ def a_dead_worker_costs_451_and_a_second_death_on_the_same_bytes_is_554():
 
 @test
 def M7_A50_keys_process_killed_and_nothing_leaves_in_clear():
+    """attack A50: the process that holds the keys is gone in the
+    middle of mail that must be sealed
+    verdict: 451, and nothing in clear reaches the next hop"""
     fresh()
     for p in a.processes('keys'):
         os.kill(p, signal.SIGKILL)
@@ -315,6 +318,9 @@ def secrets(site, email):
 
 @test
 def A55_no_private_key_octet_in_front_and_workers():
+    """attack A55: whoever takes over a process that parses mail
+    looks for private keys in its memory
+    verdict: no octet of one is there"""
     if lib.SANITIZER:
         raise lib.Skip('a sanitizer changes what lies in memory')
     fresh()

@@ -2,23 +2,14 @@
  * Copyright (c) 2026 the postseal authors
  *
  * Fuzz target: the CMS walker, the content reader, decryption with a key
- * that is always handed out, and verification. The octets are BER as they
- * are, no transfer encoding.
+ * that is always handed out, verification, expansion. The octets are BER as
+ * they are, no transfer encoding. What libcrypto thinks of them is asked in
+ * fuzz_cmsdiff.c.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "smime/decrypt.h"
+#include "smime/expand.h"
 #include "smime/verify.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(int ok)
-{
-	if (!ok)
-		abort();
-}
+#include "tests/fuzz/cms_world.h"
 
 static int no_sign(void *ctx, const unsigned char sha256[32],
     enum sig_alg alg, struct view attrs, struct buf *sig, struct err *e)
@@ -38,7 +29,7 @@ static int any_key(void *ctx, const unsigned char sha256[32], struct view ri,
 	(void)sha256;
 	(void)ri;
 	(void)e;
-	must(cek_len == 16 || cek_len == 24 || cek_len == 32);
+	MUST(cek_len == 16 || cek_len == 24 || cek_len == 32);
 	memset(cek, 'k', cek_len);
 	return 0;
 }
@@ -54,10 +45,10 @@ static void read_content(const struct cms *c)
 	if (cms_content_open(&cc, c, &e) == -1)
 		return;
 	do {
-		must(cms_content_next(cc, &v, &e) == 0);
+		MUST(cms_content_next(cc, &v, &e) == 0);
 		n += v.n;
 	} while (v.n > 0);
-	must(n == cms_content_size(c));
+	MUST(n == cms_content_size(c));
 	cms_content_free(&cc);
 }
 
@@ -67,9 +58,10 @@ static void decrypt(const struct cms *c, struct spool *q)
 	const unsigned char sha256[32] = { 0 };
 	struct err e;
 
+	MUST(spool_clear(q, &e) == 0);
 	if (cms_rids(c) > 0 && cms_decrypt(c, cms_rid(c, 0), sha256, &ops, q,
 	    &e) == -1)
-		must(spool_size(q) == 0);
+		MUST(spool_size(q) == 0);
 }
 
 static void verify(const struct cms *c, const struct spool *s,
@@ -80,29 +72,51 @@ static void verify(const struct cms *c, const struct spool *s,
 	struct verification *v = NULL;
 	struct err e;
 
-	must(verify_detached(c, s, 0, spool_size(s), &p, &v, &e) == 0);
+	MUST(verify_detached(c, s, 0, spool_size(s), &p, &v, &e) == 0);
 	verify_conclude(v, true, 1);
 	verification_free(&v);
-	must(spool_clear(q, &e) == 0);
-	must(verify_opaque(c, &p, q, &v, &e) == 0);
+	MUST(spool_clear(q, &e) == 0);
+	MUST(verify_opaque(c, &p, q, &v, &e) == 0);
 	verify_conclude(v, false, 1);
 	verification_free(&v);
 }
 
+static void expand(const struct cms *c, struct spool *q)
+{
+	struct err e;
+
+	MUST(spool_clear(q, &e) == 0);
+	if (cms_expand(c, q, &e) == -1)
+		MUST(spool_size(q) == 0 && e.kind != FAIL_BUG);
+}
+
+bool fuzz_seed(size_t i, struct buf *out)
+{
+	return world_seed(i, out);
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t room,
+    unsigned seed)
+{
+	return world_mutate(data, n, room, seed);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct spool *s = NULL, *q = NULL;
+	struct spool *s = fuzz_spool(view_make(data, n)), *q = NULL;
 	struct cms *c = NULL;
 	struct err e;
 
-	must(spool_new(&s, n, &e) == 0 && spool_write(s, data, n, &e) == 0);
-	must(spool_new(&q, n, &e) == 0);
+	MUST(spool_new(&q, FUZZ_SPOOL, &e) == 0);
 	if (cms_read(&c, s, 0, n, CTE_BINARY, &e) == 0) {
 		read_content(c);
 		decrypt(c, q);
 		verify(c, s, q);
+		expand(c, q);
+		cms_allow(c, CMS_ALLOW_BARE_GCM);
+		decrypt(c, q);
 	} else {
-		must(c == NULL && (e.kind == FAIL_INPUT ||
+		MUST(c == NULL && (e.kind == FAIL_INPUT ||
 		    e.kind == FAIL_LIMIT));
 	}
 	cms_free(&c);

@@ -392,7 +392,7 @@ static void expired_ones_are_marked(void **state)
 	/* Long after: by the clock that tests may set. */
 	buf_init(&text, 65536);
 	slurp(conf, out, sizeof(out));
-	buf_printf(&text, "%sevaluation-time 4000000000\n", out);
+	buf_printf(&text, "%sverify-policy { time 4000000000 }\n", out);
 	f = fopen(conf, "w");
 	fputs(buf_str(&text), f);
 	fclose(f);

@@ -103,6 +103,9 @@ static const char *const unreadable[] = {
 	"<dave%partner.example@mx.example.com>",
 };
 
+/* attack A24: recipients spelled so that no rule fits them: routes, percent
+ * hack, literals, final dots
+ * verdict: refused 553 5.1.3, nothing is sent in the clear */
 static void M10_A24_recipients_that_cannot_be_read_are_refused(void **state)
 {
 	char longer[300];
@@ -123,6 +126,9 @@ static void M10_A24_recipients_that_cannot_be_read_are_refused(void **state)
 	expect_reply(553, "5.1.3", "xxx");
 }
 
+/* attack A24: the same from a trusted network, or one of them among readable
+ * ones
+ * verdict: refused 553 5.1.3 as a whole */
 static void M10_A24_also_by_network_and_when_forced(void **state)
 {
 	(void)state;
@@ -156,6 +162,9 @@ static void A24_incoming_mail_to_them_is_not_refused(void **state)
 	}
 }
 
+/* attack A24: a bare local part for a recipient, past the rules or to
+ * somebody's key
+ * verdict: the rules of our first domain; no key is used */
 static void A24_a_bare_name_is_a_local_mailbox(void **state)
 {
 	static const char *const bare[] = {"carol", "<carol>", "<Carol>"};
@@ -296,6 +305,10 @@ static const struct forged forged[] = {
 	{ALICE, BOB, BOB},
 };
 
+/* attack A9: captured ciphertext with a RecipientInfo added that names another
+ * recipient
+ * verdict: not opened: every recipient's own RecipientInfo must give the same
+ * key */
 static void A9_S203_to_be_named_opens_nothing(void **state)
 {
 	static const enum enc_cipher cipher[] = {ENC_AES256_CBC,
@@ -336,6 +349,9 @@ static void A9_S203_to_be_named_opens_nothing(void **state)
 }
 
 /* No noise in it, only the padding is none: its last block is gone. */
+/* attack A2 A5: CBC ciphertext without its last block, so without noise but
+ * with no padding
+ * verdict: delivered as it arrived, like all that does not open */
 static void A2_A5_bad_padding_is_not_delivered(void **state)
 {
 	static const char *const who[] = {ALICE};
@@ -573,6 +589,8 @@ static void S45_a_login_writes_no_reports(void **state)
 
 #define FORGED "Authentication-Results: mx.example.com; smime=pass\n"
 
+/* attack A27: our own users write Authentication-Results of ours
+ * verdict: removed on every way out and inside; other methods stay */
 static void S176_A27_forged_results_go_on_the_way_out(void **state)
 {
 	static const struct {
@@ -608,6 +626,8 @@ static void S176_A27_forged_results_go_on_the_way_out(void **state)
 	buf_free(&b);
 }
 
+/* attack A27: forged results in a message on which a worker dies
+ * verdict: removed, smime=permerror */
 static void S176_A27_forged_results_go_from_poisoned_mail(void **state)
 {
 	(void)state;

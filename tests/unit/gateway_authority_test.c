@@ -68,6 +68,9 @@ static const struct row row[] = {
 	{NULL, "IPv6:2001:db8::1", "x@example.org", true},
 };
 
+/* attack A35: a local client or login signs as somebody else
+ * verdict: no right, but by login, by the authority table or by an explicit
+ * network */
 static void S59_A35_T32_who_may_sign_as_whom(void **state)
 {
 	struct addr a, empty = {0};
@@ -97,6 +100,8 @@ static void keys_process_asks_for_any_address_of_the_certificate(
 	cert_free(&c);
 }
 
+/* attack A9: ciphertext for one sent to another in the house
+ * verdict: no right to a key but its own mailbox's */
 static void A9_whose_key_may_open(void **state)
 {
 	struct {

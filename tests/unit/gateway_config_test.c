@@ -103,6 +103,12 @@ struct bad {
 	const char *piece;
 };
 
+#define HEX                                                                 \
+	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+#define HEX_REST                                                            \
+	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd"
+
 static const struct bad bad[] = {
 	{"colour blue\n", "conf:6:1: unknown statement colour, expected one "
 			  "of local-domains, keystore"},
@@ -124,10 +130,41 @@ static const struct bad bad[] = {
 	{"metrics 127.0.0.1:0\n", ":6:9: metrics: expected ADDRESS:PORT"},
 	{"metrics 127.0.0.1:65536\n", ":6:9: metrics: expected"},
 	{"metrics 127.0.0.1:9x\n", ":6:9: metrics: expected"},
-	{"verify { min-rsa-bits 512 }\n", ":6:"},
-	{"verify { strict yes }\n", ":6:10: unknown statement strict, "
-				    "expected one of min-rsa-bits"},
-	{"evaluation-time now\n", ":6:17:"},
+	{"verify { min-rsa-bits 2048 }\n", ":6:1: unknown statement verify"},
+	{"evaluation-time 1\n", ":6:1: unknown statement evaluation-time"},
+	{"verify-policy { rsa-bits 1023 }\n", ":6:26:"},
+	{"verify-policy { rsa-bits 8193 }\n", ":6:26:"},
+	{"verify-policy { strict yes }\n", ":6:17: unknown statement strict, "
+					   "expected one of rsa-bits, weak"},
+	{"verify-policy { weak }\n", ":6:17: weak: expected ADDRESS|"},
+	{"verify-policy { weak everybody }\n", ":6:22: weak: address"},
+	{"verify-policy { weak \"any\" }\n", ":6:22: weak: address"},
+	{"verify-policy { weak @*.-x }\n", ":6:22: weak: domain"},
+	{"verify-policy { weak @*.*.x.example }\n", ":6:22: weak: domain"},
+	{"verify-policy { weak a@b.example @ }\n", ":6:34: weak: domain"},
+	{"verify-policy { time now }\n", ":6:22:"},
+	{"verify-policy { time 0 }\n", ":6:22:"},
+	{"verify-policy { time 2026-11-21 }\n", ":6:22: time: expected sec"},
+	{"verify-policy { time 2026-02-30T00:00:00Z }\n", ":6:22: time:"},
+	{"verify-policy { time 1970-01-01T00:00:00Z }\n", ":6:22: time:"},
+	{"verify-policy { time 2026-11-21T10:00:00 }\n", ":6:22: time:"},
+	{"decrypt-policy { legacy maybe }\n", ":6:25: legacy: expected yes "
+					      "or no, found maybe"},
+	{"decrypt-policy { gcm-in-enveloped }\n", "expected yes or no"},
+	{"speaks-for any certificate " HEX "\n", ":6:12: speaks-for: "
+						"expected ADDRESS, @DOMAIN"},
+	{"speaks-for @x.example key " HEX "\n", ":6:23: speaks-for: expected "
+					       "certificate or address"},
+	{"speaks-for @x.example certificate " HEX "0\n", ":6:35: speaks-for: "
+							"expected the 64"},
+	{"speaks-for @x.example certificate 0123\n", ":6:35: speaks-for:"},
+	{"speaks-for @x.example certificate \"" HEX ":\"\n", ":6:35:"},
+	{"speaks-for @x.example certificate g" HEX "\n", ":6:35:"},
+	{"speaks-for @x.example address @x.example\n", ":6:31: speaks-for:"},
+	{"speaks-for @x.example " HEX "\n", ":6:1: speaks-for: expected"},
+	{"domain-signatures a@x.example\n", ":6:19: domain-signatures: "
+					    "expected any, @DOMAIN"},
+	{"domain-signatures x.example\n", ":6:19: domain-signatures:"},
 	{"sign-for a@example.com from 10.0.0.0/8\n", ":6:24: sign-for: "
 						     "expected network NET"},
 	{"sign-for a@@b network 10.0.0.0/8\n", ":6:10: expected ADDRESS"},
@@ -248,7 +285,7 @@ static void values_are_read(void **state)
 	    "authority file \"%s\"\n"
 	    "sign-for @example.com network 192.0.2.0/24\n"
 	    "sign-for Printer@example.com network 2001:db8::/32\n"
-	    "verify { min-rsa-bits 1024 }\nevaluation-time 1700000000\n"
+	    "verify-policy { rsa-bits 1024\n time 1700000000 }\n"
 	    "milter {\n listen \"unix:/run/p.sock\" mode 0666 group mail\n"
 	    " user a\n keys-user b\n workers 256\n waiting 0\n"
 	    " outbound-networks 10.0.0.0/8\n"
@@ -285,6 +322,108 @@ static void values_are_read(void **state)
 	config_free(&c);
 }
 
+static bool covers(const struct pattern *p, const char *who)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(&a, view_of(who), NULL), 0);
+	return pattern_has(p, &a);
+}
+
+static void S68_S81_S168_policies_are_read(void **state)
+{
+	struct config *c = read_ok(
+	    "verify-policy {\n weak Old@X.example @*.y.example\n weak any\n"
+	    " time 2026-11-21T11:00:00+01:00\n}\n"
+	    "decrypt-policy { legacy yes\n gcm-in-enveloped yes }\n"
+	    "speaks-for @p.example certificate \"" HEX "\"\n"
+	    "speaks-for @*.p.example address Gate@gw.p.example\n"
+	    "speaks-for alice@p.example certificate AB:" HEX_REST "\n"
+	    "domain-signatures @p.example @*.q.example\n"
+	    "domain-signatures any\n");
+	struct buf b;
+
+	(void)state;
+	assert_int_equal(c->weaks, 3);
+	assert_true(covers(&c->weak[0], "oLD@x.EXAMPLE"));
+	assert_false(covers(&c->weak[0], "older@x.example"));
+	assert_false(covers(&c->weak[0], "old@sub.x.example"));
+	assert_true(covers(&c->weak[1], "a@b.y.example"));
+	assert_true(covers(&c->weak[1], "a@c.b.y.example"));
+	assert_false(covers(&c->weak[1], "a@y.example"));
+	assert_false(covers(&c->weak[1], "a@noty.example"));
+	assert_true(covers(&c->weak[2], "a@y.example"));
+	assert_int_equal(c->fixed_time, 1795255200);
+	assert_true(c->legacy_ciphers);
+	assert_true(c->gcm_in_enveloped);
+	assert_int_equal(c->speaks_fors, 3);
+	assert_true(covers(&c->speaks_for[0].who, "x@p.example"));
+	assert_false(covers(&c->speaks_for[0].who, "x@sub.p.example"));
+	assert_string_equal(c->speaks_for[0].sha256, HEX);
+	assert_string_equal(c->speaks_for[1].sha256, "");
+	assert_string_equal(c->speaks_for[1].address.text,
+	    "Gate@gw.p.example");
+	assert_true(view_istarts(view_of(c->speaks_for[2].sha256), "ab01"));
+	assert_int_equal(c->domain_sigs, 3);
+	assert_true(pattern_has_domain(&c->domain_sig[0], "p.example"));
+	assert_false(pattern_has_domain(&c->domain_sig[0], "a.p.example"));
+	assert_true(pattern_has_domain(&c->domain_sig[1], "a.q.example"));
+	assert_false(pattern_has_domain(&c->domain_sig[1], "q.example"));
+	buf_init(&b, 8192);
+	config_print(c, &b);
+	assert_non_null(strstr(buf_str(&b), "verify-policy.weak Old@x.example "
+	    "@*.y.example any\n"));
+	assert_non_null(strstr(buf_str(&b), "verify-policy.time 1795255200\n"));
+	assert_non_null(strstr(buf_str(&b), "decrypt-policy.legacy yes\n"));
+	assert_non_null(strstr(buf_str(&b), "speaks-for @p.example "
+	    "certificate " HEX "\n"));
+	assert_non_null(strstr(buf_str(&b), "speaks-for @*.p.example address "
+	    "Gate@gw.p.example\n"));
+	assert_non_null(strstr(buf_str(&b), "domain-signatures @p.example "
+	    "@*.q.example any\n"));
+	buf_free(&b);
+	config_free(&c);
+}
+
+static char said[2000];
+
+static void keep_warning(const char *s)
+{
+	assert_null(strchr(s, '\n'));
+	assert_true(strlen(said) + strlen(s) + 2 < sizeof(said));
+	memcpy(said + strlen(said), s, strlen(s) + 1);
+	memcpy(said + strlen(said), "\n", 2);
+}
+
+static const char *warnings_of(const char *more)
+{
+	struct config *c = read_ok(more);
+
+	said[0] = '\0';
+	config_warn(c, keep_warning);
+	config_free(&c);
+	return said;
+}
+
+static void what_is_dangerous_is_said_at_the_start(void **state)
+{
+	(void)state;
+	assert_string_equal(warnings_of(""), "");
+	assert_string_equal(warnings_of("verify-policy { rsa-bits 2048\n"
+	    " weak any }\ndecrypt-policy { legacy no\n gcm-in-enveloped no }\n"
+	    "domain-signatures @x.example\n"), "");
+	assert_non_null(strstr(warnings_of("verify-policy { time 1700000000 "
+	    "}\n"), "as of 1700000000 seconds"));
+	assert_non_null(strstr(warnings_of("verify-policy { rsa-bits 2047 }\n"),
+	    "historic"));
+	assert_non_null(strstr(warnings_of("decrypt-policy { legacy yes }\n"),
+	    "RC2 and DES"));
+	assert_non_null(strstr(warnings_of("decrypt-policy { gcm-in-enveloped "
+	    "yes }\n"), "integrity"));
+	assert_non_null(strstr(warnings_of("domain-signatures any\n"),
+	    "domain-signatures any"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +433,8 @@ int main(void)
 		cmocka_unit_test(authority_errors_name_their_own_file),
 		cmocka_unit_test(defaults_are_those_of_the_manual),
 		cmocka_unit_test(values_are_read),
+		cmocka_unit_test(S68_S81_S168_policies_are_read),
+		cmocka_unit_test(what_is_dangerous_is_said_at_the_start),
 	};
 
 	return cmocka_run_group_tests_name("gateway_config", tests, make_dir,

@@ -135,6 +135,8 @@ static void S177_opaque_content_replaces_and_clear_stays(void **state)
 	assert_int_equal(w.v.size_out, w.out.n);
 }
 
+/* attack A28: trace, trust and identity fields inside the encrypted entity
+ * verdict: dropped: none of them reaches the message header */
 static void A28_hostile_inner_headers_are_not_promoted(void **state)
 {
 	static const char inside[] = "X-Spam: no\r\nFrom: ceo@example.com\r\n"
@@ -161,6 +163,8 @@ static void A28_hostile_inner_headers_are_not_promoted(void **state)
 
 /* ---- who may open ---- */
 
+/* attack A9: captured ciphertext re-sent to somebody else in the house
+ * verdict: no-key, delivered as it arrived, no private-key operation */
 static void A9_ciphertext_for_one_is_not_opened_for_another(void **state)
 {
 	(void)state;
@@ -254,6 +258,8 @@ static void damage(size_t line)
 	w.out.p[at] = w.out.p[at] == 'A' ? 'B' : 'A';
 }
 
+/* attack A5: ciphertext damaged in several places
+ * verdict: delivered as it arrived with one generic comment, never refused */
 static void A5_damaged_mail_is_delivered_as_it_came(void **state)
 {
 	static const size_t line[] = {2, 3, 4, 10};
@@ -294,6 +300,8 @@ static void S63_a_truncated_object_is_left(void **state)
 	assert_int_equal(w.key_ops, 0);
 }
 
+/* attack A2: plaintext without a sound MIME header, or with noise
+ * verdict: delivered as it arrived, like all that does not open */
 static void A2_plaintext_that_is_no_entity_is_not_delivered(void **state)
 {
 	static const char *const inside[] = {"no header at all",
@@ -319,6 +327,10 @@ static void A2_plaintext_that_is_no_entity_is_not_delivered(void **state)
 	}
 }
 
+/* attack A7: ciphertext of somebody else wrapped into a second layer of
+ * encryption
+ * verdict: one layer is opened, with one private-key operation; the inner one
+ * stays sealed */
 static void A7_one_encryption_layer_is_opened(void **state)
 {
 	struct buf b;
@@ -405,6 +417,9 @@ static void S97_recipient_infos_beyond_the_cap(void **state)
 	assert_string_equal(w.v.dec_result, "limit");
 }
 
+/* attack A1: direct exfiltration: the encrypted part between two HTML parts of
+ * an image's address
+ * verdict: delivered as it arrived, no private-key operation */
 static void A1_only_the_root_is_opened(void **state)
 {
 	struct buf b;
@@ -475,6 +490,8 @@ static void S74_the_signer_must_be_the_author(void **state)
 	expect_signature("pass", "");
 }
 
+/* attack A23: two From fields, two mailboxes in one, an unbalanced comment
+ * verdict: permerror at S62; policy at S74 */
 static void A23_two_authors_never_pass(void **state)
 {
 	(void)state;

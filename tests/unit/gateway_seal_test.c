@@ -166,6 +166,8 @@ static const struct sign_case sign_case[] = {
 	    false},
 };
 
+/* attack A35: a login without the right signs as another author
+ * verdict: refused 550 5.7.1, or unsigned where the rule allows it */
 static void S58_S59_A35_signing_needs_right_and_certificate(void **state)
 {
 	struct buf b;
@@ -194,6 +196,9 @@ static void S58_S59_A35_signing_needs_right_and_certificate(void **state)
 	buf_free(&b);
 }
 
+/* attack A35: a worker that was taken over asks for a signature without the
+ * right
+ * verdict: refused 550 5.7.1: the keys process denies it */
 static void A35_the_keys_process_has_the_last_word(void **state)
 {
 	(void)state;

@@ -114,6 +114,8 @@ static void samples_of_rfc9216(void **state)
 	store_clear(&b.p, &b.ks);
 }
 
+/* attack A15: certificates of others' fuzzers
+ * verdict: imported or refused with a reason, never a crash */
 static void A15_strange_files_of_others(void **state)
 {
 	struct bench b;

@@ -656,6 +656,8 @@ static void A61_pkcs12_of_old_with_rc2(void **state)
 	check_p12("old", true);
 }
 
+/* attack A61: PKCS#12 files cut anywhere, or with any octet changed
+ * verdict: refused, never a crash */
 static void A61_pkcs12_truncated_and_changed(void **state)
 {
 	struct buf data;

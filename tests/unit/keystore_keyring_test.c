@@ -296,6 +296,9 @@ static void S55_every_algorithm_signs(void **state)
 	ring_clear(&r);
 }
 
+/* attack A35 A16: a worker that was taken over lets the key sign something
+ * else than signed attributes
+ * verdict: refused by the keys process */
 static void A35_signs_nothing_but_signed_attributes(void **state)
 {
 	unsigned char mem[64], big[CAP_KEY_REQUEST];

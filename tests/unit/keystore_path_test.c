@@ -241,6 +241,8 @@ static void check_depth(int n, const char *want)
 	store_clear(&p, &ks);
 }
 
+/* attack A57: a chain longer than any
+ * verdict: no path beyond 8 intermediates */
 static void A57_depth_cap(void **state)
 {
 	(void)state;
@@ -282,6 +284,8 @@ static void S114_cross_certificates_backtrack(void **state)
 }
 
 /* Two names whose CAs issue each other, many times over: a bounded search. */
+/* attack A57: two names whose CAs issue each other, 64 times
+ * verdict: no path after 100 attempts */
 static void A57_attempts_are_bounded(void **state)
 {
 	struct spec name[2] = { CA_SPEC("maze"), CA_SPEC("maze") };
@@ -365,6 +369,8 @@ static void verdicts_in_the_cache(void **state)
 }
 
 /* The same name and key identifier, another key: not its issuer. */
+/* attack A38: a CA of the attacker's with our root's name and key identifier
+ * verdict: no path: its signature does not verify */
 static void A38_forged_issuer_name(void **state)
 {
 	const struct spec s = { MAIL };

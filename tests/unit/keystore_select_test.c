@@ -384,6 +384,8 @@ static void drop(struct cert **c, size_t n)
 		cert_free(&c[--n]);
 }
 
+/* attack A9: ciphertext for one key sent to another mailbox
+ * verdict: a key is found for its own addresses only */
 static void A9_S98_key_only_for_its_address(void **state)
 {
 	const struct spec s = { ALICE, .until = NOW - DAY };

@@ -312,6 +312,8 @@ static void M7_announced_body_that_is_not_there(void **state)
 	assert_non_null(strstr(mta.reply, "451 4.3.0"));
 }
 
+/* attack A50: the mail server refuses one of the changes
+ * verdict: 451; a half-changed message is not accepted */
 static void A50_any_request_that_fails_is_a_tempfail(void **state)
 {
 	int i;

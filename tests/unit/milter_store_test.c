@@ -42,6 +42,7 @@ static void record(const char *id, int64_t when)
 	ipc_put_str(&b, NULL);
 	ipc_put_u64(&b, (uint64_t)when);
 	ipc_put_view(&b, buf_view(&json));
+	ipc_put_view(&b, view_of(""));
 	assert_int_equal(ipc_send(sock[0], buf_view(&b), NULL, 0, NULL), 0);
 	buf_free(&json);
 	buf_free(&b);

@@ -215,6 +215,7 @@ static void forge(struct buf *b, const struct forged *f)
 	ipc_put_str(b, f->enhanced);
 	ipc_put_str(b, f->text);
 	ipc_put_u8(b, (uint8_t)f->ret);
+	ipc_put_view(b, view_of(""));
 	ipc_put_u8(b, (uint8_t)f->body);
 	ipc_put_u32(b, f->has_edit);
 	if (f->has_edit) {

@@ -137,8 +137,9 @@ static void S97_recipients_at_the_cap(void **state)
 	buf_free(&ris);
 }
 
-/* A15: 30 MB of RecipientInfos are refused after a thousand hops; the
- * skeleton never holds them. */
+/* attack A15: a hundred thousand recipients
+ * verdict: neutral, delivered as it arrived: refused after a thousand hops,
+ * before anything of it is copied or any key is asked for */
 static void A15_S97_hundred_thousand_recipients(void **state)
 {
 	struct cms *c = NULL;
@@ -319,6 +320,9 @@ static void make_signed(struct buf *b, size_t signers, size_t certs,
 	buf_free(&big);
 }
 
+/* attack A15: more signers, certificates, lists or larger certificates than
+ * any mail has
+ * verdict: neutral at the first one too many */
 static void A15_signers_certificates_and_crls_at_the_cap(void **state)
 {
 	static const struct {
@@ -580,6 +584,8 @@ static void S88_S100_ciphers_that_are_not_opened(void **state)
 }
 
 /* A3: CBC with sound parameters, but inside AuthEnvelopedData. */
+/* attack A3: CBC inside AuthEnvelopedData
+ * verdict: unsupported before any key is used */
 static void A3_S88_cbc_in_auth_enveloped(void **state)
 {
 	struct buf b, ris, eci;
@@ -607,6 +613,78 @@ static void A3_S88_cbc_in_auth_enveloped(void **state)
 	buf_free(&b);
 	buf_free(&ris);
 	buf_free(&eci);
+}
+
+/* EnvelopedData with an attribute nested so deep, in unprotectedAttrs. */
+static void make_deep(struct buf *b, int deep, bool indefinite)
+{
+	struct buf t, eci, ris;
+
+	buf_init(&t, BIG);
+	buf_init(&eci, BIG);
+	buf_init(&ris, BIG);
+	put_ktri(&ris, false);
+	for (int i = 0; i < deep; i++) {
+		if (!indefinite)
+			wrap_buf(&t, DER_SEQUENCE);
+		else
+			buf_put(&t, "\x30\x80", 2);
+	}
+	for (int i = 0; indefinite && i < deep; i++)
+		buf_put(&t, "\0\0", 2);
+	wrap_buf(&t, DER_SET);
+	buf_clear(b);
+	put_oid(b, OID_DATA);
+	buf_putv(b, buf_view(&t));
+	wrap_buf(b, DER_SEQUENCE);
+	buf_clear(&t);
+	put_tlv(&t, DER_INTEGER, view_make("\2", 1));
+	put_tlv(&t, DER_SET, buf_view(&ris));
+	put_oid(&eci, OID_DATA);
+	put_alg(&eci, OID_AES256_CBC, iv16);
+	put_tlv(&eci, DER_CTX0_PRIM, view_of("0123456789abcdef"));
+	put_tlv(&t, DER_SEQUENCE, buf_view(&eci));
+	put_tlv(&t, DER_CTX0 + 1, buf_view(b));
+	buf_clear(b);
+	buf_putv(b, buf_view(&t));
+	finish(b, OID_ENVELOPED_DATA);
+	buf_free(&t);
+	buf_free(&eci);
+	buf_free(&ris);
+}
+
+/* attack A14: elements nested in elements, two thousand and more
+ * verdict: neutral, delivered as it arrived; a counter, no stack, and no
+ * octet is looked at twice */
+static void A14_nested_elements_stop_at_their_cap(void **state)
+{
+	/* below ContentInfo, [0], EnvelopedData, [1], Attribute, SET; the
+	 * innermost of CAP_CMS_DEPTH levels is that of the octets */
+	const int room = CAP_CMS_DEPTH - 1 - 6;
+	static const struct {
+		int more;
+		bool good;
+	} rows[] = { { 0, true }, { 1, false }, { 2000, false } };
+	struct cms *c = NULL;
+	struct buf b;
+	struct err e;
+
+	(void)state;
+	buf_init(&b, BIG);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+		make_deep(&b, room + rows[i / 2].more, i % 2 == 1);
+		e.msg[0] = '\0';
+		if ((read_der(&c, buf_view(&b), &e) == 0) !=
+		    rows[i / 2].good)
+			fail_msg("row %zu: %s", i, e.msg);
+		if (!rows[i / 2].good)
+			assert_int_equal(e.kind, FAIL_LIMIT);
+		cms_free(&c);
+	}
+	make_deep(&b, 1000000, true);
+	assert_int_equal(read_der(&c, buf_view(&b), &e), -1);
+	assert_int_equal(e.kind, FAIL_LIMIT);
+	buf_free(&b);
 }
 
 /* Base64 with junk in it, and the part of a spool only. */
@@ -699,6 +777,7 @@ int main(void)
 		cmocka_unit_test(S96_other_recipients_are_skipped),
 		cmocka_unit_test(
 		    A15_signers_certificates_and_crls_at_the_cap),
+		cmocka_unit_test(A14_nested_elements_stop_at_their_cap),
 		cmocka_unit_test(skeleton_and_content_are_the_object),
 		cmocka_unit_test(S88_S100_ciphers_that_are_not_opened),
 		cmocka_unit_test(A3_S88_cbc_in_auth_enveloped),

@@ -40,6 +40,9 @@ static void check_defect(const char *in, const char *want)
 #define CTE "Content-Transfer-Encoding: "
 #define CD "Content-Disposition: "
 
+/* attack A41: Content-Type and its neighbours with two readings: given twice,
+ * comments, blanks, quotes, continuations, encoded words
+ * verdict: a defect: nothing is verified or decrypted */
 static void A41_two_readings_are_a_defect(void **state)
 {
 	static const char *const c[][2] = {
@@ -52,6 +55,9 @@ static void A41_two_readings_are_a_defect(void **state)
 	    {CT "text\r\n", "unparsable type"},
 	    {CT "text/\r\n", "unparsable type"},
 	    {CT "/plain\r\n", "unparsable type"},
+	    {CT "application/(x)pkcs7-mime\r\n", "in the type"},
+	    {CT "(x) application/pkcs7-mime\r\n", "in the type"},
+	    {CT "multipart/ signed; boundary=b\r\n", "in the type"},
 	    {CT "text/plain charset=x\r\n", "';' was expected"},
 	    {CT "text/plain, text/html\r\n", "';' was expected"},
 	    {CT "text/plain (a; b=\r\n", "not closed"},
@@ -72,7 +78,7 @@ static void A41_two_readings_are_a_defect(void **state)
 	    {CT "multipart/mixed; boundary=\"\"\r\n", "without boundary"},
 	    {CT "multipart/mixed; boundary\r\n", "without value"},
 	    {CT "multipart/mixed\r\n", "without boundary"},
-	    {CT "multipart/mixed; boundary=\"a\xe4\"\r\n", "odd octet"},
+	    {CT "multipart/mixed; boundary=\"a\xe4\"\r\n", "8-bit octet"},
 	    {CT "multipart/mixed; boundary=\"=?utf-8?Q?a?=\"\r\n",
 		"encoded word"},
 	    {CT "application/pkcs7-mime; smime-type==?a?Q?signed-data?=\r\n",
@@ -100,6 +106,8 @@ static void A41_two_readings_are_a_defect(void **state)
 		check_defect(c[i][0], c[i][1]);
 }
 
+/* attack A41: NUL in a boundary
+ * verdict: a defect: nothing is verified or decrypted */
 static void A41_NUL_is_a_defect(void **state)
 {
 	static const char in[] = CT "multipart/mixed; boundary=a\0b\r\n";
@@ -251,6 +259,8 @@ static void long_file_names_keep_their_suffix(void **state)
 	buf_free(&b);
 }
 
+/* attack A14: parameters without end
+ * verdict: a defect beyond 64 */
 static void A14_parameters_are_capped(void **state)
 {
 	struct ctype ct;

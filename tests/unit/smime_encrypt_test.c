@@ -6,6 +6,9 @@
  */
 #include "smime/encrypt.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "smime/ctype.h"
 #include "smime/decrypt.h"
 #include "smime/shape.h"
@@ -405,6 +408,38 @@ static void S89_nothing_repeats(void **state)
 		buf_free(&got[i]);
 }
 
+/* attack A63: two processes that were one a moment ago draw the same content
+ * key and nonce
+ * verdict: they do not: random octets come from the system, not from state
+ * that a fork copies */
+static void A63_a_fork_does_not_repeat_keys(void **state)
+{
+	const struct cert *to[] = { p256.cert };
+	unsigned char mac[16];
+	struct spool *s;
+	struct buf der;
+	int ends[2], status;
+	pid_t child;
+
+	(void)state;
+	buf_init(&der, BIG);
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	assert_int_not_equal(child, -1);
+	s = encrypt(view_of(text), to, 1, ENC_AES256_GCM);
+	get_der(s, &der);
+	spool_free(&s);
+	/* mac: last element before three ends */
+	if (child == 0)
+		_exit(write(ends[1], der.p + der.n - 22, 16) == 16 ? 0 : 1);
+	close(ends[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(read(ends[0], mac, 16), 16);
+	close(ends[0]);
+	assert_memory_not_equal(der.p + der.n - 22, mac, 16);
+	buf_free(&der);
+}
+
 static void self_check_wants_what_was_ordered(void **state)
 {
 	const struct cert *a[] = { rsa.cert, p256.cert };
@@ -451,6 +486,7 @@ int main(void)
 		    S92_keys_that_libcrypto_does_wrong_are_refused),
 		cmocka_unit_test(full_output_is_emptied),
 		cmocka_unit_test(S89_nothing_repeats),
+		cmocka_unit_test(A63_a_fork_does_not_repeat_keys),
 		cmocka_unit_test(self_check_wants_what_was_ordered),
 	};
 

@@ -22,6 +22,9 @@ struct forge {
 	const struct testca_id *id;
 	const struct testca_id *named; /* in sid instead of id */
 	const struct cert *certs[4];   /* NULL-terminated */
+	const struct cert *const *more_certs; /* behind them */
+	size_t more_n;
+	struct view raw_cert; /* one more, of which nobody thinks much */
 	enum oid digest;	       /* 0: SHA-256 */
 	enum oid sig_alg;	       /* 0: by key */
 	enum how type, md, time, caps, pref, protect, ess, ess1;
@@ -37,6 +40,22 @@ struct forge {
 	bool wrong_signature;
 	bool trailing; /* something after the SignerInfo's signature */
 	const char *said; /* content that the signature is for */
+	int64_t at;	  /* signingTime; 0: a fixed one */
+	const struct cert *ess_of; /* named by signingCertificate(V2) */
+	struct view inside;	   /* eContent instead of content */
+	struct view econtent_der;  /* its type, whole */
+	struct view sig_alg_der;   /* AlgorithmIdentifier, whole */
+	struct view unsigned_attrs; /* contents of [1] */
+	const struct forge_attr *extra; /* more signed attributes */
+	size_t extra_n;
+	/* makes the signature over tbs instead of the key */
+	void (*sign)(const struct forge *f, struct view tbs,
+	    struct buf *sig);
+};
+
+struct forge_attr {
+	struct view oid, value; /* contents of the OID; one value, whole */
+	enum how how;
 };
 
 UNUSED static void put_oid(struct buf *b, enum oid o)
@@ -138,7 +157,8 @@ UNUSED static void add_ess(struct attr_list *l, const struct forge *f, bool v2)
 	buf_init(&h, 1024);
 	buf_init(&t, 1024);
 	hash(v2 ? EVP_sha256() : EVP_sha1(), how == WRONG ?
-	    view_of("another") : cert_der(f->id->cert), &h);
+	    view_of("another") : cert_der(f->ess_of == NULL ? f->id->cert :
+	    f->ess_of), &h);
 	put_tlv(&t, DER_OCTET_STRING, buf_view(&h));
 	wrap_buf(&t, DER_SEQUENCE);
 	wrap_buf(&t, DER_SEQUENCE);
@@ -178,6 +198,20 @@ UNUSED static int compare_bufs(const void *pa, const void *pb)
 	return r != 0 ? r : a->n < b->n ? -1 : a->n > b->n;
 }
 
+UNUSED static void add_time(struct attr_list *l, const struct forge *f)
+{
+	unsigned char mem[64];
+	struct der_w w;
+
+	der_w_init(&w, mem, sizeof(mem));
+	if (f->at != 0)
+		der_w_time(&w, f->at);
+	else
+		der_w_tlv(&w, DER_UTCTIME, f->time == WRONG ? "26112110000Z" :
+		    "261121100000Z", f->time == WRONG ? 12 : 13);
+	add_attr(l, oid_view(OID_A_SIGNING_TIME), der_w_result(&w), f->time);
+}
+
 /* The contents of signedAttrs. */
 UNUSED static void make_attrs(const struct forge *f, struct buf *out)
 {
@@ -190,10 +224,7 @@ UNUSED static void make_attrs(const struct forge *f, struct buf *out)
 	put_oid(&t, f->type == WRONG ? OID_SIGNED_DATA : OID_DATA);
 	add_attr(l, oid_view(OID_A_CONTENT_TYPE), buf_view(&t), f->type);
 	buf_clear(&t);
-	put_tlv(&t, DER_UTCTIME, view_of(f->time == WRONG ? "26112110000Z" :
-	    "261121100000Z"));
-	add_attr(l, oid_view(OID_A_SIGNING_TIME), buf_view(&t), f->time);
-	buf_clear(&t);
+	add_time(l, f);
 	hash(md_of(f), view_of(f->said == NULL ? content : f->said), &t);
 	wrap_buf(&t, f->md == WRONG ? DER_UTF8 : DER_OCTET_STRING);
 	add_attr(l, oid_view(OID_A_MESSAGE_DIGEST), buf_view(&t), f->md);
@@ -205,6 +236,9 @@ UNUSED static void make_attrs(const struct forge *f, struct buf *out)
 		add_attr(l, view_make(oid, 3), view_make("\x05\x00", 2),
 		    AS_IS);
 	}
+	for (size_t i = 0; i < f->extra_n; i++)
+		add_attr(l, f->extra[i].oid, f->extra[i].value,
+		    f->extra[i].how);
 	qsort(l->one, l->n, sizeof(l->one[0]), compare_bufs);
 	for (size_t i = 0; i < l->n; i++)
 		buf_putv(out, buf_view(&l->one[f->unsorted ? l->n - 1 - i :
@@ -245,8 +279,8 @@ UNUSED static void make_signer_info(const struct forge *f, struct buf *out)
 	buf_init(&set, BIG);
 	make_attrs(f, &attrs);
 	put_tlv(&set, DER_SET, buf_view(&attrs));
-	make_signature(f, f->no_attrs ? view_of(content) : buf_view(&set),
-	    &sig);
+	(f->sign == NULL ? make_signature : f->sign)(f, f->no_attrs ?
+	    view_of(content) : buf_view(&set), &sig);
 	put_tlv(&si, DER_INTEGER, view_make(f->by_ski ? "\3" : "\1", 1));
 	if (f->by_ski)
 		put_tlv(&si, DER_CTX0_PRIM, cert_ski(named));
@@ -255,8 +289,14 @@ UNUSED static void make_signer_info(const struct forge *f, struct buf *out)
 	put_alg(&si, digest_of(f), f->digest_null, DER_SEQUENCE);
 	if (!f->no_attrs)
 		put_tlv(&si, DER_CTX0, buf_view(&attrs));
-	put_alg(&si, sig_of(f), sig_has_null(sig_of(f)), DER_SEQUENCE);
+	if (f->sig_alg_der.n > 0)
+		buf_putv(&si, f->sig_alg_der);
+	else
+		put_alg(&si, sig_of(f), sig_has_null(sig_of(f)),
+		    DER_SEQUENCE);
 	put_tlv(&si, DER_OCTET_STRING, buf_view(&sig));
+	if (f->unsigned_attrs.n > 0)
+		put_tlv(&si, DER_CTX0 + 1, f->unsigned_attrs);
 	if (f->trailing)
 		put_tlv(&si, DER_NULL, view_make("", 0));
 	put_tlv(out, DER_SEQUENCE, buf_view(&si));
@@ -279,17 +319,25 @@ UNUSED static void make_signed(const struct forge *f, size_t n, struct buf *out)
 	put_tlv(&sd, DER_SET, buf_view(&t));
 	buf_clear(&t);
 	if (f->opaque) {
-		put_tlv(&t, DER_OCTET_STRING, view_of(content));
+		put_tlv(&t, DER_OCTET_STRING, f->inside.p == NULL ?
+		    view_of(content) : f->inside);
 		wrap_buf(&t, DER_CTX0);
 	}
 	buf_clear(out);
-	put_oid(out, f->econtent == OID_UNKNOWN ? OID_DATA : f->econtent);
+	if (f->econtent_der.n > 0)
+		buf_putv(out, f->econtent_der);
+	else
+		put_oid(out, f->econtent == OID_UNKNOWN ? OID_DATA :
+		    f->econtent);
 	buf_putv(out, buf_view(&t));
 	put_tlv(&sd, DER_SEQUENCE, buf_view(out));
 	buf_clear(&t);
 	for (size_t i = 0; i < ARRAY_LEN(f->certs) && f->certs[i] != NULL;
 	    i++)
 		buf_putv(&t, cert_der(f->certs[i]));
+	for (size_t i = 0; i < f->more_n; i++)
+		buf_putv(&t, cert_der(f->more_certs[i]));
+	buf_putv(&t, f->raw_cert);
 	if (t.n > 0)
 		put_tlv(&sd, DER_CTX0, buf_view(&t));
 	buf_clear(&t);

@@ -28,6 +28,8 @@ static int read_view(struct header *h, struct view v, struct err *e)
 	return rc;
 }
 
+/* attack A41: NUL, lone CR or LF, lines that are no field
+ * verdict: flagged, so that nobody believes such a header */
 static void A41_defects_are_flagged(void **state)
 {
 	static const struct {
@@ -157,6 +159,8 @@ static void check_size(size_t total, size_t size, int want)
 	buf_free(&b);
 }
 
+/* attack A14: header sections, fields and numbers of fields without end
+ * verdict: refused beyond 256 KiB, 64 KiB, 2,000 */
 static void A14_caps_are_kept(void **state)
 {
 	(void)state;

@@ -221,6 +221,9 @@ static void offsets_bound_parts_as_RFC_1847_says(void **state)
 	reading_free(&x);
 }
 
+/* attack A41: a boundary that is the beginning of another one
+ * verdict: each delimiter belongs to its own multipart; text behind one is a
+ * defect */
 static void A41_prefix_boundaries_are_no_match(void **state)
 {
 	(void)state;
@@ -242,6 +245,9 @@ static void A41_prefix_boundaries_are_no_match(void **state)
 	    "");
 }
 
+/* attack A41: no close-delimiter, parts behind it, the boundary of an outer
+ * multipart used again
+ * verdict: a defect: nothing is verified or decrypted */
 static void A41_structure_with_two_readings_is_a_defect(void **state)
 {
 	(void)state;
@@ -343,6 +349,8 @@ static int read_depth(int depth, const char *leaf, struct err *e)
 	return x.rc;
 }
 
+/* attack A14: multiparts nested beyond measure
+ * verdict: reading stops beyond 20 levels, without recursion */
 static void A14_depth_is_capped(void **state)
 {
 	struct err e;
@@ -374,6 +382,8 @@ static int read_parts(int parts, struct err *e)
 	return x.rc;
 }
 
+/* attack A14: parts without number
+ * verdict: reading stops beyond 1,000 parts */
 static void A14_parts_are_capped(void **state)
 {
 	struct err e;
@@ -405,6 +415,8 @@ static int read_boundary(size_t n, struct mime_findings *f)
 	return x.rc;
 }
 
+/* attack A14: a boundary as long as a page
+ * verdict: a defect beyond 200 octets */
 static void A14_boundary_length_is_capped(void **state)
 {
 	struct mime_findings f;
@@ -444,6 +456,8 @@ static int read_section(size_t n, size_t (*cut)(size_t))
 	return x.rc;
 }
 
+/* attack A14: a header of a part without end
+ * verdict: reading stops beyond 256 KiB */
 static void A14_header_section_is_capped(void **state)
 {
 	static size_t (*const cut[])(size_t) = {cut_all, cut_random};
@@ -501,6 +515,8 @@ static void put_noise(struct buf *b)
 	}
 }
 
+/* attack A41: line ends, blanks and delimiters across the edges of buffers
+ * verdict: the same structure however the input is cut */
 static void A41_events_do_not_depend_on_chunks(void **state)
 {
 	struct buf b;

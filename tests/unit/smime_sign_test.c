@@ -458,7 +458,8 @@ static void key_service_failures_leave_nothing(void **state)
 	spool_free(&out);
 }
 
-/* A16: content that could be shown as attributes; and an empty one. */
+/* attack A16: content that begins like signed attributes is given to be signed
+ * verdict: refused, the key is not used */
 static void A16_odd_content_is_not_signed(void **state)
 {
 	static const struct {

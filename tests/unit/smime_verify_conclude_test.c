@@ -36,6 +36,8 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* attack A18: a forged SignerInfo beside a genuine one, in both orders
+ * verdict: fail at S76; who only is untrusted does not spoil the other */
 static void A18_S76_several_signers(void **state)
 {
 	static const struct {
@@ -134,11 +136,47 @@ static void S75_S77_conclusion(void **state)
 	buf_free(&der);
 }
 
+/* Another one than the author: a pass only by an administrator's word. */
+static void S166_S168_who_speaks_for_another(void **state)
+{
+	struct forge f = { .id = &rsa, .certs = { rsa.cert } };
+	struct verification *v;
+	int64_t t = 1795255200; /* signingTime */
+	struct buf der;
+
+	(void)state;
+	buf_init(&der, BIG);
+	make_signed(&f, 1, &der);
+	v = verify(buf_view(&der), &said);
+	assert_string_equal(v->signer[0].for_domain, "");
+	memcpy(v->signer[0].for_domain, "partner.example", 16);
+	memcpy(v->signer[0].remark, "first", 6);
+	v->signer[0].has_list = true;
+	verify_conclude(v, true, t - 90000);
+	assert_int_equal(v->result, SIG_PASS);
+	assert_false(v->signer[0].from_match);
+	assert_string_equal(v->comment, "first; came through a list; signing "
+	    "time is in the future");
+	verify_conclude(v, false, t);
+	assert_int_equal(v->result, SIG_NEUTRAL);
+	v->signer[0].crypto_failed = true;
+	verify_conclude(v, true, t);
+	assert_int_equal(v->result, SIG_FAIL);
+	v->signer[0].crypto_failed = false;
+	v->signer[0].for_domain[0] = '\0';
+	verify_conclude(v, true, t);
+	assert_int_equal(v->result, SIG_POLICY);
+	assert_int_equal(v->step, 74);
+	verification_free(&v);
+	buf_free(&der);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(A18_S76_several_signers),
 		cmocka_unit_test(S75_S77_conclusion),
+		cmocka_unit_test(S166_S168_who_speaks_for_another),
 	};
 
 	return cmocka_run_group_tests_name("smime_verify_conclude", tests,

@@ -119,6 +119,9 @@ static void S67_S70_good_signatures_pass(void **state)
 	check_rows(rows, ARRAY_LEN(rows));
 }
 
+/* attack A17 A19: a detached signature with content of its own; no signer at
+ * all
+ * verdict: permerror at S64; none at S66 */
 static void A17_A19_S64_S65_S66_the_object(void **state)
 {
 	static const struct row rows[] = {
@@ -196,6 +199,8 @@ static void S67_S112_attributes(void **state)
 	check_rows(rows, ARRAY_LEN(rows));
 }
 
+/* attack A15 A37: weak digests and keys; certificates for TLS and of CAs
+ * verdict: policy at S68; policy at S71 */
 static void A15_A37_S68_S71_algorithms_and_certificates(void **state)
 {
 	static const struct row rows[] = {
@@ -384,7 +389,8 @@ static void S20_lone_line_feed_at_a_chunk(void **state)
 	free(with);
 }
 
-/* A16: genuine signedAttrs shown as content. libcrypto believes it. */
+/* attack A16: genuine signedAttrs shown as content
+ * verdict: policy at S67, where libcrypto says that it verifies */
 static void A16_attributes_shown_as_content(void **state)
 {
 	struct forge f = { .id = &rsa, .certs = { rsa.cert } };
@@ -536,7 +542,9 @@ static void S69_certificates_from_outside(void **state)
 	buf_free(&der);
 }
 
-/* A38: two certificates with one SKI, the wrong one first. */
+/* attack A38: two certificates with one subject key identifier
+ * verdict: the one whose key verifies is the signer's; the wrong one alone is
+ * fail at S70 */
 static void A38_S69_every_certificate_of_an_SKI_is_tried(void **state)
 {
 	struct forge f = { .id = &rsa, .by_ski = true, NO_EXTRAS,
@@ -564,6 +572,69 @@ static void A38_S69_every_certificate_of_an_SKI_is_tried(void **state)
 	v = verify(buf_view(&der), &said);
 	expect("named", v, SIG_PASS, 0);
 	verification_free(&v);
+	buf_free(&der);
+}
+
+/* Which of two certificates of one key may be believed; counts questions. */
+struct belief {
+	const struct cert *in;
+	size_t asked;
+};
+
+static bool believe(void *ctx, const struct cert *c,
+    struct cert *const *extra, size_t n, int64_t now)
+{
+	struct belief *b = ctx;
+
+	b->asked++;
+	assert_non_null(extra);
+	assert_true(n >= 2);
+	assert_int_equal(now, policy().now);
+	return b->in != NULL && memcmp(cert_sha256(b->in), cert_sha256(c),
+	    32) == 0;
+}
+
+static void S69_of_one_key_the_believed_one_is_taken(void **state)
+{
+	struct testca_id twin;
+	const struct cert *in[3], *want[3];
+	struct verify_policy p = policy();
+	struct verification *v;
+	struct belief b;
+	struct buf der;
+
+	(void)state;
+	testca_issue(&ca, &(struct testca_leaf){ .use_key = rsa.key,
+	    .mail = "dave@example.com" }, &twin);
+	p.believe = believe;
+	p.find_ctx = &b;
+	buf_init(&der, BIG);
+	in[0] = want[0] = twin.cert;
+	in[1] = want[1] = rsa.cert;
+	in[2] = NULL; /* neither: the first one, for the report */
+	want[2] = twin.cert;
+	for (size_t i = 0; i < 3; i++) {
+		struct forge f = { .id = &rsa, .by_ski = true, NO_EXTRAS,
+			.certs = { twin.cert, p256.cert, rsa.cert } };
+
+		b = (struct belief){ .in = in[i] };
+		make_signed(&f, 1, &der);
+		v = verify_with(&p, buf_view(&der), &said);
+		expect("two of one key", v, SIG_PASS, 0);
+		assert_memory_equal(cert_sha256(v->signer[0].cert),
+		    cert_sha256(want[i]), 32);
+		assert_true(b.asked >= 1 && b.asked <= 2);
+		verification_free(&v);
+		/* one alone is taken without a question */
+		f.certs[2] = NULL;
+		b.asked = 0;
+		make_signed(&f, 1, &der);
+		v = verify_with(&p, buf_view(&der), &said);
+		expect("one", v, SIG_PASS, 0);
+		assert_int_equal(b.asked, 0);
+		verification_free(&v);
+	}
+	testca_id_free(&twin);
 	buf_free(&der);
 }
 
@@ -676,6 +747,7 @@ int main(void)
 		cmocka_unit_test(S69_certificates_from_outside),
 		cmocka_unit_test(
 		    A38_S69_every_certificate_of_an_SKI_is_tried),
+		cmocka_unit_test(S69_of_one_key_the_believed_one_is_taken),
 		cmocka_unit_test(opaque_content_is_handed_out),
 		cmocka_unit_test(S63_other_types_are_no_signature),
 		cmocka_unit_test(no_changed_octet_passes),

@@ -117,6 +117,8 @@ static void depth_is_capped_in_memory(void **state)
 	buf_free(&b);
 }
 
+/* attack A14: CMS elements nested beyond measure
+ * verdict: refused beyond 32 levels, without recursion */
 static void A14_depth_is_capped_in_a_spool(void **state)
 {
 	struct walk *w = malloc(sizeof(*w));

@@ -278,6 +278,9 @@ static const struct {
 	    "bob@example.com", 0 },
 };
 
+/* attack A25: addresses in certificates with NUL, blanks, wildcards, in the
+ * wrong place or type
+ * verdict: ignored and counted */
 static void S79_S82_S188_A25_addresses(void **state)
 {
 	struct want w = { 0 };
@@ -305,6 +308,8 @@ static void S79_S82_S188_A25_addresses(void **state)
 	buf_free(&b);
 }
 
+/* attack A25: two subjectAltName extensions in one certificate
+ * verdict: no address at all */
 static void A25_two_san_extensions_give_no_address(void **state)
 {
 	struct want w = { .san = NAMES("\x81\x09" "bob@x.com"),
@@ -386,7 +391,9 @@ static EVP_PKEY *rsa_key(int bits, int exponent_bits)
 	return key;
 }
 
-static void rsa_keys_at_their_caps(void **state)
+/* attack A15: RSA keys of 16384 bits, exponents of more than 64
+ * verdict: policy; never used for arithmetic */
+static void A15_rsa_keys_at_their_caps(void **state)
 {
 	static const struct {
 		int bits, exponent;
@@ -456,6 +463,34 @@ static void other_keys(void **state)
 		cert_free(&c);
 		EVP_PKEY_free(w.key);
 	}
+}
+
+/* attack A15 A57: an elliptic curve of the sender's own making
+ * verdict: the certificate is as good as not there: refused before libcrypto
+ * decodes its key, which means arithmetic on that curve */
+static void A15_A57_curves_written_out_as_numbers(void **state)
+{
+	struct want w = { .key = EVP_EC_gen("P-256") };
+	struct err e = { 0 };
+	struct cert *c = NULL;
+	struct buf der;
+
+	(void)state;
+	buf_init(&der, 65536);
+	make(&w, &der);
+	assert_int_equal(cert_parse(&c, buf_view(&der), &e), 0);
+	cert_free(&c);
+	buf_clear(&der);
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(w.key,
+	    OSSL_PKEY_PARAM_EC_ENCODING, "explicit"), 1);
+	make(&w, &der);
+	assert_true(der.n > 500); /* it has the numbers */
+	assert_int_equal(cert_parse(&c, buf_view(&der), &e), -1);
+	assert_int_equal(e.kind, FAIL_INPUT);
+	assert_non_null(strstr(e.msg, "RFC 5480 2.1.1"));
+	assert_null(c);
+	EVP_PKEY_free(w.key);
+	buf_free(&der);
 }
 
 static void usage(void **state)
@@ -590,8 +625,9 @@ int main(void)
 		cmocka_unit_test(A25_two_san_extensions_give_no_address),
 		cmocka_unit_test(addresses_at_their_cap),
 		cmocka_unit_test(T32_S79_has_address),
-		cmocka_unit_test(rsa_keys_at_their_caps),
+		cmocka_unit_test(A15_rsa_keys_at_their_caps),
 		cmocka_unit_test(other_keys),
+		cmocka_unit_test(A15_A57_curves_written_out_as_numbers),
 		cmocka_unit_test(usage),
 		cmocka_unit_test(parts),
 		cmocka_unit_test(S175_names_cannot_turn_text_around),

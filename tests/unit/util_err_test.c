@@ -78,6 +78,8 @@ static void errno_is_named(void **state)
 	assert_string_equal(e.msg, "open f: No such file or directory");
 }
 
+/* attack A42: control octets in what an error message quotes
+ * verdict: escaped */
 static void A42_quote_escapes_what_is_odd(void **state)
 {
 	char q[ERR_QUOTED];

@@ -77,6 +77,9 @@ static void die_fatal(void)
 	log_fatal("disk %d", 1);
 }
 
+/* attack A42: a line feed in a logged value, followed by a line of the
+ * attacker's
+ * verdict: escaped: one event stays one line */
 static void A42_newline_does_not_forge_a_line(void **state)
 {
 	char out[10000];

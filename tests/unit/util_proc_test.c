@@ -330,6 +330,8 @@ static void ipc_fields(void **state)
 	buf_free(&b);
 }
 
+/* attack A64: a secret file that others may read or write, or that is no file
+ * verdict: refused at start */
 static void A64_secret_with_wrong_rights(void **state)
 {
 	static const mode_t bad[] = { 0644, 0604, 0660, 0700, 0641, 04600 };
@@ -568,6 +570,8 @@ static int worker_child(void)
 	return 0;
 }
 
+/* attack A55: the keys process, taken over, opens files, sockets or programs
+ * verdict: killed or denied by its sandbox */
 static void A55_keys_sandbox(void **state)
 {
 	int rc = in_child(keys_child);
@@ -578,6 +582,9 @@ static void A55_keys_sandbox(void **state)
 	assert_int_equal(rc, 0);
 }
 
+/* attack A55: a worker, taken over by a message, opens files, sockets or
+ * programs
+ * verdict: killed or denied by its sandbox */
 static void A55_worker_sandbox(void **state)
 {
 	int rc = in_child(worker_child);
@@ -622,6 +629,8 @@ static int no_core_child(void)
 	return open("/proc/self/mem", O_RDONLY) >= 0 && geteuid() != 0;
 }
 
+/* attack A54: plaintext and keys in core files
+ * verdict: none is written */
 static void A54_no_core(void **state)
 {
 	(void)state;

@@ -225,6 +225,8 @@ static void a_reader_of_the_descriptor_begins_at_0(void **state)
 	spool_free(&s);
 }
 
+/* attack A54: plaintext in files that others can open
+ * verdict: an unlinked file of mode 0600 */
 static void A54_file_has_no_name_and_mode_0600(void **state)
 {
 	struct err e = { 0 };

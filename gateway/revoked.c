@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Revocation of the signer (S73), by the rules of the recipients. What is
+ * known is keystore/revocation.h's.
+ */
+#include "gateway/revoked.h"
+
+#include "keystore/revocation.h"
+
+/* Must it be known? If any recipient's rule says so. */
+static bool must_know(const struct txn *t)
+{
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		const struct treatment *w = &t->v->rcpt[i].wanted;
+
+		if (w->verify && w->revocation_hard)
+			return true;
+	}
+	return false;
+}
+
+static void stop(struct signer_finding *f, enum sig_result r,
+    const char *reason)
+{
+	f->result = r;
+	f->step = 73;
+	text_set(f->reason, sizeof(f->reason), reason);
+}
+
+void check_revocation(struct txn *t, const struct path *p,
+    struct signer_finding *f)
+{
+	struct revocation rev;
+	struct err e = {0};
+
+	if (keystore_revocation(t->g->ks, f->cert, p->chain, p->chain_n,
+	    t->now, &rev, &e) != 0) {
+		stop(f, SIG_TEMPERROR, e.msg);
+		return;
+	}
+	f->revocation = revocation_str(rev.status);
+	switch (rev.status) {
+	case REVOCATION_GOOD:
+		break;
+	case REVOCATION_REVOKED:
+		stop(f, SIG_FAIL, rev.text);
+		break;
+	case REVOCATION_UNKNOWN:
+		if (must_know(t))
+			stop(f, SIG_TEMPERROR, rev.text);
+		else
+			txn_warn(t, "%s", rev.text);
+		break;
+	}
+}

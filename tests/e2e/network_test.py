@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 the postseal authors
+"""What works on mail and certificates has nothing to call the network
+with."""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import base  # noqa: E402
+from base import check, test  # noqa: E402
+
+# Of libc, and what of libcrypto or libcurl would do it for us.
+NETWORK = re.compile(
+    r'^(socket|socketpair|connect|bind|listen|accept4?|sendto|'
+    r'getaddrinfo|getnameinfo|gethostby\w+|res_n?\w+|__res_\w+|'
+    r'BIO_(new_)?(connect|accept|socket|dgram)\w*|BIO_s_(connect|accept|'
+    r'socket|datagram)|OSSL_HTTP_\w+|OCSP_sendreq\w*|OCSP_REQ_CTX_\w+|'
+    r'X509(_CRL)?_load_http|X509_LOOKUP_\w+|X509_STORE_load\w*|'
+    r'X509_STORE_set_default_paths\w*|OSSL_STORE_\w+|curl_\w+|'
+    r'system|popen|posix_spawnp?|exec[lv]\w*|fexecve)$')
+
+
+def wanted_symbols(name):
+    """What an archive needs and nobody in it gives, by object."""
+    out = base.must_run([base.need('nm'), '-A', '-u',
+                         os.path.join(base.BUILD, name)])
+    for line in out.decode('utf-8', 'replace').splitlines():
+        path, _, symbol = line.rpartition(' U ')
+        if path:
+            yield path.split(':')[1], symbol.split('@')[0]
+
+
+def check_archive(name):
+    seen = 0
+    for place, symbol in wanted_symbols(name):
+        seen += 1
+        check(not NETWORK.match(symbol), '%s: %s needs %s' %
+              (name, place, symbol))
+    check(seen > 20, '%s: only %d symbols seen' % (name, seen))
+
+
+@test
+def A56_no_network_call_in_the_libraries_that_read_mail():
+    for name in ('libsmime.a', 'libkeystore.a', 'libgateway.a',
+                 'libutil.a'):
+        check_archive(name)
+
+
+@test
+def A56_no_network_call_in_the_command():
+    check_archive('libcli.a')
+
+
+@test
+def A56_this_check_knows_a_network_call():
+    found = [s for _, s in wanted_symbols('libmilter-side.a')
+             if NETWORK.match(s)]
+    check('socket' in found or 'connect' in found or 'bind' in found,
+          'the milter listens, but: %s' % found)
+
+
+if __name__ == '__main__':
+    base.main()

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Fuzz target: the rules file. A checked file has an answer for everybody,
+ * and the answer in words is a rule that says the same.
+ */
+#include "gateway/rules.h"
+#include "tests/fuzz/fuzz_file.h"
+
+static struct addr addr_of(const char *s)
+{
+	struct addr a;
+	struct err e;
+
+	MUST(addr_parse(&a, view_of(s), &e) == 0);
+	return a;
+}
+
+/* "outbound : WORDS" read and asked again. */
+static void check_words(enum direction d, const char *words)
+{
+	struct rule_input in = { .direction = d };
+	struct rules *r = NULL;
+	struct conf_errors ce;
+	struct treatment t;
+	struct rule_ref ref;
+	struct buf b;
+
+	conf_errors_init(&ce);
+	buf_init(&b, 1u << 18);
+	for (int i = DIR_OUTBOUND; i <= DIR_INTERNAL; i++)
+		buf_printf(&b, "%s : %s\n", direction_str((enum direction)i),
+		    i == (int)d ? words : "pass");
+	MUST(rules_read(&r, fuzz_file(b.p, b.n), NULL, &ce) == 0);
+	rules_decide(r, &in, &t, &ref);
+	buf_clear(&b);
+	treatment_print(&t, &b);
+	MUST(strcmp(buf_str(&b), words) == 0);
+	rules_free(&r);
+	conf_errors_free(&ce);
+	buf_free(&b);
+}
+
+static void ask(const struct rules *r, const struct rule_input *in)
+{
+	struct treatment t;
+	struct rule_ref ref;
+	struct buf b;
+
+	memset(&t, 0xff, sizeof(t));
+	memset(&ref, 0xff, sizeof(ref));
+	rules_decide(r, in, &t, &ref);
+	if (ref.file == NULL)
+		MUST(in->direction == DIR_INTERNAL && t.pass);
+	else
+		MUST(ref.line > 0 && ref.text != NULL);
+	buf_init(&b, 1u << 17);
+	treatment_print(&t, &b);
+	MUST(b.n > 0 && !b.failed);
+	/* a profile stands elsewhere in the file; quotes are for people */
+	if (t.profile == NULL && (t.refuse == NULL ||
+	    strpbrk(t.refuse, "\"\\") == NULL))
+		check_words(in->direction, buf_str(&b));
+	buf_free(&b);
+}
+
+static void ask_all(const struct rules *r)
+{
+	static const char *const names[] = { "alice@example.com",
+		"bob+x@bank.example", "carol@sub.bank.example" };
+	struct addr a[ARRAY_LEN(names)];
+	size_t n = ARRAY_LEN(names);
+
+	for (size_t i = 0; i < n; i++)
+		a[i] = addr_of(names[i]);
+	for (int d = DIR_OUTBOUND; d <= DIR_INTERNAL; d++) {
+		struct rule_input in = { .direction = (enum direction)d };
+
+		ask(r, &in);
+		for (size_t i = 0; i < n; i++) {
+			in = (struct rule_input){ (enum direction)d, &a[i],
+				i == 0 ? NULL : &a[i], &a[(i + 1) % n],
+				i == 1 ? "alice" : NULL,
+				i == 2 ? "192.0.2.1" : NULL };
+			ask(r, &in);
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct rules *r = NULL;
+	struct conf_errors ce;
+	int rc;
+
+	if (n > 1u << 14)
+		return 0;
+	conf_errors_init(&ce);
+	rc = rules_read(&r, fuzz_file(data, n), NULL, &ce);
+	MUST(rc == 0 ? r != NULL && ce.n == 0 : r == NULL && ce.n > 0);
+	MUST(!ce.text.failed);
+	check_text(buf_view(&ce.text));
+	if (r != NULL)
+		ask_all(r);
+	rules_free(&r);
+	conf_errors_free(&ce);
+	return 0;
+}
