@@ -91,7 +91,7 @@ static void check_rows(const struct row *rows, size_t n)
 	buf_free(&der);
 }
 
-static void S67_S70_good_signatures_pass(void **state)
+static void S57_S67_S70_good_signatures_pass(void **state)
 {
 	static const struct row rows[] = {
 		{ "all attributes", { .id = &rsa }, SIG_PASS, 0 },
@@ -201,7 +201,7 @@ static void S67_S112_attributes(void **state)
 
 /* attack A15 A37: weak digests and keys; certificates for TLS and of CAs
  * verdict: policy at S68; policy at S71 */
-static void A15_A37_S68_S71_algorithms_and_certificates(void **state)
+static void A15_A37_S53_S68_S71_algorithms_and_certificates(void **state)
 {
 	static const struct row rows[] = {
 		{ "SHA-1", { .id = &rsa, .digest = OID_SHA1 }, SIG_POLICY,
@@ -732,10 +732,10 @@ static void no_changed_octet_passes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(S67_S70_good_signatures_pass),
+		cmocka_unit_test(S57_S67_S70_good_signatures_pass),
 		cmocka_unit_test(A17_A19_S64_S65_S66_the_object),
 		cmocka_unit_test(S67_S112_attributes),
-		cmocka_unit_test(A15_A37_S68_S71_algorithms_and_certificates),
+		cmocka_unit_test(A15_A37_S53_S68_S71_algorithms_and_certificates),
 		cmocka_unit_test(S69_S70_certificate_and_mathematics),
 		cmocka_unit_test(findings_say_what_was_seen),
 		cmocka_unit_test(malformed_signer_is_no_signed_data),
