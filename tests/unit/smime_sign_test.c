@@ -577,7 +577,8 @@ int main(void)
 		cmocka_unit_test(opaque_content_of_all_sizes),
 		cmocka_unit_test(S24_S25_S26_headers_are_exact),
 		cmocka_unit_test(lines_fit_for_mail),
-		cmocka_unit_test(S50_S51_S52_S54_S146_attributes_and_certificates),
+		cmocka_unit_test(
+		    S50_S51_S52_S54_S146_attributes_and_certificates),
 		cmocka_unit_test(detached_object_is_der),
 		cmocka_unit_test(S55_S56_keys_and_digests_refused),
 		cmocka_unit_test(key_service_failures_leave_nothing),

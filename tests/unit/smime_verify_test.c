@@ -735,7 +735,8 @@ int main(void)
 		cmocka_unit_test(S57_S67_S70_good_signatures_pass),
 		cmocka_unit_test(A17_A19_S64_S65_S66_the_object),
 		cmocka_unit_test(S67_S112_attributes),
-		cmocka_unit_test(A15_A37_S53_S68_S71_algorithms_and_certificates),
+		cmocka_unit_test(
+		    A15_A37_S53_S68_S71_algorithms_and_certificates),
 		cmocka_unit_test(S69_S70_certificate_and_mathematics),
 		cmocka_unit_test(findings_say_what_was_seen),
 		cmocka_unit_test(malformed_signer_is_no_signed_data),
