@@ -191,7 +191,7 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
 fuzz-smoke:
 	@$(MAKE) -s BUILD=build-asan SAN="$(ASAN)" HARDEN=-fPIE \
 	    OPT="-O1 -g" fuzz-build
-	@FUZZ_SEED=1 $(ASAN_ENV) $(RUNNER) -j $(JOBS) \
+	@FUZZ_SEED=1 FUZZ_MUTANTS=10000 $(ASAN_ENV) $(RUNNER) -j $(JOBS) \
 	    -o build/results-fuzz.tsv $(FUZZ_RUNS:$(BUILD)/%=build-asan/%)
 
 # The linker's part of libFuzzer is the main program.

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "util/when.h"
 
 #define DEFAULT_DAYS 730
 #define DEFAULT_NAME "postseal CA"
@@ -88,7 +89,7 @@ static int issue(struct cli *c, const struct ca_request *rq)
 		return cli_fail(&e);
 	printf("certificate %.16s for %s (%s), valid until %s, with its key "
 	    "in the keystore\n", cert_sha256_hex(cert), rq->email.text,
-	    cert_key_name(cert), cli_date(date, cert_not_after(cert)));
+	    cert_key_name(cert), when_date(date, cert_not_after(cert)));
 	cert_free(&cert);
 	return EX_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Verbs, options, failures, dates: what has no file or key in it.
+ * Verbs, options, failures: what has no file or key in it.
  */
 #include "cli/cli.h"
 
@@ -188,29 +188,6 @@ int cli_options(struct cli *c, int argc, char **argv, const struct cli_opt *o,
 			return rc;
 	}
 	return 0;
-}
-
-/* ---- dates ---- */
-
-const char *cli_timestamp(char *dst, int64_t t)
-{
-	time_t tt = (time_t)t;
-	struct tm tm;
-
-	if (gmtime_r(&tt, &tm) == NULL ||
-	    strftime(dst, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		memcpy(dst, "?", 2);
-	return dst;
-}
-
-/* The day alone. */
-const char *cli_date(char *dst, int64_t t)
-{
-	char *end = strchr(cli_timestamp(dst, t), 'T');
-
-	if (end != NULL)
-		*end = '\0';
-	return dst;
 }
 
 int64_t cli_now(const struct cli *c)

@@ -122,9 +122,6 @@ int64_t cli_now(const struct cli *c);
 
 /* ---- printing ---- */
 
-/* "2026-11-21" and "2026-11-21T10:15:00Z"; dst of 32 octets, returned. */
-const char *cli_date(char *dst, int64_t t);
-const char *cli_timestamp(char *dst, int64_t t);
 bool cli_stdout_is_terminal(void);
 bool cli_stderr_is_terminal(void);
 /* Write a buffer to standard output; 0, or EX_IOERR with the reason. */

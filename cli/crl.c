@@ -14,6 +14,7 @@
 #include "cli/cli.h"
 #include "util/json.h"
 #include "util/proc.h"
+#include "util/when.h"
 
 #define FILE_MAX (2 * (size_t)CAP_CRL) /* PEM is larger than what is in it */
 #define PRINT_MAX ((size_t)256 << 20)
@@ -87,16 +88,23 @@ static int import_all(struct cli *c, const struct cli_list *names,
 
 	for (i = 0; rc == EX_OK && i < names->n; i++) {
 		r.name = names->v[i];
-		rc = import_file(c, &r, fd[i]);
+		if (fd[i] == -1)
+			r.refused++; /* said when it was to be opened */
+		else
+			rc = import_file(c, &r, fd[i]);
 	}
 	if (rc == EX_OK && fflush(stdout) != 0)
 		rc = cli_say(EX_IOERR, "standard output: %s",
 		    strerror(errno));
-	return rc == EX_OK && r.taken == 0 ? EX_DATAERR : rc;
+	if (r.refused > 0 && r.taken > 0)
+		(void)cli_say(0, "%zu refused, %zu imported or known already",
+		    r.refused, r.taken);
+	return rc == EX_OK && r.refused > 0 ? EX_DATAERR : rc;
 }
 
-/* Before root is given up: they may be files of root's. */
-static int open_all(const struct cli_list *names, int *fd)
+/* Before root is given up: they may be files of root's. -1 stays where one
+ * cannot be opened, which is said. */
+static void open_all(const struct cli_list *names, int *fd)
 {
 	size_t i;
 
@@ -105,10 +113,9 @@ static int open_all(const struct cli_list *names, int *fd)
 		    dup(STDIN_FILENO) :
 		    open(names->v[i], O_RDONLY | O_CLOEXEC);
 		if (fd[i] == -1)
-			return cli_say(EX_DATAERR, "%s: %s", names->v[i],
+			(void)cli_say(0, "%s: %s", names->v[i],
 			    strerror(errno));
 	}
-	return EX_OK;
 }
 
 static int import_names(struct cli *c, const struct cli_list *names)
@@ -119,11 +126,8 @@ static int import_names(struct cli *c, const struct cli_list *names)
 
 	if (fd == NULL)
 		return cli_say(EX_OSERR, "out of memory");
-	for (i = 0; i < names->n; i++)
-		fd[i] = -1;
-	rc = open_all(names, fd);
-	if (rc == EX_OK)
-		rc = cli_keystore(c, KS_WRITE);
+	open_all(names, fd);
+	rc = cli_keystore(c, KS_WRITE);
 	if (rc == EX_OK)
 		rc = import_all(c, names, fd);
 	for (i = 0; i < names->n; i++)
@@ -168,8 +172,8 @@ static void table_row(struct table *t, const struct revocation_row *r,
 	table_cell(t, buf_str(&b));
 	table_cell(t, r->kind);
 	table_cell(t, r->number != NULL ? r->number : "-");
-	table_cell(t, cli_date(from, r->this_update));
-	table_cell(t, cli_date(until, r->next_update));
+	table_cell(t, when_date(from, r->this_update));
+	table_cell(t, when_date(until, r->next_update));
 	buf_clear(&b);
 	if (r->serial != NULL)
 		buf_printf(&b, "%s %s", r->serial,
@@ -197,10 +201,10 @@ static void json_row(struct json *j, const struct revocation_row *r,
 	json_str(j, "status", r->serial == NULL ? NULL :
 	    r->revoked ? "revoked" : "good");
 	json_int(j, "entries", r->entries);
-	json_str(j, "this_update", cli_timestamp(date, r->this_update));
-	json_str(j, "next_update", cli_timestamp(date, r->next_update));
+	json_str(j, "this_update", when_timestamp(date, r->this_update));
+	json_str(j, "next_update", when_timestamp(date, r->next_update));
 	json_bool(j, "stale", now > r->next_update);
-	json_str(j, "added", cli_timestamp(date, r->added));
+	json_str(j, "added", when_timestamp(date, r->added));
 	json_end_object(j);
 }
 
@@ -220,7 +224,8 @@ static int list_row(void *arg, const struct revocation_row *r, struct err *e)
 static struct table *new_table(void)
 {
 	static const char *const head[] = {
-		"SHA-256", "KIND", "NUMBER", "OF", "UNTIL", "WHAT", "ISSUER"
+		"SHA-256", "KIND", "NUMBER", "ISSUED", "UNTIL", "WHAT",
+		"ISSUER"
 	};
 	struct table *t = table_new(ARRAY_LEN(head));
 	size_t i;
@@ -298,7 +303,9 @@ static int remove_one(struct cli *c, const char *what)
 	size_t n = 0;
 
 	if (revocation_remove(c->ks, what, &n, &e) != 0)
-		return cli_say(cli_code(&e), "%s: %s", what, e.msg);
+		return cli_say(cli_code(&e), "%s: %s", what,
+		    e.kind == FAIL_INPUT ? "not 8 to 64 hex digits of a "
+		    "SHA-256, which \"postseal crl list\" shows" : e.msg);
 	if (n == 0)
 		return cli_say(EX_DATAERR, "%s: no such CRL or OCSP response; "
 		    "\"postseal crl list\" shows all", what);

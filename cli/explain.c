@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "keystore/revocation.h"
 #include "util/ossl.h"
+#include "util/when.h"
 
 int cmd_explain(struct cli *c, int argc, char **argv)
 {
@@ -42,11 +44,15 @@ int cmd_explain(struct cli *c, int argc, char **argv)
 /* ---- status ---- */
 
 #define SOON ((int64_t)30 * 86400)
+#define SOON_LIST ((int64_t)7 * 86400)
 
 struct counts {
 	int64_t now;
 	size_t certs, keys, anchors, expired;
 	struct buf soon; /* lines */
+	size_t lists, stale;
+	int64_t next;		/* the first end of those that are fresh */
+	struct buf soon_lists;	/* lines */
 };
 
 static int count_row(void *arg, const struct ks_row *r, struct err *e)
@@ -62,10 +68,46 @@ static int count_row(void *arg, const struct ks_row *r, struct err *e)
 	if (end < n->now) {
 		n->expired++;
 	} else if (end < n->now + SOON) {
-		buf_printf(&n->soon, "  %s  %.16s  %s\n", cli_date(date, end),
+		buf_printf(&n->soon, "  %s  %.16s  %s\n", when_date(date, end),
 		    cert_sha256_hex(r->cert), cert_subject(r->cert));
 	}
 	return 0;
+}
+
+/* A stored OCSP response lives for days by its nature: of those, none is
+ * named. */
+static int count_list(void *arg, const struct revocation_row *r,
+    struct err *e)
+{
+	struct counts *n = arg;
+	char date[WHEN_SIZE];
+
+	(void)e;
+	if (r->serial != NULL)
+		return 0;
+	n->lists++;
+	if (r->next_update < n->now) {
+		n->stale++;
+		return 0;
+	}
+	if (n->next == 0 || r->next_update < n->next)
+		n->next = r->next_update;
+	if (r->next_update < n->now + SOON_LIST)
+		buf_printf(&n->soon_lists, "  %s  %.16s  %s\n",
+		    when_timestamp(date, r->next_update), r->sha256,
+		    r->issuer);
+	return 0;
+}
+
+static void print_lists(const struct counts *n, struct buf *out)
+{
+	char date[WHEN_SIZE];
+
+	buf_printf(out, "CRLs           %zu, %zu stale", n->lists, n->stale);
+	if (n->next != 0)
+		buf_printf(out, ", the next ends %s", when_timestamp(date,
+		    n->next));
+	buf_putc(out, '\n');
 }
 
 static void print_counts(const struct counts *n, struct cli *c,
@@ -78,12 +120,16 @@ static void print_counts(const struct counts *n, struct cli *c,
 	buf_printf(out, "certificates   %zu, %zu with a key, %zu trusted %s, "
 	    "%zu expired\n", n->certs, n->keys, n->anchors,
 	    n->anchors == 1 ? "root" : "roots", n->expired);
+	print_lists(n, out);
 	buf_printf(out, "OpenSSL        %s\n", ossl_version());
 	if (warning != NULL)
 		buf_printf(out, "warning        %s\n", warning);
 	if (n->soon.n != 0)
 		buf_printf(out, "expiring within 30 days:\n%s",
 		    buf_str(&n->soon));
+	if (n->soon_lists.n != 0)
+		buf_printf(out, "CRLs stale within 7 days:\n%s",
+		    buf_str(&n->soon_lists));
 }
 
 int cmd_status(struct cli *c, int argc, char **argv)
@@ -97,6 +143,7 @@ int cmd_status(struct cli *c, int argc, char **argv)
 
 	buf_init(&out, 16u << 20);
 	buf_init(&n.soon, 8u << 20);
+	buf_init(&n.soon_lists, 4u << 20);
 	if (rc == 0 && rest.n != 0)
 		rc = cli_usage(c, "status takes no arguments");
 	if (rc == 0)
@@ -105,7 +152,8 @@ int cmd_status(struct cli *c, int argc, char **argv)
 		rc = cli_keystore(c, KS_READ);
 	if (rc == 0) {
 		n.now = cli_now(c);
-		if (keystore_list(c->ks, NULL, count_row, &n, &e) != 0)
+		if (keystore_list(c->ks, NULL, count_row, &n, &e) != 0 ||
+		    revocation_list(c->ks, count_list, &n, &e) != 0)
 			rc = cli_fail(&e);
 	}
 	if (rc == 0) {
@@ -113,6 +161,7 @@ int cmd_status(struct cli *c, int argc, char **argv)
 		rc = cli_print(&out);
 	}
 	buf_free(&n.soon);
+	buf_free(&n.soon_lists);
 	buf_free(&out);
 	cli_list_free(&rest);
 	return rc;

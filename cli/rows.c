@@ -10,6 +10,7 @@
 
 #include "keystore/revocation.h"
 #include "util/json.h"
+#include "util/when.h"
 
 #define PRINT_MAX ((size_t)1 << 30) /* 10^5 certificates need some 60 MB */
 
@@ -122,7 +123,7 @@ static void table_row(struct table *t, const struct ks_row *r,
 	put_use(&b, r);
 	table_cell(t, buf_str(&b));
 	table_cell(t, r->has_key ? "yes" : "-");
-	table_cell(t, cli_date(date, cert_not_after(c)));
+	table_cell(t, when_date(date, cert_not_after(c)));
 	table_cell(t, state_of(r, rev, now));
 	table_cell(t, ks_source_str(r->source));
 	buf_free(&b);
@@ -132,17 +133,28 @@ static void table_row(struct table *t, const struct ks_row *r,
 
 static void put_usage(struct buf *b, const struct cert *c)
 {
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} usages[] = {
+		{ CERT_KU_SIGN, "signature" },
+		{ CERT_KU_ENCIPHER, "key-encipherment" },
+		{ CERT_KU_AGREE, "key-agreement" },
+		{ CERT_KU_CERT, "certificates" },
+	};
 	unsigned ku = cert_ku(c);
+	size_t i, had = b->n;
 
 	if (!cert_has_ku(c)) {
 		buf_puts(b, "any (no extension)");
 		return;
 	}
-	buf_printf(b, "%s%s%s%s", (ku & CERT_KU_SIGN) != 0 ?
-	    "signature " : "", (ku & CERT_KU_ENCIPHER) != 0 ?
-	    "key-encipherment " : "", (ku & CERT_KU_AGREE) != 0 ?
-	    "key-agreement " : "", (ku & CERT_KU_CERT) != 0 ?
-	    "certificates " : "");
+	for (i = 0; i < ARRAY_LEN(usages); i++)
+		if ((ku & usages[i].bit) != 0)
+			buf_printf(b, "%s%s", b->n > had ? " " : "",
+			    usages[i].name);
+	if (b->n == had)
+		buf_puts(b, "-");
 }
 
 /* What is known of one certificate now: its path to an anchor, and of all
@@ -157,15 +169,30 @@ static int find_fitness(struct cli *c, const struct cert *cert,
 {
 	int64_t now = cli_now(c);
 	struct path *p = &f->path;
+	int rc;
 
 	memset(f, 0, sizeof(*f));
 	if (keystore_path(c->ks, cert, NULL, 0, now, p, e) != 0)
 		return -1;
 	/* Whom nobody issued, nobody can revoke. */
 	if (p->ok && !(cert_is_ca(cert) && cert_is_self_issued(cert)))
-		return keystore_revocation(c->ks, cert, p->chain, p->chain_n,
+		rc = keystore_revocation(c->ks, cert, p->chain, p->chain_n,
 		    now, &f->rev, e);
-	return keystore_revoked(c->ks, cert, now, &f->rev, e);
+	else
+		rc = keystore_revoked(c->ks, cert, now, &f->rev, e);
+	if (rc != 0)
+		path_free(p);
+	return rc;
+}
+
+/* Why it cannot be used now; NULL: it can. */
+static const char *why_not(const struct ks_row *r, const struct fitness *f)
+{
+	if (r->state != KS_USABLE)
+		return ks_state_str(r->state);
+	if (!f->path.ok)
+		return f->path.reason;
+	return f->rev.status == REVOCATION_REVOKED ? f->rev.text : NULL;
 }
 
 static void put_fitness(const struct fitness *f, struct buf *b)
@@ -199,8 +226,8 @@ static int show_row(struct cli *c, const struct ks_row *r, struct buf *b,
 		buf_printf(b, "malformed    %zu addresses, ignored\n",
 		    cert_bad_addresses(cert));
 	buf_printf(b, "valid        %s to %s\nalgorithm    %s\n"
-	    "key usage    ", cli_timestamp(from, cert_not_before(cert)),
-	    cli_timestamp(until, cert_not_after(cert)),
+	    "key usage    ", when_timestamp(from, cert_not_before(cert)),
+	    when_timestamp(until, cert_not_after(cert)),
 	    cert_key_name(cert));
 	put_usage(b, cert);
 	buf_printf(b, "\ne-mail       %s\nused for     ",
@@ -210,7 +237,7 @@ static int show_row(struct cli *c, const struct ks_row *r, struct buf *b,
 	buf_printf(b, "\nprivate key  %s\nstate        %s\nsource       %s, "
 	    "%s\npath         ", r->has_key ? "here" : "-",
 	    state_of(r, &f.rev, cli_now(c)), ks_source_str(r->source),
-	    cli_date(from, r->added));
+	    when_date(from, r->added));
 	put_fitness(&f, b);
 	buf_putc(b, '\n');
 	path_free(&f.path);
@@ -250,15 +277,29 @@ static void json_revocation(struct json *j, const struct revocation *rev)
 	json_object(j, "revocation");
 	json_str(j, "status", revocation_str(rev->status));
 	json_str(j, "since", rev->status != REVOCATION_REVOKED ? NULL :
-	    cli_timestamp(date, rev->date));
+	    when_timestamp(date, rev->date));
 	json_str(j, "reason", rev->why);
 	json_str(j, "source", rev->source);
 	json_str(j, "text", rev->text[0] != '\0' ? rev->text : NULL);
 	json_end_object(j);
 }
 
+static void json_fitness(struct json *j, const struct ks_row *r,
+    const struct fitness *f)
+{
+	const struct path *p = &f->path;
+
+	json_bool(j, "usable", why_not(r, f) == NULL);
+	json_object(j, "path");
+	json_bool(j, "ok", p->ok);
+	json_str(j, "anchor", p->ok ? p->anchor : NULL);
+	json_str(j, "reason", p->ok ? NULL : p->reason);
+	json_end_object(j);
+}
+
+/* f is NULL in lists: no path is looked for. */
 static void json_row(struct json *j, const struct ks_row *r,
-    const struct revocation *rev, int64_t now)
+    const struct revocation *rev, const struct fitness *f, int64_t now)
 {
 	const struct cert *c = r->cert;
 	char date[32];
@@ -273,8 +314,8 @@ static void json_row(struct json *j, const struct ks_row *r,
 	for (i = 0; i < cert_addresses(c); i++)
 		json_str(j, NULL, cert_address(c, i)->text);
 	json_end_array(j);
-	json_str(j, "not_before", cli_timestamp(date, cert_not_before(c)));
-	json_str(j, "not_after", cli_timestamp(date, cert_not_after(c)));
+	json_str(j, "not_before", when_timestamp(date, cert_not_before(c)));
+	json_str(j, "not_after", when_timestamp(date, cert_not_after(c)));
 	json_bool(j, "expired", now > cert_not_after(c));
 	json_str(j, "algorithm", cert_key_name(c));
 	json_array(j, "use");
@@ -288,9 +329,11 @@ static void json_row(struct json *j, const struct ks_row *r,
 	json_str(j, "state", r->state == KS_USABLE &&
 	    rev->status == REVOCATION_REVOKED ? "revoked" :
 	    ks_state_str(r->state));
+	if (f != NULL)
+		json_fitness(j, r, f);
 	json_revocation(j, rev);
 	json_str(j, "source", ks_source_str(r->source));
-	json_str(j, "added", cli_timestamp(date, r->added));
+	json_str(j, "added", when_timestamp(date, r->added));
 	json_bool(j, "has_key", r->has_key);
 	json_bool(j, "is_ca", cert_is_ca(c));
 	json_bool(j, "is_anchor", r->is_anchor);
@@ -322,7 +365,7 @@ static int list_row(void *arg, const struct ks_row *r, struct err *e)
 	if (l->table != NULL)
 		table_row(l->table, r, &rev, l->now);
 	else
-		json_row(&l->j, r, &rev, l->now);
+		json_row(&l->j, r, &rev, NULL, l->now);
 	return 0;
 }
 
@@ -421,9 +464,8 @@ static int put_json(struct cli *c, const struct rows *rows, struct buf *out,
 	for (i = 0; i < rows->n; i++) {
 		if (find_fitness(c, rows->row[i].cert, &f, e) != 0)
 			return -1;
-		json_row(&j, &rows->row[i], &f.rev, now);
-		*bad += !f.path.ok || f.rev.status == REVOCATION_REVOKED ||
-		    rows->row[i].state != KS_USABLE;
+		json_row(&j, &rows->row[i], &f.rev, &f, now);
+		*bad += why_not(&rows->row[i], &f) != NULL;
 		path_free(&f.path);
 	}
 	json_end_array(&j);
@@ -444,9 +486,7 @@ static int put_lines(struct cli *c, const struct rows *rows, struct buf *out,
 		r = &rows->row[i];
 		if (find_fitness(c, r->cert, &f, e) != 0)
 			return -1;
-		why = r->state != KS_USABLE ? ks_state_str(r->state) :
-		    !f.path.ok ? f.path.reason :
-		    f.rev.status == REVOCATION_REVOKED ? f.rev.text : NULL;
+		why = why_not(r, &f);
 		*bad += why != NULL;
 		buf_printf(out, "%.16s %s: %s%s%s\n",
 		    cert_sha256_hex(r->cert), cert_addresses(r->cert) > 0 ?

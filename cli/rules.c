@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "gateway/authority.h"
 #include "gateway/gateway.h"
+#include "util/when.h"
 
 int cli_rules(struct cli *c, const char *path, struct rules **out)
 {
@@ -78,7 +79,7 @@ static int print_selection(struct question *q, const char *label,
 	if (s.cert != NULL)
 		buf_printf(&q->out, "  %-12s%.16s  %s  until %s\n", label,
 		    cert_sha256_hex(s.cert), cert_subject(s.cert),
-		    cli_date(date, cert_not_after(s.cert)));
+		    when_date(date, cert_not_after(s.cert)));
 	else
 		buf_printf(&q->out, "  %-12sno usable certificate of %s\n",
 		    label, a->text);

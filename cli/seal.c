@@ -112,6 +112,9 @@ static int parse_arguments(struct job *j, int argc, char **argv, bool seals)
 	else if (rc == 0 && auth != NULL && no_auth)
 		rc = cli_usage(j->c, "--auth and --no-auth exclude each "
 		    "other");
+	else if (rc == 0 && j->json != NULL && strcmp(j->json, "-") == 0)
+		rc = cli_usage(j->c, "--json -: the message goes to standard "
+		    "output; want the name of a file");
 	cli_list_free(&rest);
 	if (rc != 0)
 		return rc;

@@ -204,6 +204,14 @@ static bool is_own_id(const char *own, struct view id)
 	return view_ieq_str(view_trim(id), own);
 }
 
+static bool is_name(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (!is_word_octet(v.p[i]))
+			return false;
+	return true;
+}
+
 bool ar_is_forged(const char *authserv_id, struct view raw_value)
 {
 	struct lexer x = {.v = raw_value, .kind = T_BAD};
@@ -213,6 +221,10 @@ bool ar_is_forged(const char *authserv_id, struct view raw_value)
 	if (x.kind != T_WORD)
 		return true; /* no authserv-id that can be read */
 	is_own = is_own_id(authserv_id, x.text);
+	/* Quotes around more than a name: "mx.example.com;" is another id to
+	 * us, and ours to who does not read quotes. */
+	if (!is_name(x.text) && contains_smime(raw_value))
+		return true;
 	/* In a comment or a quoted string, too: who looks for it with a
 	 * pattern finds it there. */
 	if (is_own && contains_smime(raw_value))

@@ -45,18 +45,21 @@ static int parse_pattern(struct pattern *p, const struct conf_stmt *st,
 static int read_pattern(struct pattern *p, const struct conf_stmt *st,
     size_t w, unsigned kinds, struct conf_errors *ce)
 {
+	const char *quote = st->word[w].quoted ? "\"" : "";
 	struct err e = {0};
+	int rc = parse_pattern(p, st, w, &e);
 
-	if (parse_pattern(p, st, w, &e) != 0) {
+	/* without an @ it was hardly meant as an address */
+	if (rc != 0 && strchr(st->word[w].s, '@') != NULL) {
 		conf_error(ce, st, w, "%s: %s", st->word[0].s, e.msg);
 		return -1;
 	}
-	if ((kinds >> p->kind & 1) == 0) {
+	if (rc != 0 || (kinds >> p->kind & 1) == 0) {
 		conf_error(ce, st, w, "%s: expected %s%s@DOMAIN or "
-		    "@*.DOMAIN, found %s", st->word[0].s,
+		    "@*.DOMAIN, found %s%s%s", st->word[0].s,
 		    (kinds >> PATTERN_ANY & 1) != 0 ? "any, " : "",
 		    (kinds >> PATTERN_ADDRESS & 1) != 0 ? "ADDRESS, " : "",
-		    st->word[w].s);
+		    quote, st->word[w].s, quote);
 		return -1;
 	}
 	return 0;
@@ -123,14 +126,15 @@ static void set_time(struct config *c, const struct conf_stmt *st,
 	const char *s = st->word[1].s;
 	int64_t x;
 
-	if (strchr(s, '-') == NULL) {
+	if (s[strspn(s, "0123456789")] == '\0') {
 		if (conf_int(ce, st, 1, 1, (int64_t)1 << 40, &x) == 0)
 			c->fixed_time = x;
 		return;
 	}
 	if (when_rfc3339(s, &x) != 0 || x <= 0) {
 		conf_error(ce, st, 1, "time: expected seconds since 1970, or "
-		    "a time such as 2026-11-21T10:00:00Z (RFC 3339)");
+		    "a time such as 2026-11-21T10:00:00Z (RFC 3339), found %s",
+		    s);
 		return;
 	}
 	c->fixed_time = x;
@@ -230,7 +234,8 @@ static int read_speaker(struct speaks_for *sf, const struct conf_stmt *st,
 		if (read_sha256(sf->sha256, st->word[3].s) == 0)
 			return 0;
 		conf_error(ce, st, 3, "speaks-for: expected the 64 hex digits "
-		    "of a certificate's SHA-256");
+		    "of a certificate's SHA-256, which \"postseal cert show\" "
+		    "says, found %s", st->word[3].s);
 		return -1;
 	}
 	if (strcmp(st->word[2].s, "address") != 0) {
@@ -265,6 +270,15 @@ void config_domain_signatures(struct config *c, const struct conf_stmt *st,
 {
 	add_patterns(&c->domain_sig, &c->domain_sigs,
 	    ~(1u << PATTERN_ADDRESS), st, ce);
+	for (size_t w = 1; w < st->words; w++) {
+		struct pattern p;
+
+		if (parse_pattern(&p, st, w, NULL) == 0 &&
+		    p.kind == PATTERN_DOMAIN && strchr(p.domain, '.') == NULL)
+			conf_error(ce, st, w, "domain-signatures: %s: a "
+			    "top-level domain has no authority; name the "
+			    "domains below it", st->word[w].s);
+	}
 }
 
 /* ---- what would be used ---- */
@@ -293,11 +307,13 @@ static void put_patterns(struct buf *out, const char *key,
 
 void config_print_policy(const struct config *c, struct buf *out)
 {
+	char date[WHEN_SIZE];
+
 	buf_printf(out, "verify-policy.rsa-bits %d\n", c->min_rsa_bits);
 	put_patterns(out, "verify-policy.weak", c->weak, c->weaks);
 	if (c->fixed_time != 0)
-		buf_printf(out, "verify-policy.time %lld\n",
-		    (long long)c->fixed_time);
+		buf_printf(out, "verify-policy.time %s\n",
+		    when_timestamp(date, c->fixed_time));
 	buf_printf(out, "decrypt-policy.legacy %s\n"
 	    "decrypt-policy.gcm-in-enveloped %s\n"
 	    "decrypt-policy.clear-answers %s\n",
@@ -327,11 +343,12 @@ static bool has_any(const struct pattern *p, size_t n)
 
 static void warn_time(int64_t t, void (*say)(const char *sentence))
 {
+	char date[WHEN_SIZE];
 	struct buf b;
 
 	buf_init(&b, 200);
-	buf_printf(&b, "verify-policy time: all is judged as of %lld seconds "
-	    "since 1970, not as of now", (long long)t);
+	buf_printf(&b, "verify-policy time: all is judged as of %s, not as of "
+	    "now", when_timestamp(date, t));
 	say(buf_str(&b));
 	buf_free(&b);
 }

@@ -85,7 +85,7 @@ struct finding *finding_that_counts(struct opening *o)
 
 /* ---- what one layer means for another ---- */
 
-static void demote(struct verification *ver, enum sig_result r, int step,
+void finding_demote(struct verification *ver, enum sig_result r, int step,
     const char *reason)
 {
 	if (ver->result != SIG_PASS)
@@ -104,12 +104,14 @@ void findings_settle(struct opening *o)
 
 		/* A signature outside of the encryption says nothing about
 		 * who wrote what is inside (A11). */
-		if (o->encrypted >= f->layer)
-			demote(f->ver, SIG_POLICY, 65, "the signature covers "
-			    "ciphertext, not what its author wrote");
+		if (o->sealed >= f->layer)
+			finding_demote(f->ver, SIG_POLICY, 65,
+			    "the signature covers ciphertext, not what its "
+			    "author wrote");
 		else if (f != counts)
-			demote(f->ver, SIG_NEUTRAL, 75, "another signature "
-			    "counts for the message, the innermost one");
+			finding_demote(f->ver, SIG_NEUTRAL, 75,
+			    "another signature counts for the message, the "
+			    "innermost one");
 	}
 }
 

@@ -172,23 +172,52 @@ static int read_from(struct txn *t, struct err *e)
 	return 0;
 }
 
+static void make_rule_input(const struct txn *t, const struct addr *from,
+    size_t rcpt, struct rule_input *in)
+{
+	memset(in, 0, sizeof(*in));
+	in->from = from;
+	in->envelope_from = t->mail_from.text[0] == '\0' ? NULL
+							 : &t->mail_from;
+	in->client_ip = t->env->client_ip;
+	if (t->env->auth == ENV_AUTH_LOGIN)
+		in->login = t->env->login;
+	else if (t->env->auth == ENV_AUTH_CALLER && from != NULL)
+		in->login = from->text;
+	in->direction = t->rcpt[rcpt].direction;
+	in->to = &t->rcpt[rcpt].addr;
+}
+
 static void decide_rules(struct txn *t)
 {
-	struct rule_input in = {0};
+	bool is_tight = false;
+	struct rule_input in;
 
-	in.from = t->has_from ? &t->from : NULL;
-	in.envelope_from = t->mail_from.text[0] == '\0' ? NULL : &t->mail_from;
-	in.client_ip = t->env->client_ip;
-	if (t->env->auth == ENV_AUTH_LOGIN)
-		in.login = t->env->login;
-	else if (t->env->auth == ENV_AUTH_CALLER && t->has_from)
-		in.login = t->from.text;
 	for (size_t i = 0; i < t->v->rcpts; i++) {
-		in.direction = t->rcpt[i].direction;
-		in.to = &t->rcpt[i].addr;
-		rules_decide(t->g->rules, &in, &t->v->rcpt[i].wanted,
-		    &t->v->rcpt[i].rule);
+		struct treatment *w = &t->v->rcpt[i].wanted;
+
+		make_rule_input(t, t->has_from ? &t->from : NULL, i, &in);
+		rules_decide(t->g->rules, &in, w, &t->v->rcpt[i].rule);
+		is_tight |= rules_tighten(t->g->rules, &in, w);
 	}
+	if (is_tight)
+		txn_warn(t, "author or recipient cannot be read strictly: "
+		    "every rule that may be meant was taken for meant");
+}
+
+bool txn_wants_revocation(const struct txn *t, const struct addr *from)
+{
+	struct rule_input in;
+	struct treatment w;
+	struct rule_ref ref;
+
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		make_rule_input(t, from, i, &in);
+		rules_decide(t->g->rules, &in, &w, &ref);
+		if (w.verify && w.revocation_hard)
+			return true;
+	}
+	return false;
 }
 
 /* Header, structure, author; what is too large is the caller's to judge. */
@@ -406,6 +435,7 @@ void gateway_run(struct gateway *g, const struct envelope *env,
 	t.keys.ctx = &t;
 	t.keys.sign = counted_sign;
 	t.keys.open = counted_open;
+	keystore_budget(g->ks, CAP_PATH_MESSAGE);
 	if (run(&t, e) != 0)
 		reply_set(v, t.keys_away ? REPLY_KEYS_AWAY : REPLY_INTERNAL,
 		    NULL);

@@ -69,6 +69,10 @@ int txn_spool(const struct txn *t, struct spool **out, struct err *e)
 /* Does any recipient go in one of these directions? */
 bool txn_has_direction(const struct txn *t, enum direction d);
 
+/* Would a rule for mail of this author want to know that the signer is not
+ * revoked? */
+bool txn_wants_revocation(const struct txn *t, const struct addr *from);
+
 /* ---- class.c ---- */
 
 /* What kind of message this is (REQUIREMENTS A.4); sets v->class and

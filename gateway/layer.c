@@ -84,6 +84,23 @@ static const char *entity_defect(const struct header *h)
 	return "RFC 8551 3.1: the content is no MIME entity";
 }
 
+int layer_is_entity(const struct spool *s, bool *is, struct err *e)
+{
+	struct header h;
+	int rc;
+
+	*is = false;
+	rc = header_read(&h, s, 0, spool_size(s), e);
+	if (rc == 0)
+		*is = entity_defect(&h) == NULL;
+	header_free(&h);
+	if (rc != 0 && e->kind != FAIL_TEMP && e->kind != FAIL_BUG) {
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
+}
+
 static int layer_read(struct layer *l, struct err *e)
 {
 	const char *defect;

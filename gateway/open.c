@@ -125,8 +125,6 @@ static int process(struct opening *o, struct err *e)
 		forget_inside(o);
 	if (nested_verify(o, e) != 0 || open_headers(o, e) != 0)
 		return -1;
-	if (o->is_decrypted)
-		replies_note(t);
 	findings_settle(o);
 	findings_report(o);
 	set_outcomes(o);
@@ -134,12 +132,15 @@ static int process(struct opening *o, struct err *e)
 		return -1;
 	if (t->v->code == 0)
 		demand_apply(t);
+	if (o->is_decrypted && t->v->code == 0 &&
+	    t->v->action != ACT_QUARANTINED)
+		replies_note(t);
 	return findings_insert(o, e);
 }
 
 int open_run(struct txn *t, struct err *e)
 {
-	struct opening o = {.t = t, .encrypted = -1};
+	struct opening o = {.t = t, .encrypted = -1, .sealed = -1};
 	int rc;
 
 	if (is_shared_with_sealing(t)) {

@@ -324,6 +324,7 @@ int open_decrypt(struct opening *o, struct cms *c, struct err *e)
 	allow(o, c);
 	if (!cms_cipher(c)->supported) {
 		dec_result(o->t, "failed", cms_cipher(c)->unsupported);
+		o->has_failed = true;
 		return 0;
 	}
 	if (own_addresses(&op, e) != 0 || find_keys(&op, e) != 0)

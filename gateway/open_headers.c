@@ -6,9 +6,11 @@
  * the payload is, and whose signature covers it.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/author.h"
 #include "gateway/opening.h"
+#include "gateway/revoked.h"
 #include "smime/hp.h"
 
 /* The entity within all layers: the delivered layer itself, or what is
@@ -71,7 +73,7 @@ static struct verification *covering(struct opening *o)
 {
 	struct finding *f = finding_that_counts(o);
 
-	if (f == NULL || f->layer <= o->encrypted || f->layer > o->deliver ||
+	if (f == NULL || f->layer <= o->sealed || f->layer > o->deliver ||
 	    f->ver->best < 0)
 		return NULL;
 	return f->ver;
@@ -124,6 +126,7 @@ static void judge_author(struct opening *o, struct verification *ver)
 		f->for_domain[0] = '\0';
 		f->remark[0] = '\0';
 		author_check(o->t, f);
+		demand_revocation(o->t, f);
 	}
 	verify_conclude(ver, true, o->t->now);
 }
@@ -140,7 +143,9 @@ static bool claim_author(struct opening *o, struct verification *ver,
 	t->from = *author;
 	t->has_from = true;
 	judge_author(o, ver);
-	if (ver->result == SIG_PASS)
+	if (ver->result == SIG_PASS && (!txn_wants_revocation(t, author) ||
+	    strcmp(ver->signer[ver->best].revocation == NULL ? ""
+	    : ver->signer[ver->best].revocation, "good") == 0))
 		return true;
 	t->from = before;
 	t->has_from = had;
@@ -225,8 +230,11 @@ static int read_fields(struct opening *o, struct hp_input *in, struct hp *hp,
 		in->signer = &signer;
 	if (hp_read(hp, in, e) != 0)
 		return -1;
+	if (in->signer == NULL)
+		return 0;
 	in->signer = NULL;
-	if (!hp->has_author || claim_author(o, ver, &signer))
+	if (hp->has_author ? claim_author(o, ver, &signer)
+			   : ver->result == SIG_PASS)
 		return 0;
 	hp_free(hp);
 	return hp_read(hp, in, e);

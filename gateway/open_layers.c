@@ -12,17 +12,18 @@
 static void note_encrypted(struct opening *o)
 {
 	layer_top(o)->kind = "encrypted";
+	o->sealed = o->n - 1;
 	if (o->encrypted == -1)
-		o->encrypted = o->n - 1;
+		o->encrypted = o->sealed;
 }
 
 static int peel_encrypted(struct opening *o, struct cms *c, struct err *e)
 {
 	int rc;
 
+	note_encrypted(o);
 	if (o->is_decrypted)
 		return 0; /* one encryption layer a message (A7) */
-	note_encrypted(o);
 	rc = o->may_decrypt ? open_decrypt(o, c, e) : 0;
 	if (rc == 1)
 		o->is_decrypted = true;
@@ -43,8 +44,13 @@ static int peel_unreadable(struct opening *o, struct err *e)
 		return o->may_verify
 		    ? finding_plain(o, SIG_NEUTRAL, 63, why.msg, e)
 		    : 0;
-	if (o->is_decrypted || strcmp(label, "compressed-data") == 0)
+	if (strcmp(label, "compressed-data") == 0)
 		return 0;
+	if (o->is_decrypted) {
+		if (strcmp(label, "certs-only") != 0)
+			note_encrypted(o);
+		return 0;
+	}
 	v->dec_result = why.kind == FAIL_LIMIT ? "limit" : "failed";
 	text_set(v->dec_reason, sizeof(v->dec_reason), why.msg);
 	if (strcmp(label, "certs-only") == 0)

@@ -2,8 +2,8 @@
  * Copyright (c) 2026 the postseal authors
  *
  * Signatures at the root of a layer: steps 1 to 10 are smime/verify.h's, here
- * are the path (S72) and the author (S74), and whether what is inside may stand
- * in for the signed object.
+ * is the path (S72), from here revoked.c and author.c are asked (S73, S74);
+ * and whether what is inside may stand in for the signed object.
  */
 #include "gateway/author.h"
 #include "gateway/opening.h"
@@ -86,6 +86,7 @@ void open_judge(struct opening *o, struct verification *ver, bool at_root)
 		if (f->result == SIG_PASS && f->cert != NULL)
 			check_path(o->t, ver, f);
 		author_check(o->t, f);
+		demand_revocation(o->t, f);
 	}
 	verify_conclude(ver, at_root, o->t->now);
 }
@@ -148,14 +149,32 @@ out:
 }
 
 /* May the content stand in for the signed object? Not when it is not what
- * was signed, nor when nobody can say. Nobody signed: it is what it is
- * (RFC 3183 3, the empty signature). */
+ * was signed, nor when nobody can say, nor a receipt or the like (S137).
+ * Nobody signed: it is what it is (RFC 3183 3, the empty signature). */
 static bool is_releasable(const struct verification *ver)
 {
-	if (ver->step == 65)
-		return false; /* a receipt or the like is no message (S137) */
-	return ver->result == SIG_PASS || ver->result == SIG_POLICY ||
-	    (ver->result == SIG_NONE && ver->step == 66);
+	if (ver->result == SIG_NONE)
+		return ver->step == 66;
+	return (ver->result == SIG_PASS || ver->result == SIG_POLICY) &&
+	    ver->step != 65 && ver->best >= 0 &&
+	    ver->signer[ver->best].is_verified;
+}
+
+/* What is no mail was not signed as mail: a document of the author's, which
+ * anybody can put under his name (RFC 8551 3.1). */
+static int demand_entity(struct verification *ver, const struct spool *inside,
+    struct err *e)
+{
+	bool is = false;
+
+	if (ver->result != SIG_PASS)
+		return 0;
+	if (layer_is_entity(inside, &is, e) != 0)
+		return -1;
+	if (!is)
+		finding_demote(ver, SIG_POLICY, 65,
+		    "what is signed is no MIME entity (RFC 8551 3.1)");
+	return 0;
 }
 
 int open_opaque(struct opening *o, const struct cms *c, struct err *e)
@@ -174,6 +193,8 @@ int open_opaque(struct opening *o, const struct cms *c, struct err *e)
 	    author_look_inside(ver, inside, 0, spool_size(inside), e) != 0)
 		goto out;
 	open_judge(o, ver, true);
+	if (demand_entity(ver, inside, e) != 0)
+		goto out;
 	release = is_releasable(ver) && o->may_unwrap;
 	finding_note(o, &ver, "", false);
 	rc = 0;

@@ -44,6 +44,7 @@ struct opening {
 	int n;	       /* of them; the last one is the innermost */
 	int deliver;   /* the one that is delivered; 0: as it arrived */
 	int encrypted; /* the outermost encrypted one, -1: none */
+	int sealed;    /* the innermost encrypted one, -1: none */
 	bool may_decrypt;  /* all recipients' rules say decrypt */
 	bool may_verify;   /* some recipient's rule says verify */
 	bool may_unwrap;   /* opaque signatures may be taken off */
@@ -70,6 +71,9 @@ int layer_enter(struct opening *o, struct spool **take_inside, struct err *e)
 /* [off, end) of the top layer, if an S/MIME or PGP layer is at its root: 1
  * it is the top layer now (and not to be delivered), 0 left. FAIL_TEMP. */
 int layer_look(struct opening *o, uint64_t off, uint64_t end, struct err *e)
+    MUST_CHECK;
+/* Has it a header that says what it is (RFC 8551 3.1)? FAIL_TEMP. */
+int layer_is_entity(const struct spool *s, bool *is, struct err *e)
     MUST_CHECK;
 /* The CMS object at the root of the layer, parsed now or before; out owned. */
 int layer_cms(struct layer *l, struct cms **out, struct err *e) MUST_CHECK;
@@ -120,6 +124,9 @@ int finding_plain(struct opening *o, enum sig_result result, int step,
     const char *reason, struct err *e) MUST_CHECK;
 /* Drop those that stand in a layer from this one on. */
 void findings_drop(struct opening *o, int layer);
+/* A pass becomes this. */
+void finding_demote(struct verification *ver, enum sig_result r, int step,
+    const char *reason);
 /* The one that counts for the whole message: of the innermost layer. NULL:
  * none at any root. */
 struct finding *finding_that_counts(struct opening *o);

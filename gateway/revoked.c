@@ -6,6 +6,8 @@
  */
 #include "gateway/revoked.h"
 
+#include <string.h>
+
 #include "keystore/revocation.h"
 
 /* Must it be known? If any recipient's rule says so. */
@@ -47,10 +49,17 @@ void check_revocation(struct txn *t, const struct path *p,
 		stop(f, SIG_FAIL, rev.text);
 		break;
 	case REVOCATION_UNKNOWN:
-		if (must_know(t))
-			stop(f, SIG_TEMPERROR, rev.text);
-		else
-			txn_warn(t, "%s", rev.text);
+		txn_warn(t, "%s", rev.text);
 		break;
 	}
+}
+
+void demand_revocation(const struct txn *t, struct signer_finding *f)
+{
+	if (f->result != SIG_PASS || f->revocation == NULL ||
+	    strcmp(f->revocation, "unknown") != 0 || !must_know(t))
+		return;
+	if (f->from_match || f->for_domain[0] != '\0')
+		stop(f, SIG_TEMPERROR, "whether the signer's certificate is "
+		    "revoked is not known");
 }

@@ -66,6 +66,16 @@ struct rule_input {
 void rules_decide(const struct rules *r, const struct rule_input *in,
     struct treatment *out, struct rule_ref *ref);
 
+/*
+ * Whoever cannot be read may be anybody (A24): for mail that comes in from
+ * such an author (in->from NULL) or to such a recipient (in->to with empty
+ * text), add to out what any rule of this direction demands whose other
+ * conditions hold: a valid signature, known revocation; for a recipient also
+ * that it stays or gets sealed. True: something was added.
+ */
+bool rules_tighten(const struct rules *r, const struct rule_input *in,
+    struct treatment *out);
+
 /* The treatment as words: "sign, encrypt or plain"; appended. */
 void treatment_print(const struct treatment *t, struct buf *out);
 

@@ -77,17 +77,18 @@ static bool network_holds(const struct conditions *c, const char *ip)
 
 struct keys {
 	struct key from, envelope_from, to, stripped;
+	bool any_from, any_to; /* not readable, and taken for anybody */
 };
 
 static bool conditions_hold(const struct conditions *c,
     const struct rule_input *in, const struct keys *k)
 {
-	if (c->has_from && !set_has(&c->from, &k->from))
+	if (c->has_from && !k->any_from && !set_has(&c->from, &k->from))
 		return false;
 	if (c->has_envelope_from &&
 	    !set_has(&c->envelope_from, &k->envelope_from))
 		return false;
-	if (c->has_to && !set_has(&c->to, &k->to) &&
+	if (c->has_to && !k->any_to && !set_has(&c->to, &k->to) &&
 	    !set_has(&c->to, &k->stripped))
 		return false;
 	if (c->has_login && !login_holds(c, in->login))
@@ -134,4 +135,64 @@ void rules_decide(const struct rules *r, const struct rule_input *in,
 	memset(out, 0, sizeof(*out));
 	memset(ref, 0, sizeof(*ref));
 	out->pass = true;
+}
+
+static bool add_demand(struct treatment *out, const struct treatment *w)
+{
+	static const int strength[] = {[OR_MUST] = 0, [OR_PLAIN] = 0,
+		[OR_TLS] = 0, [OR_QUARANTINE] = 1, [OR_REJECT] = 2};
+	bool is_more = false;
+
+	if (!w->verify)
+		return false;
+	if (!out->verify || strength[w->verify_or] >
+	    strength[out->verify_or]) {
+		is_more = strength[w->verify_or] > 0;
+		out->verify = true;
+		out->pass = false;
+		out->verify_or = w->verify_or;
+	}
+	if (w->revocation_hard && !out->revocation_hard)
+		is_more = out->revocation_hard = true;
+	return is_more;
+}
+
+/* Whose mailbox it is may be somebody's who wants it sealed. */
+static bool add_sealing(struct treatment *out, const struct treatment *w)
+{
+	bool is_more = false;
+
+	if (w->store_encrypted && !out->store_encrypted)
+		is_more = out->store_encrypted = true;
+	if (w->leave_sealed && !out->leave_sealed)
+		is_more = out->leave_sealed = true;
+	if (is_more)
+		out->pass = false;
+	if (out->leave_sealed || out->store_encrypted)
+		out->decrypt = false;
+	return is_more;
+}
+
+bool rules_tighten(const struct rules *r, const struct rule_input *in,
+    struct treatment *out)
+{
+	bool is_more = false;
+	struct keys k;
+
+	make_keys(&k, r, in);
+	k.any_from = in->from == NULL;
+	k.any_to = in->to == NULL || in->to->text[0] == '\0';
+	if (in->direction == DIR_OUTBOUND || (!k.any_from && !k.any_to))
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct rule *rule = &r->rule[i];
+
+		if (rule->direction != in->direction || rule->is_last ||
+		    !conditions_hold(&rule->cond, in, &k))
+			continue;
+		is_more |= add_demand(out, &rule->treatment);
+		if (k.any_to && rule->cond.has_to)
+			is_more |= add_sealing(out, &rule->treatment);
+	}
+	return is_more;
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "util/ossl.h"
+#include "util/when.h"
 
 #define NUMBER_MAX 20 /* octets, RFC 5280 5.2.3 */
 
@@ -116,7 +117,7 @@ static int read_ext(struct crl *c, const struct rev_ext *x, struct err *e)
 	case CE_FRESHEST: /* says where a delta is; nothing is fetched */
 		return 0;
 	default:
-		return x->critical ? rev_refuse_ext(x, "CRL", e) : 0;
+		return x->critical ? rev_refuse_ext(x, NULL, e) : 0;
 	}
 }
 
@@ -166,7 +167,7 @@ static int read_entry_ext(struct crl_entry *x, const struct rev_ext *ext,
 		    "CRL, with entries of other issuers");
 	default:
 		return ext->critical ?
-		    rev_refuse_ext(ext, "CRL entry", e) : 0;
+		    rev_refuse_ext(ext, "entry", e) : 0;
 	}
 }
 
@@ -309,7 +310,7 @@ static int try_ca(const struct crl *c, const struct rev_signed *s,
 		return 0;
 	}
 	if (check_ca(c, r->cert, why) == 0 &&
-	    rev_verify(s, r->cert, "CRL", why) == 0)
+	    rev_verify(s, r->cert, NULL, why) == 0)
 		return 1;
 	return why->kind != FAIL_TEMP ? 0 :
 	    err_set(e, FAIL_TEMP, "%s", why->msg);
@@ -411,7 +412,7 @@ static int refuse_older(const struct known *k, struct err *e)
 	return err_set(e, FAIL_POLICY, "not newer than the one in the "
 	    "keystore (of %s, number %s); if it is right after all, "
 	    "\"postseal crl remove\" drops that one first",
-	    ks_date(date, k->this_update), k->number_n == 0 ? "none" :
+	    when_date(date, k->this_update), k->number_n == 0 ? "none" :
 	    hex_encode(hex, k->number, k->number_n));
 }
 
@@ -512,7 +513,7 @@ static void describe(const struct rev_import *im, const struct crl *c)
 	    c->number.n == 0 ? "none" :
 	    hex_encode(hex, c->number.p, c->number.n),
 	    c->next_update < im->now ? "STALE since" : "until",
-	    ks_date(date, c->next_update), c->n);
+	    when_date(date, c->next_update), c->n);
 	ks_text(im->item->text, sizeof(im->item->text), &text);
 }
 

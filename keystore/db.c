@@ -116,11 +116,15 @@ static int exec(struct keystore *ks, const char *sql, const char *what, struct
 	return 0;
 }
 
-static void drop_caches(struct keystore *ks)
+/* What was found in the store as it was before. */
+static void forget(struct keystore *ks, bool trust)
 {
-	lru_clear(ks->paths);
 	lru_clear(ks->select);
 	lru_clear(ks->revoked);
+	lru_clear(ks->asked);
+	ks->epoch++;
+	if (trust)
+		lru_clear(ks->paths);
 }
 
 /*
@@ -182,7 +186,7 @@ void keystore_rollback(struct keystore *ks)
 	if (!ks->in_tx)
 		return;
 	ks->in_tx = false;
-	drop_caches(ks);
+	forget(ks, true);
 	/* SQLite may have rolled back itself (disk full): then it says so. */
 	if (sqlite3_get_autocommit(ks->db) != 0)
 		return;
@@ -260,10 +264,7 @@ int ks_bump(struct keystore *ks, bool trust, struct err *e)
 			return -1;
 	}
 	/* Who changes something sees it at once, not at the next refresh. */
-	lru_clear(ks->select);
-	lru_clear(ks->revoked);
-	if (trust)
-		lru_clear(ks->paths);
+	forget(ks, trust);
 	return 0;
 }
 
@@ -296,10 +297,7 @@ int keystore_refresh(struct keystore *ks, struct err *e)
 	if (ks_meta_get(ks, "trust", &trust, NULL, &found, e) != 0 ||
 	    refresh_schema(ks, e) != 0)
 		return -1;
-	lru_clear(ks->select);
-	lru_clear(ks->revoked);
-	if (!ks->known || trust != ks->trust)
-		lru_clear(ks->paths);
+	forget(ks, !ks->known || trust != ks->trust);
 	ks->generation = generation;
 	ks->trust = trust;
 	ks->known = true;
@@ -324,10 +322,11 @@ static struct keystore *new_handle(enum ks_mode mode)
 	ks->mode = mode;
 	ks->certs = lru_new(KS_CACHE_CERTS, drop_cert);
 	ks->paths = lru_new(KS_CACHE_PATHS, ks_path_drop);
+	ks->asked = lru_new(KS_CACHE_ASKED, ks_path_drop);
 	ks->select = lru_new(KS_CACHE_SELECT, ks_select_drop);
 	ks->revoked = lru_new(KS_CACHE_REVOKED, free);
-	if (ks->certs == NULL || ks->paths == NULL || ks->select == NULL ||
-	    ks->revoked == NULL)
+	if (ks->certs == NULL || ks->paths == NULL || ks->asked == NULL ||
+	    ks->select == NULL || ks->revoked == NULL)
 		keystore_close(&ks);
 	return ks;
 }
@@ -511,6 +510,7 @@ void keystore_close(struct keystore **ks)
 	sqlite3_close((*ks)->db);
 	lru_free(&(*ks)->certs);
 	lru_free(&(*ks)->paths);
+	lru_free(&(*ks)->asked);
 	lru_free(&(*ks)->select);
 	lru_free(&(*ks)->revoked);
 	free(*ks);

@@ -149,12 +149,23 @@ void path_free(struct path *p);
  * constraints, basicConstraints, depth CAP_PATH_DEPTH, level 2 algorithms;
  * intermediates whose EKU leaves mail out are not used; no policy processing,
  * no network, purpose any (KU and EKU of the leaf are the caller's, those of
- * an anchor do not count). A verdict is cached by (leaf, generation).
- * FAIL_TEMP.
+ * an anchor do not count). A path without an intermediate known to be revoked
+ * at that time is preferred. A verdict is cached by (leaf, generation), but
+ * never a path through a certificate that the store does not have: what one
+ * message brings must not bear on the next. FAIL_TEMP.
  */
 int keystore_path(struct keystore *ks, const struct cert *leaf,
     struct cert *const *extra, size_t extra_n, int64_t at, struct path *out,
     struct err *e) MUST_CHECK;
+
+/*
+ * A message begins: all searches with extra certificates have so many
+ * attempts together until this is called again, a search that was begun and
+ * an issuer that was tried being one each; none is made twice. What the
+ * message did not bring (who is sealed for) does not count. 0: no budget,
+ * as at first.
+ */
+void keystore_budget(struct keystore *ks, int attempts);
 
 /* ---- audit ---- */
 

@@ -17,6 +17,7 @@
 #define KS_BUSY_MS 10000       /* waiting for another writer */
 #define KS_CACHE_CERTS 4096    /* parsed certificates */
 #define KS_CACHE_PATHS 4096    /* path verdicts */
+#define KS_CACHE_ASKED 64      /* of one message, with its certificates */
 #define KS_CACHE_SELECT 4096   /* results of keystore_select */
 #define KS_CACHE_REVOKED 8192  /* what is known of revocation */
 #define KS_SELECT_TTL_S 60     /* longest life of such a result */
@@ -103,7 +104,11 @@ struct keystore {
 	int64_t trust;	    /* of the path cache */
 	sqlite3_stmt *stmt[ST_N];
 	struct lru *certs;  /* SHA-256 -> struct cert */
+	uint64_t epoch;	    /* moves whenever facts of revocation go */
+	int budget;	    /* attempts for one message; 0: no budget */
+	int spent;	    /* of them */
 	struct lru *paths;  /* SHA-256 of leaf -> struct path_verdict */
+	struct lru *asked;  /* SHA-256 of leaf and extras -> the same */
 	struct lru *select; /* SHA-256 of use and address -> verdict */
 	struct lru *revoked; /* SHA-256 of certificate and issuer -> facts */
 };
@@ -168,8 +173,6 @@ int ks_bind_hex(sqlite3_stmt *st, const char *what, struct err *e) MUST_CHECK;
 
 /* Formatted by err_set(), cut to fit, always NUL-terminated. */
 void ks_text(char *dst, size_t size, const struct err *text);
-/* "2026-11-21"; dst of 32 octets, returned. */
-const char *ks_date(char *dst, int64_t t);
 
 /* ---- select.c ---- */
 

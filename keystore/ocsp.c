@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "util/ossl.h"
+#include "util/when.h"
 
 #define RESPONSES_MAX 100 /* statuses in one response */
 #define CERTS_MAX 8	  /* certificates in one response */
@@ -111,7 +112,7 @@ static int skip_exts(struct view in, struct err *e)
 		if (rev_next_ext(&list.val, &x) != 0)
 			return malformed("extensions", e);
 		if (x.critical)
-			return rev_refuse_ext(&x, "OCSP response", e);
+			return rev_refuse_ext(&x, NULL, e);
 	}
 	return 0;
 }
@@ -286,7 +287,7 @@ static int check_fresh(const struct rev_import *im, const struct single *x,
 	if (x->until >= im->now)
 		return 0;
 	return err_set(e, FAIL_INPUT, "stale: it was to be believed until %s, "
-	    "%d days at most", ks_date(date, x->until),
+	    "%d days at most", when_date(date, x->until),
 	    REV_OCSP_AGE_S / 86400);
 }
 
@@ -398,7 +399,7 @@ static int try_delegate(struct rev_import *im, const struct response *r,
 		    err_set(why, FAIL_TEMP, "%s", mine.msg) : 0;
 	if (is_responder(r, c)) {
 		rc = check_delegate(im, c, ca, why) == 0 &&
-		    rev_verify(&r->s, c, "OCSP response", why) == 0 ? 1 : 0;
+		    rev_verify(&r->s, c, NULL, why) == 0 ? 1 : 0;
 		if (rc == 0 && why->kind == FAIL_TEMP)
 			rc = -1;
 	}
@@ -416,7 +417,7 @@ static int check_signature(struct rev_import *im, const struct response *r,
 	int rc = 0;
 
 	if (is_responder(r, ca))
-		return rev_verify(&r->s, ca, "OCSP response", e);
+		return rev_verify(&r->s, ca, NULL, e);
 	for (n = 0; rc == 0 && n < CERTS_MAX && certs.n > 0; n++) {
 		if (der_get(&certs, DER_SEQUENCE, &d) != 0)
 			return malformed("certs", e);
@@ -462,7 +463,7 @@ static int check_replay(const struct rev_import *im, const struct single *x,
 	if (*is_known || x->this_update > this_update)
 		return 0;
 	return err_set(e, FAIL_POLICY, "not newer than the one in the "
-	    "keystore (of %s)", ks_date(date, this_update));
+	    "keystore (of %s)", when_date(date, this_update));
 }
 
 static int insert_status(const struct rev_import *im, const struct single *x,
@@ -488,31 +489,66 @@ static int insert_status(const struct rev_import *im, const struct single *x,
 	return ks_run(im->ks, st, e);
 }
 
-static void describe(struct rev_import *im, const struct single *x,
+/* What a response says in all. */
+struct tally {
+	size_t n, revoked;
+	int64_t until; /* the earliest */
+};
+
+/* Whose status is at hand: said of a refusal, too. */
+static void name_status(struct rev_import *im, const struct single *x,
     const struct cert *ca)
 {
-	char hex[2 * REV_SERIAL_MAX + 1], from[32], until[32];
+	char hex[2 * REV_SERIAL_MAX + 1];
 	struct err text = { 0 };
 
-	(void)err_set(&text, FAIL_INPUT, "%s of %s",
-	    hex_encode(hex, x->serial.p, x->serial.n), cert_subject(ca));
+	(void)err_set(&text, FAIL_INPUT, "%s%s%s",
+	    hex_encode(hex, x->serial.p, x->serial.n), ca != NULL ? " of " :
+	    "", ca != NULL ? cert_subject(ca) : "");
 	ks_text(im->item->what, sizeof(im->item->what), &text);
-	(void)err_set(&text, FAIL_INPUT, "%s, of %s, until %s",
-	    x->revoked ? rev_reason_str(x->reason) : "good",
-	    ks_date(from, x->this_update), ks_date(until, x->until));
+}
+
+/* The last one stands for all, with their number. */
+static void describe(struct rev_import *im, const struct single *x,
+    const struct tally *all)
+{
+	char from[WHEN_SIZE], until[WHEN_SIZE];
+	struct err text = { 0 };
+
+	if (all->n > 1)
+		(void)err_set(&text, FAIL_INPUT, "and %zu more; %zu revoked, "
+		    "%zu good, until %s", all->n - 1, all->revoked, all->n -
+		    all->revoked, when_date(until, all->until));
+	else
+		(void)err_set(&text, FAIL_INPUT, "%s%s, of %s, until %s",
+		    x->revoked ? "revoked, " : "", x->revoked ?
+		    rev_reason_str(x->reason) : "good",
+		    when_date(from, x->this_update),
+		    when_date(until, x->until));
 	ks_text(im->item->text, sizeof(im->item->text), &text);
 }
 
+static void count_status(struct tally *all, const struct single *x)
+{
+	if (all->n == 0 || x->until < all->until)
+		all->until = x->until;
+	all->n++;
+	all->revoked += x->revoked;
+}
+
 static int check_single(struct rev_import *im, const struct response *r,
-    const struct single *x, struct err *e)
+    const struct single *x, struct tally *all, struct err *e)
 {
 	struct cert *ca = NULL;
 	bool is_known;
 	int rc;
 
+	name_status(im, x, NULL);
 	if (check_fresh(im, x, e) != 0 || find_issuer(im->ks, x, &ca, e) != 0)
 		return -1;
-	describe(im, x, ca);
+	count_status(all, x);
+	name_status(im, x, ca);
+	describe(im, x, all);
 	rc = check_signature(im, r, ca, e);
 	if (rc == 0)
 		rc = check_replay(im, x, ca, &is_known, e);
@@ -543,18 +579,21 @@ static int check_all(struct rev_import *im, const struct response *r,
     struct err *e)
 {
 	struct view list = r->list;
+	struct tally all = { 0 };
 	struct single x;
 	size_t n;
 
 	if (list.n == 0)
 		return malformed("responses: none", e);
-	for (n = 0; list.n > 0; n++)
+	for (n = 0; list.n > 0; n++) {
+		im->item->what[0] = '\0';
 		if (n == RESPONSES_MAX)
 			return err_set(e, FAIL_LIMIT, "more than %d statuses "
 			    "in one response", RESPONSES_MAX);
-		else if (read_single(&x, &list, e) != 0 ||
-		    check_single(im, r, &x, e) != 0)
+		if (read_single(&x, &list, e) != 0 ||
+		    check_single(im, r, &x, &all, e) != 0)
 			return -1;
+	}
 	return 0;
 }
 

@@ -4,7 +4,9 @@
  * Certification paths (RFC 5280 6) to an anchor of the store. The search
  * for issuers is ours, iterative and counted, because libcrypto takes the
  * first issuer with a fitting name and never tries another; whether a chain
- * that was found is valid, libcrypto alone decides.
+ * that was found is valid, libcrypto alone decides. Of valid ones, one
+ * without a revoked intermediate is preferred: whoever sends a message along
+ * chooses its certificates.
  */
 #include "keystore/keystore_int.h"
 
@@ -13,7 +15,9 @@
 
 #include <openssl/x509v3.h>
 
+#include "keystore/revocation.h"
 #include "util/ossl.h"
+#include "util/when.h"
 
 #define LEVELS (CAP_PATH_DEPTH + 1) /* leaf and intermediates */
 #define LEVEL_MAX (KS_PATH_ISSUERS + CAP_CMS_CERTS)
@@ -23,27 +27,36 @@ struct path_verdict {
 	int64_t from, until; /* times for which it holds */
 	struct path path;
 	struct cert *anchor;
+	bool own;	/* all of it is in the store, the leaf aside */
+	bool revoked;	/* an intermediate is, and there is no other path */
+	uint64_t epoch; /* when that was asked */
 };
 
 /* Possible issuers of the certificate at this level. */
 struct level {
 	struct cert *cert[LEVEL_MAX]; /* owned */
+	bool own[LEVEL_MAX];	      /* the store has it */
 	size_t n;
 	size_t anchors; /* the first so many */
 	size_t next;
 };
 
+/* Of a certificate that the message brought. */
+enum barred { NOT_ASKED, IS_BARRED, NOT_BARRED };
+
 struct search {
 	struct keystore *ks;
 	struct cert *const *extra;
 	size_t extra_n;
+	enum barred barred[CAP_CMS_CERTS];
 	int64_t at;
 	const struct cert *chain[LEVELS]; /* borrowed; [0] is the leaf */
 	struct level level[LEVELS];
 	size_t depth; /* intermediates in chain */
 	int attempts;
-	struct cert *anchor;  /* of the path found; borrowed */
-	struct err why;	      /* first verification failure */
+	bool gave_up;	/* after KS_PATH_ATTEMPTS */
+	bool has_spent; /* the message's budget */
+	struct err why; /* first verification failure */
 };
 
 int64_t ks_hash_of_name(const X509_NAME *name)
@@ -108,20 +121,28 @@ static bool may_issue_for_mail(struct search *s, const struct cert *c)
 	return false;
 }
 
-static void consider(struct search *s, struct level *lv, struct cert *c, bool
-    anchor)
+static bool may_be_issuer(struct search *s, const struct cert *c, bool anchor)
 {
+	const struct level *lv = &s->level[s->depth];
 	const struct cert *subject = s->chain[s->depth];
 
 	if (lv->n == LEVEL_MAX || has_candidate(lv, c))
-		return;
+		return false;
 	if (X509_check_issued(cert_x509(c), cert_x509(subject)) != X509_V_OK)
+		return false;
+	return anchor || (s->depth < CAP_PATH_DEPTH && !ks_self_signed(c) &&
+	    !is_in_chain(s, c) && may_issue_for_mail(s, c));
+}
+
+static void consider_own(struct search *s, const struct ks_row *r)
+{
+	struct level *lv = &s->level[s->depth];
+
+	if (r->state != KS_USABLE || !may_be_issuer(s, r->cert, r->is_anchor))
 		return;
-	if (!anchor && (s->depth == CAP_PATH_DEPTH || ks_self_signed(c) ||
-	    is_in_chain(s, c) || !may_issue_for_mail(s, c)))
-		return;
-	lv->cert[lv->n++] = cert_ref(c);
-	if (anchor)
+	lv->own[lv->n] = true;
+	lv->cert[lv->n++] = cert_ref(r->cert);
+	if (r->is_anchor)
 		lv->anchors++;
 }
 
@@ -143,12 +164,32 @@ static int is_distrusted(struct keystore *ks, const struct cert *c, bool *yes,
 	return 0;
 }
 
+/* Asked last, and once: a maze leads past the same one many times. */
+static int consider_extra(struct search *s, size_t i, struct err *e)
+{
+	struct level *lv = &s->level[s->depth];
+	struct cert *c = s->extra[i];
+	bool distrusted;
+
+	if (!may_be_issuer(s, c, false))
+		return 0;
+	if (s->barred[i] == NOT_ASKED) {
+		if (is_distrusted(s->ks, c, &distrusted, e) != 0)
+			return -1;
+		s->barred[i] = distrusted ? IS_BARRED : NOT_BARRED;
+	}
+	if (s->barred[i] == IS_BARRED)
+		return 0;
+	lv->own[lv->n] = false;
+	lv->cert[lv->n++] = cert_ref(c);
+	return 0;
+}
+
 static int find_issuers(struct search *s, struct err *e)
 {
 	struct level *lv = &s->level[s->depth];
 	sqlite3_stmt *st = ks_stmt(s->ks, ST_ISSUERS, e);
 	struct ks_row r;
-	bool distrusted;
 	size_t i;
 	int rc;
 
@@ -162,15 +203,11 @@ static int find_issuers(struct search *s, struct err *e)
 			sqlite3_reset(st);
 			return -1;
 		}
-		if (r.state == KS_USABLE)
-			consider(s, lv, r.cert, r.is_anchor);
+		consider_own(s, &r);
 		ks_row_free(&r);
 	}
-	for (i = 0; rc == 0 && i < s->extra_n; i++) {
-		rc = is_distrusted(s->ks, s->extra[i], &distrusted, e);
-		if (rc == 0 && !distrusted)
-			consider(s, lv, s->extra[i], false);
-	}
+	for (i = 0; rc == 0 && i < s->extra_n; i++)
+		rc = consider_extra(s, i, e);
 	return rc;
 }
 
@@ -200,11 +237,11 @@ static void explain(struct search *s, X509_STORE_CTX *ctx, const struct cert
 	if (code == X509_V_ERR_CERT_HAS_EXPIRED)
 		(void)err_set(&s->why, FAIL_POLICY, "%s expired on %s",
 		    depth == 0 ? "certificate" : cert_subject(c),
-		    ks_date(date, cert_not_after(c)));
+		    when_date(date, cert_not_after(c)));
 	else if (code == X509_V_ERR_CERT_NOT_YET_VALID)
 		(void)err_set(&s->why, FAIL_POLICY, "%s is valid only from %s",
 		    depth == 0 ? "certificate" : cert_subject(c),
-		    ks_date(date, cert_not_before(c)));
+		    when_date(date, cert_not_before(c)));
 	else
 		(void)err_set(&s->why, FAIL_POLICY, "%s (%s)",
 		    X509_verify_cert_error_string(code), cert_subject(c));
@@ -259,10 +296,114 @@ out:
 	return rc;
 }
 
+/* ---- what was found ---- */
+
+static void clear_verdict(struct path_verdict *v)
+{
+	path_free(&v->path);
+	cert_free(&v->anchor);
+}
+
+/* By the last known status: what is not known stops nobody here. */
+static int check_revoked(struct keystore *ks, struct path_verdict *v,
+    int64_t at, struct err *e)
+{
+	const struct path *p = &v->path;
+	struct revocation rev;
+
+	v->revoked = false;
+	if (p->chain_n == 0)
+		return 0;
+	if (keystore_revocation(ks, p->chain[0], p->chain + 1,
+	    p->chain_n - 1, at, &rev, e) != 0)
+		return -1;
+	v->revoked = rev.status == REVOCATION_REVOKED;
+	return 0;
+}
+
+static int fill_found(struct search *s, struct cert *anchor,
+    struct path_verdict *v, struct err *e)
+{
+	struct err subject = { 0 };
+	const struct level *lv;
+	const struct cert *c;
+	size_t i;
+
+	v->path.ok = v->own = true;
+	v->epoch = s->ks->epoch;
+	v->anchor = cert_ref(anchor);
+	v->from = cert_not_before(anchor);
+	/* libcrypto holds a certificate for expired in its last second. */
+	v->until = cert_not_after(anchor) - 1;
+	if (s->depth > 0) {
+		v->path.chain = calloc(s->depth, sizeof(*v->path.chain));
+		if (v->path.chain == NULL)
+			return err_set(e, FAIL_TEMP, "path: out of memory");
+	}
+	for (i = 0; i <= s->depth; i++) {
+		c = s->chain[i];
+		if (cert_not_before(c) > v->from)
+			v->from = cert_not_before(c);
+		if (cert_not_after(c) - 1 < v->until)
+			v->until = cert_not_after(c) - 1;
+	}
+	/* The chain is in the levels above, which own it. */
+	for (i = 0; i < s->depth; i++) {
+		lv = &s->level[i];
+		v->own = v->own && lv->own[lv->next - 1];
+		v->path.chain[v->path.chain_n++] =
+		    cert_ref(lv->cert[lv->next - 1]);
+	}
+	(void)err_set(&subject, FAIL_POLICY, "%s", cert_subject(anchor));
+	ks_text(v->path.anchor, sizeof(v->path.anchor), &subject);
+	return check_revoked(s->ks, v, s->at, e);
+}
+
+/* 1 that is it, 0 with a revoked intermediate: kept for want of a better
+ * one, -1. */
+static int take_chain(struct search *s, struct cert *anchor,
+    struct path_verdict *v, struct err *e)
+{
+	struct path_verdict found = { 0 };
+	int rc = fill_found(s, anchor, &found, e);
+
+	if (rc != 0 || (found.revoked && v->path.ok)) {
+		clear_verdict(&found);
+		return rc;
+	}
+	clear_verdict(v);
+	*v = found;
+	return !v->revoked;
+}
+
 /* ---- the search ---- */
 
-/* 1 found, 0 none, -1. Depth first; chain and levels are its stack. */
-static int search_path(struct search *s, struct err *e)
+/* One more of all that one message may cost. */
+static bool spend(struct search *s)
+{
+	struct keystore *ks = s->ks;
+
+	if (ks->budget == 0 || s->extra_n == 0)
+		return true;
+	s->has_spent = ks->spent == ks->budget;
+	if (!s->has_spent)
+		ks->spent++;
+	return !s->has_spent;
+}
+
+static bool may_try(struct search *s)
+{
+	s->gave_up = s->attempts == KS_PATH_ATTEMPTS;
+	if (s->gave_up || !spend(s))
+		return false;
+	s->attempts++;
+	return true;
+}
+
+/* v has what was found, if anything. Depth first; chain and levels are its
+ * stack. */
+static int search_path(struct search *s, struct path_verdict *v,
+    struct err *e)
 {
 	struct level *lv;
 	struct cert *c;
@@ -279,15 +420,15 @@ static int search_path(struct search *s, struct err *e)
 			s->depth--;
 			continue;
 		}
-		if (++s->attempts > KS_PATH_ATTEMPTS)
+		if (!may_try(s))
 			return 0;
 		c = lv->cert[lv->next++];
 		if (lv->next <= lv->anchors) {
 			rc = verify_chain(s, c, e);
 			if (rc == 1)
-				s->anchor = c;
+				rc = take_chain(s, c, v, e);
 			if (rc != 0)
-				return rc;
+				return rc < 0 ? -1 : 0;
 			continue;
 		}
 		s->chain[++s->depth] = c;
@@ -301,9 +442,12 @@ static void word_failure(struct search *s, struct path *p)
 	const struct cert *leaf = s->chain[0];
 	struct err why = s->why;
 
-	if (s->attempts > KS_PATH_ATTEMPTS)
+	if (s->has_spent)
 		(void)err_set(&why, FAIL_POLICY, "path to a trusted root not "
-		    "found in %d attempts", s->attempts - 1);
+		    "found within %d attempts for one message", s->ks->budget);
+	else if (s->gave_up)
+		(void)err_set(&why, FAIL_POLICY, "path to a trusted root not "
+		    "found in %d attempts", KS_PATH_ATTEMPTS);
 	else if (why.kind == 0 && ks_self_signed(leaf))
 		(void)err_set(&why, FAIL_POLICY,
 		    "self-signed and not a trusted root");
@@ -313,58 +457,25 @@ static void word_failure(struct search *s, struct path *p)
 	ks_text(p->reason, sizeof(p->reason), &why);
 }
 
-static int fill_found(struct search *s, struct path_verdict *v, struct err *e)
-{
-	struct err subject = { 0 };
-	const struct cert *c;
-	size_t i;
-
-	v->path.ok = true;
-	v->anchor = cert_ref(s->anchor);
-	v->from = cert_not_before(s->anchor);
-	/* libcrypto holds a certificate for expired in its last second. */
-	v->until = cert_not_after(s->anchor) - 1;
-	if (s->depth > 0) {
-		v->path.chain = calloc(s->depth, sizeof(*v->path.chain));
-		if (v->path.chain == NULL)
-			return err_set(e, FAIL_TEMP, "path: out of memory");
-	}
-	for (i = 0; i <= s->depth; i++) {
-		c = s->chain[i];
-		if (cert_not_before(c) > v->from)
-			v->from = cert_not_before(c);
-		if (cert_not_after(c) - 1 < v->until)
-			v->until = cert_not_after(c) - 1;
-	}
-	/* The chain is in the levels above, which own it. */
-	for (i = 0; i < s->depth; i++)
-		v->path.chain[v->path.chain_n++] =
-		    cert_ref(s->level[i].cert[s->level[i].next - 1]);
-	(void)err_set(&subject, FAIL_POLICY, "%s", cert_subject(s->anchor));
-	ks_text(v->path.anchor, sizeof(v->path.anchor), &subject);
-	return 0;
-}
-
 static int find_verdict(struct search *s, struct path_verdict *v, struct err *e)
 {
 	bool distrusted;
-	int rc;
 
-	v->from = s->at;
-	v->until = s->at + KS_DOUBT_S;
+	if (!spend(s))
+		goto failed;
 	if (is_distrusted(s->ks, s->chain[0], &distrusted, e) != 0)
 		return -1;
-	if (distrusted) {
+	if (distrusted)
 		(void)err_set(&s->why, FAIL_POLICY, "distrusted here");
-		ks_text(v->path.reason, sizeof(v->path.reason), &s->why);
+	else if (search_path(s, v, e) != 0)
+		return -1;
+	if (v->path.ok)
 		return 0;
-	}
-	rc = search_path(s, e);
-	if (rc == 1)
-		return fill_found(s, v, e);
-	if (rc == 0)
-		word_failure(s, &v->path);
-	return rc;
+failed:
+	v->from = s->at;
+	v->until = s->at + KS_DOUBT_S;
+	word_failure(s, &v->path);
+	return 0;
 }
 
 /* What is asked: is there a path, with these certificates of the message? */
@@ -418,11 +529,8 @@ void path_free(struct path *p)
 
 void ks_path_drop(void *value)
 {
-	struct path_verdict *v = value;
-
-	path_free(&v->path);
-	cert_free(&v->anchor);
-	free(v);
+	clear_verdict(value);
+	free(value);
 }
 
 static int copy_path(const struct path *p, struct path *out, struct err *e)
@@ -442,43 +550,113 @@ static int copy_path(const struct path *p, struct path *out, struct err *e)
 	return 0;
 }
 
-/* The verdict; *is_new when it is not the cache's. NULL: e is set. */
-static struct path_verdict *get_verdict(const struct path_query *q,
-    bool *is_new, struct err *e)
+/* Does a verdict of the cache answer this? Extra certificates may bring
+ * what was missing. */
+static bool answers(const struct path_verdict *v, const struct path_query *q)
+{
+	return v != NULL && q->at >= v->from && q->at <= v->until &&
+	    ((v->path.ok && !v->revoked) || q->extra_n == 0);
+}
+
+/* *out, borrowed, or NULL. Lists may have come since it was found. */
+static int find_cached(const struct path_query *q, struct path_verdict **out,
+    struct err *e)
 {
 	struct path_verdict *v = lru_get(q->ks->paths, cert_sha256(q->leaf));
 
-	/* A failure may be one for want of the extra certificates. */
-	*is_new = v == NULL || q->at < v->from || q->at > v->until ||
-	    (!v->path.ok && q->extra_n > 0);
-	return *is_new ? new_verdict(q, e) : v;
+	*out = NULL;
+	if (!answers(v, q))
+		return 0;
+	if (v->path.chain_n > 0 && v->epoch != q->ks->epoch) {
+		if (!v->revoked && check_revoked(q->ks, v, q->at, e) != 0)
+			return -1;
+		if (v->revoked)
+			return 0; /* there may be another now */
+		v->epoch = q->ks->epoch;
+	}
+	*out = v;
+	return 0;
+}
+
+/* Only the store's word is kept beyond a message. */
+static bool may_be_cached(const struct path_verdict *v,
+    const struct path_query *q)
+{
+	return q->extra_n == 0 || (v->path.ok && v->own && !v->revoked);
+}
+
+static bool is_of_message(const struct path_query *q)
+{
+	return q->ks->budget != 0 && q->extra_n > 0;
+}
+
+/* Everything that the answer depends on while one message is looked at. */
+static void key_of_query(const struct path_query *q, unsigned char key[32])
+{
+	unsigned char text[sizeof(q->at) + 32 * (1 + CAP_CMS_CERTS)];
+	size_t n = sizeof(q->at), i;
+
+	memcpy(text, &q->at, n);
+	memcpy(text + n, cert_sha256(q->leaf), 32);
+	n += 32;
+	for (i = 0; i < q->extra_n; i++) {
+		memcpy(text + n, cert_sha256(q->extra[i]), 32);
+		n += 32;
+	}
+	ossl_sha256(text, n, key);
+}
+
+static void keep_verdict(const struct path_query *q,
+    const unsigned char key[32], struct path_verdict *v)
+{
+	if (may_be_cached(v, q))
+		lru_put(q->ks->paths, cert_sha256(q->leaf), v);
+	else if (is_of_message(q))
+		lru_put(q->ks->asked, key, v);
+	else
+		ks_path_drop(v);
 }
 
 static int answer_path(const struct path_query *q, struct path *out,
     struct cert **anchor, struct err *e)
 {
-	struct path_verdict *v;
-	bool is_new;
+	unsigned char key[32] = { 0 };
+	struct path_verdict *v, *new = NULL;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	v = get_verdict(q, &is_new, e);
-	if (v == NULL)
+	if (find_cached(q, &v, e) != 0)
 		return -1;
+	if (v == NULL && is_of_message(q)) {
+		key_of_query(q, key);
+		v = lru_get(q->ks->asked, key);
+	}
+	if (v == NULL) {
+		v = new = new_verdict(q, e);
+		if (v == NULL)
+			return -1;
+	}
 	rc = copy_path(&v->path, out, e);
 	if (anchor != NULL)
 		*anchor = v->anchor != NULL ? cert_ref(v->anchor) : NULL;
-	if (is_new && (v->path.ok || q->extra_n == 0))
-		lru_put(q->ks->paths, cert_sha256(q->leaf), v);
-	else if (is_new)
-		ks_path_drop(v);
+	if (new != NULL)
+		keep_verdict(q, key, new);
 	return rc;
+}
+
+void keystore_budget(struct keystore *ks, int attempts)
+{
+	ks->budget = attempts;
+	ks->spent = 0;
+	lru_clear(ks->asked);
 }
 
 int keystore_path(struct keystore *ks, const struct cert *leaf, struct cert
     *const *extra, size_t extra_n, int64_t at, struct path *out, struct err *e)
 {
-	const struct path_query q = { ks, leaf, extra, extra_n, at };
+	/* more than a message may bring are not looked at */
+	const struct path_query q = { ks, leaf, extra,
+		extra_n < CAP_CMS_CERTS ? extra_n : CAP_CMS_CERTS, at };
 
 	return answer_path(&q, out, NULL, e);
 }

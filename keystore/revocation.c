@@ -12,6 +12,7 @@
 
 #include "keystore/revocation_int.h"
 #include "util/ossl.h"
+#include "util/when.h"
 
 enum source { BY_CRL, BY_OCSP, SOURCES };
 static const char *const source_name[] = { "CRL", "OCSP" };
@@ -203,9 +204,9 @@ static void say_revoked(const struct facts *f, enum source by,
 	out->why = rev_reason_str(x->reason);
 	out->source = source_name[by];
 	(void)err_set(&text, FAIL_POLICY, "%.100s was revoked on %s (%s), by "
-	    "the %s of %s", name, ks_date(since, x->at), out->why,
+	    "the %s of %s", name, when_date(since, x->at), out->why,
 	    by == BY_CRL ? "CRL" : "OCSP response",
-	    ks_date(of, x->this_update));
+	    when_date(of, x->this_update));
 	ks_text(out->text, sizeof(out->text), &text);
 }
 
@@ -225,7 +226,7 @@ static void say_unknown(const struct facts *f, int64_t at, const char *name,
 		(void)err_set(&text, FAIL_POLICY, "whether %.100s is revoked "
 		    "is not known: what is here %s %s", name,
 		    x->until < at ? "is stale since" : "begins only on",
-		    ks_date(date, x->until < at ? x->until :
+		    when_date(date, x->until < at ? x->until :
 		    x->this_update));
 	ks_text(out->text, sizeof(out->text), &text);
 }

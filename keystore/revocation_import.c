@@ -14,6 +14,7 @@
 
 #include "keystore/import.h"
 #include "util/ossl.h"
+#include "util/when.h"
 
 /* ---- signatures ---- */
 
@@ -115,29 +116,37 @@ static int verify_octets(const struct rev_signed *s, const X509_ALGOR *alg,
 	return rc;
 }
 
-int rev_verify(const struct rev_signed *s, const struct cert *signer,
-    const char *what, struct err *e)
+static int verify_by(const struct rev_signed *s, const struct cert *signer,
+    struct err *e)
 {
 	const unsigned char *p = s->alg.p;
 	X509_ALGOR *alg = d2i_X509_ALGOR(NULL, &p, (long)s->alg.n);
 	int rc = 0;
 
 	if (alg == NULL || !is_strong(alg, s->alg))
-		(void)err_set(e, FAIL_POLICY, "%s: its signature algorithm is "
-		    "not known or too weak, SHA-256 or better is wanted "
-		    "(RFC 8550 4.3)", what);
+		(void)err_set(e, FAIL_POLICY, "its signature algorithm is not "
+		    "known or too weak, SHA-256 or better is wanted (RFC 8550 "
+		    "4.3)");
 	else if (!is_key_fit(signer))
-		(void)err_set(e, FAIL_POLICY, "%s: the key of %s is too weak "
-		    "or too large", what, cert_subject(signer));
+		(void)err_set(e, FAIL_POLICY, "the key of %s is too weak or "
+		    "too large", cert_subject(signer));
 	else if ((rc = verify_octets(s, alg,
 	    X509_get0_pubkey(cert_x509(signer)))) < 0)
-		(void)err_set(e, FAIL_TEMP, "%s: out of memory", what);
+		(void)err_set(e, FAIL_TEMP, "signature: out of memory");
 	else if (rc == 0)
-		(void)err_set(e, FAIL_POLICY, "%s: signature does not verify "
-		    "with the key of %s", what, cert_subject(signer));
+		(void)err_set(e, FAIL_POLICY, "signature does not verify with "
+		    "the key of %s", cert_subject(signer));
 	X509_ALGOR_free(alg);
 	ossl_clear();
 	return rc == 1 ? 0 : -1;
+}
+
+int rev_verify(const struct rev_signed *s, const struct cert *signer,
+    const char *what, struct err *e)
+{
+	if (verify_by(s, signer, e) == 0)
+		return 0;
+	return what != NULL ? err_add(e, "%s", what) : -1;
 }
 
 /* ---- parts ---- */
@@ -169,8 +178,9 @@ int rev_refuse_ext(const struct rev_ext *x, const char *what, struct err *e)
 {
 	char oid[80];
 
-	return err_set(e, FAIL_INPUT, "%s: critical extension %s is not known "
-	    "(RFC 5280 5.2)", what, der_oid_str(x->oid, oid, sizeof(oid)));
+	return err_set(e, FAIL_INPUT, "%s%scritical extension %s is not known "
+	    "(RFC 5280 5.2)", what != NULL ? what : "", what != NULL ? ": " :
+	    "", der_oid_str(x->oid, oid, sizeof(oid)));
 }
 
 struct view rev_integer(struct view v)
@@ -188,7 +198,7 @@ int rev_check_time(const struct rev_import *im, int64_t this_update,
 	if (this_update <= im->now + REV_SKEW_S)
 		return 0;
 	return err_set(e, FAIL_INPUT, "thisUpdate is in the future (%s)",
-	    ks_date(date, this_update));
+	    when_date(date, this_update));
 }
 
 void rev_name_text(const X509_NAME *name, char *dst, size_t size)
@@ -250,9 +260,10 @@ static int finish_item(struct reading *r, struct revocation_item *it, int rc,
 	return 0;
 }
 
-static int skip_object(struct reading *r, const char *why, struct err *e)
+static int skip_object(struct reading *r, const char *kind, const char *why,
+    struct err *e)
 {
-	struct revocation_item it = { .kind = "object" };
+	struct revocation_item it = { .kind = kind };
 
 	return finish_item(r, &it, err_set(e, FAIL_INPUT, "%s", why), e);
 }
@@ -277,6 +288,9 @@ static int import_one(struct reading *r, struct view der, bool is_crl,
 	return finish_item(r, &it, rc, e);
 }
 
+#define NO_CERT "no CRL; \"postseal cert import\" takes certificates"
+#define NO_KEY "no CRL; \"postseal key import\" takes private keys"
+
 /* CertificateList and Certificate begin alike; a CRL has a time where a
  * certificate has a second SEQUENCE of its name's kind. */
 static bool looks_like_crl(struct view content)
@@ -292,6 +306,15 @@ static bool looks_like_crl(struct view content)
 	return d.tag == DER_UTCTIME || d.tag == DER_GENTIME;
 }
 
+static bool is_certificate(struct view der)
+{
+	struct cert *c = NULL;
+	bool is = cert_parse(&c, der, NULL) == 0;
+
+	cert_free(&c);
+	return is;
+}
+
 static int import_der_object(struct reading *r, struct view der,
     struct err *e)
 {
@@ -302,13 +325,31 @@ static int import_der_object(struct reading *r, struct view der,
 		return 0; /* nothing seen: libmagic says what it is */
 	content = d.val;
 	if (rest.n != 0)
-		return skip_object(r, "octets after the object", e);
+		return skip_object(r, "object", "octets after the "
+		    "object", e);
 	if (looks_like_crl(content))
 		return import_one(r, der, true, e);
 	if (der_get(&content, DER_ENUMERATED, &first) == 0)
 		return import_one(r, der, false, e);
-	return skip_object(r, "neither a CRL nor an OCSP response; "
-	    "\"postseal cert import\" is for certificates", e);
+	if (is_certificate(der))
+		return skip_object(r, "certificate", NO_CERT, e);
+	return skip_object(r, "object", "neither a CRL nor an OCSP response",
+	    e);
+}
+
+static int import_pem_object(struct reading *r, const char *name,
+    struct view der, struct err *e)
+{
+	if (strcmp(name, PEM_STRING_X509_CRL) == 0)
+		return import_one(r, der, true, e);
+	if (strcmp(name, PEM_STRING_X509) == 0 ||
+	    strcmp(name, PEM_STRING_X509_OLD) == 0 ||
+	    strcmp(name, PEM_STRING_X509_TRUSTED) == 0)
+		return skip_object(r, "certificate", NO_CERT, e);
+	if (strstr(name, "PRIVATE KEY") != NULL)
+		return skip_object(r, "private key", NO_KEY, e);
+	return skip_object(r, "object", "neither a CRL nor an OCSP response",
+	    e);
 }
 
 static int import_pem_objects(struct reading *r, struct view text,
@@ -327,18 +368,15 @@ static int import_pem_objects(struct reading *r, struct view text,
 		return err_set(e, FAIL_TEMP, "PEM: out of memory");
 	ossl_clear();
 	while (rc == 0 && PEM_read_bio(bio, &name, &header, &der, &n) == 1) {
-		if (strcmp(name, PEM_STRING_X509_CRL) == 0)
-			rc = import_one(r, view_make(der, (size_t)n), true, e);
-		else
-			rc = skip_object(r, "not a CRL; \"postseal cert "
-			    "import\" is for certificates", e);
+		rc = import_pem_object(r, name, view_make(der, (size_t)n), e);
 		OPENSSL_free(name);
 		OPENSSL_free(header);
 		OPENSSL_free(der);
 	}
 	if (rc == 0 &&
 	    ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		rc = skip_object(r, "malformed PEM (RFC 7468)", e);
+		rc = skip_object(r, "object", "malformed PEM (RFC 7468)",
+		    e);
 	BIO_free(bio);
 	ossl_clear();
 	return rc;

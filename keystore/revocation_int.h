@@ -38,7 +38,7 @@ struct rev_signed {
 };
 int rev_split(struct rev_signed *s, struct view content) MUST_CHECK;
 /* By this certificate's key, with a digest of today? FAIL_POLICY, FAIL_TEMP;
- * what names the object. */
+ * what, unless NULL, names a part. */
 int rev_verify(const struct rev_signed *s, const struct cert *signer,
     const char *what, struct err *e) MUST_CHECK;
 
@@ -51,7 +51,8 @@ struct rev_ext {
 int rev_next_ext(struct view *list, struct rev_ext *x) MUST_CHECK;
 /* n of the OID { id-ce n }, or -1. */
 int rev_id_ce(struct view oid);
-/* Refuse a critical extension that is not known (RFC 5280 5.2). */
+/* Refuse a critical extension that is not known (RFC 5280 5.2); what as
+ * above. */
 int rev_refuse_ext(const struct rev_ext *x, const char *what, struct err *e)
     MUST_CHECK;
 

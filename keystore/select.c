@@ -15,6 +15,7 @@
 #include "keystore/revocation.h"
 #include "util/der.h"
 #include "util/ossl.h"
+#include "util/when.h"
 
 /* A result kept until the store changes or time makes it wrong. */
 struct select_verdict {
@@ -86,10 +87,10 @@ static int check_row(const struct picking *p, const struct ks_row *r, struct err
 	/* As libcrypto: expired in the last second, too. */
 	if (p->now >= cert_not_after(r->cert))
 		return err_set(e, FAIL_POLICY, "expired on %s",
-		    ks_date(date, cert_not_after(r->cert)));
+		    when_date(date, cert_not_after(r->cert)));
 	if (p->now < cert_not_before(r->cert))
 		return err_set(e, FAIL_POLICY, "valid only from %s",
-		    ks_date(date, cert_not_before(r->cert)));
+		    when_date(date, cert_not_before(r->cert)));
 	if (check_usage(r->cert, p->use, e) != 0)
 		return -1;
 	if ((r->use & p->use) != p->use)

@@ -55,17 +55,6 @@ void ks_text(char *dst, size_t size, const struct err *text)
 	dst[n] = '\0';
 }
 
-const char *ks_date(char *dst, int64_t t)
-{
-	time_t tt = (time_t)t;
-	struct tm tm;
-
-	if (gmtime_r(&tt, &tm) == NULL ||
-	    strftime(dst, 32, "%Y-%m-%d", &tm) == 0)
-		memcpy(dst, "?", 2);
-	return dst;
-}
-
 /* ---- reading ---- */
 
 /* From the cache if it was parsed before: that costs 0.1 ms on 3.0. */

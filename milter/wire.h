@@ -14,7 +14,7 @@
 /* The audit record; a larger one is left out, and the answer says so. */
 #define WIRE_JSON_MAX (1u << 20)
 #define WIRE_LOG_MAX 4000
-#define WIRE_EDITS_MAX 4000
+#define WIRE_EDITS_MAX (2 * CAP_HEADER_FIELDS + 100)
 
 /* How a worker is to treat a message. */
 enum job_kind {

@@ -14,6 +14,9 @@
 #include "smime/params.h"
 #include "util/caps.h"
 
+#define ENCODED_SIGNED \
+	"transfer encoding on multipart/signed (RFC 2045 6.4)"
+
 static bool is_pkcs7_mime(const char *type)
 {
 	return strcmp(type, "application/pkcs7-mime") == 0 ||
@@ -154,8 +157,7 @@ static int read_signed(struct shape *sh, const struct spool *s,
 	keep_lower(sh->micalg, sizeof(sh->micalg), ctype_param(ct, "micalg"));
 	if (protocol != NULL && ct->cte == CTE_UNKNOWN &&
 	    is_pkcs7_signature(protocol))
-		return mark_broken(sh, "transfer encoding on multipart/signed "
-				       "(RFC 2045 6.4)");
+		return mark_broken(sh, ENCODED_SIGNED);
 	if (protocol != NULL &&
 	    strcasecmp(protocol, "application/pgp-signature") == 0) {
 		sh->kind = SHAPE_PGP_SIGNED;
@@ -163,7 +165,11 @@ static int read_signed(struct shape *sh, const struct spool *s,
 	}
 	if (protocol != NULL && !is_pkcs7_signature(protocol))
 		return 0;
-	return read_halves(sh, s, h, protocol != NULL, e);
+	if (read_halves(sh, s, h, protocol != NULL, e) != 0)
+		return -1;
+	if (sh->kind == SHAPE_CLEAR_SIGNED && ct->cte == CTE_UNKNOWN)
+		return mark_broken(sh, ENCODED_SIGNED);
+	return 0;
 }
 
 /* A file of such a name: if it is no CMS object, it is a file (S28). */

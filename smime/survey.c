@@ -141,6 +141,17 @@ static int begin_part(struct survey *sv, const struct mime_part *mp,
 	return 0;
 }
 
+/* Blanks behind a close-delimiter stand before the epilogue. */
+static void take_close(struct part *p, const struct mime_part *mp,
+    struct view data)
+{
+	size_t n = 4 + strlen(ctype_param(mp->ctype, "boundary"));
+	size_t dash = view_chr(data, '-', 0); /* behind the line end before */
+
+	p->close = mp->delim + n;
+	scan_put(&p->scan, view_sub(data, dash + n, data.n));
+}
+
 static int take_event(void *arg, enum mime_event ev,
     const struct mime_part *mp, struct view data, struct err *e)
 {
@@ -159,8 +170,7 @@ static int take_event(void *arg, enum mime_event ev,
 		if (p->first == 0)
 			p->first = mp->delim;
 		if (mp->is_close)
-			p->close = mp->delim + 4 +
-			    strlen(ctype_param(mp->ctype, "boundary"));
+			take_close(p, mp, data);
 		break;
 	case MIME_END:
 		p->body = mp->body;

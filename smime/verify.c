@@ -149,7 +149,7 @@ static int check_object(struct run *x, bool detached)
 
 /* Candidates for one signer's certificate; each is one more owner. */
 struct candidates {
-	struct cert *cert[CAP_CMS_CERTS + 1];
+	struct cert *cert[CAP_CMS_CANDIDATES];
 	size_t n;
 	bool is_asked; /* outside of the message, too */
 };
@@ -198,6 +198,13 @@ static void ask_outside(const struct run *x, const struct cms_signer *s,
 	cand->is_asked = true;
 }
 
+/* Who made more than a few of one name meant us to look at them all (A57). */
+static void add_candidate(struct candidates *cand, struct cert *c)
+{
+	if (cand->n < CAP_CMS_CANDIDATES)
+		cand->cert[cand->n++] = cert_ref(c);
+}
+
 static void find_candidates(struct run *x, const struct cms_signer *s,
     struct candidates *cand)
 {
@@ -207,10 +214,10 @@ static void find_candidates(struct run *x, const struct cms_signer *s,
 	for (size_t i = 0; i < v->certs; i++)
 		if (view_eq(s->id, s->by_ski ? cert_ski(v->cert[i]) :
 		    cert_ias(v->cert[i])))
-			cand->cert[cand->n++] = cert_ref(v->cert[i]);
+			add_candidate(cand, v->cert[i]);
 	for (size_t i = 0; cand->n == 0 && !s->by_ski && i < v->certs; i++)
 		if (same_name(s->id, v->cert[i]))
-			cand->cert[cand->n++] = cert_ref(v->cert[i]);
+			add_candidate(cand, v->cert[i]);
 	if (cand->n == 0)
 		ask_outside(x, s, cand);
 }
@@ -270,19 +277,51 @@ struct judged {
 	unsigned weak; /* WEAK_* */
 };
 
-/* Both verify: they have one key. Anybody can make a certificate for a
- * public key, so it is the path that tells them apart (A38). */
-static bool is_better(const struct run *x, const struct cert *old,
-    const struct cert *c)
+/* Of several that verify: they have one key. Anybody can make a certificate
+ * for a public key, so it is the path that tells them apart (A38). */
+static bool is_believed(const struct run *x, const struct cert *c)
 {
 	const struct verify_policy *p = x->p;
-	struct cert *const *extra = x->v->cert;
-	size_t n = x->v->certs;
 
-	if (old == NULL || p->believe == NULL)
-		return old == NULL;
-	return !p->believe(p->find_ctx, old, extra, n, p->now) &&
-	    p->believe(p->find_ctx, c, extra, n, p->now);
+	return p->believe == NULL || p->believe(p->find_ctx, c, x->v->cert,
+	    x->v->certs, p->now);
+}
+
+/*
+ * The candidate that verifies, or NULL, with what step 7 makes of it: the
+ * first one that is believed, else the first. One alone is not asked about.
+ */
+static struct cert *find_good(struct run *x, struct judged *j, bool *tried)
+{
+	struct cert *good = NULL;
+	bool is_first = false; /* not yet compared with any other */
+
+	*tried = false;
+	for (size_t i = 0; i < j->cand.n; i++) {
+		struct cert *c = j->cand.cert[i];
+		unsigned weak = j->weak;
+
+		/* another key than the one that verifies cannot */
+		if (good != NULL && memcmp(cert_spki_sha256(good),
+		    cert_spki_sha256(c), 32) != 0)
+			continue;
+		if (is_first && is_believed(x, good))
+			break;
+		is_first = false;
+		if (key_allowed(c, &j->suite, x->p, j->f, &weak) == -1)
+			continue;
+		*tried = true;
+		if (!signature_is_good(&j->a, j->s, &j->suite, c))
+			continue;
+		if (good != NULL && !is_believed(x, c))
+			continue;
+		j->weak = weak;
+		if (good != NULL)
+			return c;
+		good = c;
+		is_first = true;
+	}
+	return good;
 }
 
 /*
@@ -303,26 +342,11 @@ static int check_signature(struct run *x, struct judged *j)
 	if (!protection_holds(&j->a, j->s))
 		return crypto_fail(f, "algorithms are not those of "
 		    "CMSAlgorithmProtection (RFC 6211 3)");
-	for (size_t i = 0; i < j->cand.n; i++) {
-		struct cert *c = j->cand.cert[i];
-		unsigned weak = j->weak;
-
-		/* another key than the one that verifies cannot */
-		if (good != NULL && memcmp(cert_spki_sha256(good),
-		    cert_spki_sha256(c), 32) != 0)
-			continue;
-		if (key_allowed(c, &j->suite, x->p, f, &weak) == -1)
-			continue;
-		tried = true;
-		if (!signature_is_good(&j->a, j->s, &j->suite, c) ||
-		    !is_better(x, good, c))
-			continue;
-		good = c;
-		j->weak = weak;
-	}
+	good = find_good(x, j, &tried);
 	if (good != NULL) {
 		cert_free(&f->cert);
 		f->cert = cert_ref(good);
+		f->is_verified = true;
 		f->result = SIG_PASS; /* forget refused candidates */
 		f->step = 0;
 		f->reason[0] = '\0';

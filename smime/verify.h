@@ -63,6 +63,7 @@ struct signer_finding {
 	char algorithm[48]; /* "rsa-pkcs1-v1_5", "ecdsa-p256" ... or OID */
 	int64_t signing_time; /* -1 when absent */
 	bool crypto_failed;   /* the mathematics failed (step 10, S70) */
+	bool is_verified;     /* it was done, and is right */
 	unsigned types;	      /* SIG_TYPE_*; 0: the attribute is absent */
 	bool types_differ;    /* from another signer's */
 	bool has_inner;	      /* set by the gateway: it signs a signature */

@@ -23,7 +23,12 @@ struct attrs {
 /* Why a signature that is good is policy at best; bits. */
 enum { WEAK_DIGEST = 1, WEAK_KEY = 2 };
 
-enum sig_kind { SIG_KIND_PKCS1, SIG_KIND_PSS, SIG_KIND_ECDSA };
+enum sig_kind {
+	SIG_KIND_PKCS1,
+	SIG_KIND_PSS,
+	SIG_KIND_ECDSA,
+	SIG_KIND_ED25519
+};
 
 struct sig_suite {
 	enum oid digest;

@@ -80,11 +80,17 @@ static int read_digest_alg(struct sig_suite *x, const struct cms *c,
     const struct cms_signer *s, const struct verify_policy *p,
     struct signer_finding *f)
 {
+	char dotted[64];
+	struct err why;
+
 	x->digest = oid_find(s->digest.oid);
 	set_text(f->digest, sizeof(f->digest), oid_name(x->digest));
-	if (digest_size(x->digest) == 0)
-		return bad_alg(f, "digest algorithm not allowed (RFC 8551 "
-		    "2.1)");
+	if (digest_size(x->digest) == 0) {
+		err_set(&why, FAIL_POLICY, "digest algorithm not allowed: %s "
+		    "(RFC 8551 2.1)", der_oid_str(s->digest.oid, dotted,
+		    sizeof(dotted)));
+		return bad_alg(f, why.msg);
+	}
 	if (x->digest == OID_SHA1 && !p->allow_sha1)
 		return bad_alg(f, "digest SHA-1 not allowed (RFC 8551 2.1)");
 	if (!cms_alg_is_plain(&s->digest))
@@ -144,6 +150,30 @@ static int read_pss(struct sig_suite *x, const struct cms_signer *s,
 	return 0;
 }
 
+/* RFC 8419 2.3, 3.1: SHA-512 and no parameters. */
+static int read_ed25519(struct sig_suite *x, const struct cms_signer *s,
+    struct signer_finding *f)
+{
+	set_text(f->algorithm, sizeof(f->algorithm), "ed25519");
+	if (x->digest != OID_SHA512)
+		return bad_alg(f, "Ed25519 with another digest than SHA-512 "
+		    "(RFC 8419 2.3)");
+	if (s->sig_alg.param.n != 0)
+		return bad_alg(f, "Ed25519 with parameters (RFC 8419 3.1)");
+	x->kind = SIG_KIND_ED25519;
+	return 0;
+}
+
+static int unknown_alg(struct signer_finding *f, struct view oid)
+{
+	char dotted[64];
+	struct err why;
+
+	err_set(&why, FAIL_POLICY, "unsupported signature algorithm %s",
+	    der_oid_str(oid, dotted, sizeof(dotted)));
+	return finding_fail(f, SIG_NEUTRAL, 68, why.msg);
+}
+
 static int read_sig_alg(struct sig_suite *x, const struct cms_signer *s,
     struct signer_finding *f)
 {
@@ -175,9 +205,10 @@ static int read_sig_alg(struct sig_suite *x, const struct cms_signer *s,
 		return read_pss(x, s, f);
 	case OID_RSA_MD5:
 		return bad_alg(f, "signature with MD5 (RFC 8551 2.2)");
-	default: /* also Ed25519, S84 */
-		return finding_fail(f, SIG_NEUTRAL, 68, "unsupported "
-		    "signature algorithm");
+	case OID_ED25519:
+		return read_ed25519(x, s, f);
+	default:
+		return unknown_alg(f, s->sig_alg.oid);
 	}
 	if (named != OID_UNKNOWN && named != x->digest)
 		return bad_alg(f, "signature algorithm names another digest "
@@ -243,6 +274,10 @@ int key_allowed(const struct cert *c, const struct sig_suite *x,
 	struct err why;
 
 	*weak &= ~(unsigned)WEAK_KEY;
+	if (x->kind == SIG_KIND_ED25519)
+		return strcmp(cert_key_name(c), "ed25519") == 0 ? 0
+		    : bad_alg(f, "signature algorithm does not belong to "
+		    "the signer's key");
 	if (cert_key_type(c) != want)
 		return bad_alg(f, "signature algorithm does not belong to "
 		    "the signer's key");
@@ -335,7 +370,8 @@ bool signature_is_good(const struct attrs *a, const struct cms_signer *s,
 
 	ossl_clear();
 	ok = pk != NULL && m != NULL &&
-	    EVP_DigestVerifyInit(m, &pc, md_of(x->digest), NULL, pk) == 1 &&
+	    EVP_DigestVerifyInit(m, &pc, x->kind == SIG_KIND_ED25519 ? NULL
+	    : md_of(x->digest), NULL, pk) == 1 &&
 	    (x->kind != SIG_KIND_PSS || set_pss(pc, x)) &&
 	    EVP_DigestVerify(m, s->signature.p, s->signature.n, a->set.p,
 	    a->set.n) == 1;

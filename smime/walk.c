@@ -275,6 +275,7 @@ int walk_check(struct view v, struct err *e)
 {
 	struct walk_in level[CAP_CMS_DEPTH] = { { 0, v.n, false } }, *in;
 	const char *bad;
+	int strings[CAP_CMS_DEPTH] = { 0 }; /* within each other, to here */
 	size_t pos = 0, end;
 	struct hdr h;
 	int d = 0;
@@ -297,6 +298,10 @@ int walk_check(struct view v, struct err *e)
 			return err_set(e, FAIL_INPUT, "CMS: %s (X.690 8.1)",
 			    bad);
 		pos += h.n;
+		if (strings[d] > 0 && (h.tag & ~0x20) != DER_OCTET_STRING)
+			return err_set(e, FAIL_INPUT, "CMS: tag %02x in a "
+			    "constructed string (X.690 8.7.3)",
+			    (unsigned)h.tag);
 		if ((h.tag & 0x20) == 0) {
 			if (!content_is_valid(h.tag, view_sub(v, pos,
 			    (size_t)h.len)))
@@ -313,6 +318,11 @@ int walk_check(struct view v, struct err *e)
 		if (++d == CAP_CMS_DEPTH)
 			return err_set(e, FAIL_LIMIT, "CMS: more than %d "
 			    "nested elements", CAP_CMS_DEPTH);
+		strings[d] = h.tag == (DER_OCTET_STRING | 0x20) ?
+		    strings[d - 1] + 1 : 0;
+		if (strings[d] > WALK_STRINGS)
+			return err_set(e, FAIL_LIMIT, "CMS: strings nested "
+			    "more than %d deep", WALK_STRINGS);
 		level[d] = (struct walk_in){ pos, h.indefinite ? end :
 		    pos + h.len, h.indefinite };
 	}

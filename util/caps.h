@@ -35,6 +35,9 @@
 #define CAP_CMS_CRLS 8
 #define CAP_CMS_CRL_SIZE (1u << 20) /* all of them; beyond: left out */
 #define CAP_CMS_CERT_SIZE (64u << 10)
+/* Certificates of a message that may be one signer's (one subject key
+ * identifier, many certificates). Beyond: not looked at. */
+#define CAP_CMS_CANDIDATES 8
 #define CAP_CMS_SKELETON (8u << 20) /* all but the content, octets */
 #define CAP_CMS_DEPTH 32	    /* nested TLVs */
 #define CAP_KEY_OPS 4		    /* private-key operations a message */
@@ -54,8 +57,10 @@
 #define CAP_RSA_MAX 8192
 #define CAP_RSA_EXPONENT 64
 
-/* Certification path. Beyond: policy. */
+/* Certification path; attempts to find one for all signatures of a message
+ * together (one search may make 100). Beyond: policy. */
 #define CAP_PATH_DEPTH 8
+#define CAP_PATH_MESSAGE 300
 
 /* Envelope. */
 #define CAP_RECIPIENTS 10000 /* in one transaction; beyond: 452 by the MTA */

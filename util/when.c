@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Dates and times to seconds. Strict: a time that is nearly one is none.
+ * Dates and times to seconds, and back. Strict: a time that is nearly one is
+ * none.
  */
 #include "util/when.h"
 
@@ -172,4 +173,26 @@ int when_rfc5322(struct view raw, int64_t *out)
 	blanks(&s);
 	/* a comment, most often the name of the zone, may follow */
 	return peek(&s) < 0 || peek(&s) == '(' ? finish(&tm, east, out) : -1;
+}
+
+/* ---- and back ---- */
+
+const char *when_timestamp(char *dst, int64_t t)
+{
+	time_t tt = (time_t)t;
+	struct tm tm;
+
+	if (gmtime_r(&tt, &tm) == NULL ||
+	    strftime(dst, WHEN_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		memcpy(dst, "?", 2);
+	return dst;
+}
+
+const char *when_date(char *dst, int64_t t)
+{
+	char *end = strchr(when_timestamp(dst, t), 'T');
+
+	if (end != NULL)
+		*end = '\0';
+	return dst;
 }

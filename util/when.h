@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Points in time as people and mail programs write them, to seconds UTC.
+ * Points in time as people and mail programs write them, to seconds UTC and
+ * back.
  * Those of certificates and CMS are util/der.h's.
  */
 #ifndef UTIL_WHEN_H
@@ -18,5 +19,11 @@ int when_rfc3339(const char *s, int64_t *out) MUST_CHECK;
 /* The value of a Date field (RFC 5322 3.3; of the obsolete forms only the
  * zones UT, GMT and Z). -1: it is none; *out unchanged. */
 int when_rfc5322(struct view raw_value, int64_t *out) MUST_CHECK;
+
+/* "2026-11-21" and "2026-11-21T10:15:00Z"; dst of WHEN_SIZE octets, returned.
+ * "?" for what no calendar has. */
+#define WHEN_SIZE 32
+const char *when_date(char *dst, int64_t t);
+const char *when_timestamp(char *dst, int64_t t);
 
 #endif

@@ -12,8 +12,8 @@
 
 #include "tests/fuzz/fuzz.h"
 
-static char fuzz_folder[] = "/tmp/fuzz-XXXXXX";
-static char fuzz_path[32];
+static char fuzz_folder[] = "/dev/shm/fuzz-XXXXXX"; /* no disk, if it can be */
+static char fuzz_path[40];
 
 static void fuzz_file_remove(void)
 {
@@ -27,7 +27,11 @@ UNUSED static const char *fuzz_file(const uint8_t *data, size_t n)
 	static int fd = -1;
 
 	if (fd == -1) {
-		MUST(mkdtemp(fuzz_folder) != NULL);
+		if (mkdtemp(fuzz_folder) == NULL) {
+			memcpy(fuzz_folder, "/tmp/fuzz-XXXXXX",
+			    sizeof("/tmp/fuzz-XXXXXX"));
+			MUST(mkdtemp(fuzz_folder) != NULL);
+		}
 		(void)snprintf(fuzz_path, sizeof(fuzz_path), "%s/input",
 		    fuzz_folder);
 		fd = open(fuzz_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

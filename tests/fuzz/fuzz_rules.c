@@ -19,6 +19,7 @@ static struct addr addr_of(const char *s)
 /* "outbound : WORDS" read and asked again. */
 static void check_words(enum direction d, const char *words)
 {
+	static char last[DIR_INTERNAL + 1][256];
 	struct rule_input in = { .direction = d };
 	struct rules *r = NULL;
 	struct conf_errors ce;
@@ -26,6 +27,10 @@ static void check_words(enum direction d, const char *words)
 	struct rule_ref ref;
 	struct buf b;
 
+	if (strcmp(last[d], words) == 0)
+		return; /* was asked */
+	if (view_cstr(view_of(words), last[d], sizeof(last[d])) != 0)
+		last[d][0] = '\0';
 	conf_errors_init(&ce);
 	buf_init(&b, 1u << 18);
 	for (int i = DIR_OUTBOUND; i <= DIR_INTERNAL; i++)

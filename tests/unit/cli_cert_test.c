@@ -375,6 +375,7 @@ static void list_and_show(void **state)
 	expect(cmd_cert, "cert list a b", EX_USAGE);
 	expect(cmd_cert, "cert show alice@example.com", EX_OK);
 	said(out, "path         good, to CN=Test");
+	said(out, "\nkey usage    signature key-agreement\n");
 	expect(cmd_cert, "cert show --json alice@example.com", EX_OK);
 	expect(cmd_cert, "cert show bob@example.com", EX_DATAERR);
 	expect(cmd_cert, "cert show", EX_USAGE);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "util/when.h"
 
 static char dir[64], conf[128];
 static char out[65536], err[65536]; /* what the last command said */
@@ -167,8 +168,19 @@ static void nothing_yet(void **state)
 	on(cmd_crl, "crl import", "nowhere", EX_DATAERR);
 	said(err, "nowhere: No such file");
 	on(cmd_crl, "crl import", "leaf.der", EX_DATAERR);
-	said(err, "leaf.der: object: neither a CRL nor an OCSP response; "
-	    "\"postseal cert import\" is for certificates");
+	said(err, "leaf.der: certificate: no CRL; \"postseal cert import\" "
+	    "takes certificates");
+	put("x.pem", view_of("-----BEGIN CERTIFICATE-----\nMAA=\n"
+	    "-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nMAA=\n"
+	    "-----END PRIVATE KEY-----\n-----BEGIN WORDS-----\nMAA=\n"
+	    "-----END WORDS-----\n"));
+	on(cmd_crl, "crl import", "x.pem", EX_DATAERR);
+	said(err, "x.pem: certificate: no CRL; \"postseal cert import\"");
+	said(err, "x.pem: private key: no CRL; \"postseal key import\"");
+	said(err, "x.pem: object: neither a CRL nor an OCSP response\n");
+	put("x.der", view_make("\x30\x00", 2));
+	on(cmd_crl, "crl import", "x.der", EX_DATAERR);
+	said(err, "x.der: object: neither a CRL nor an OCSP response\n");
 	on(cmd_crl, "crl import", "try/rules", EX_DATAERR);
 	said(err, "try/rules: no CRL and no OCSP response, but ");
 	put_list("list", 1, true, now + DAY);
@@ -216,12 +228,14 @@ static void of_several_files_the_good_ones(void **state)
 	(void)state;
 	put_list("list", 1, true, now - 1);
 	put("junk", view_of("junk"));
-	snprintf(line, sizeof(line), "crl import %s %s %s", in_dir("junk"),
-	    in_dir("list"), in_dir("leaf.der"));
-	expect(cmd_crl, line, EX_OK);
+	snprintf(line, sizeof(line), "crl import %s/nowhere %s %s %s", dir,
+	    in_dir("junk"), in_dir("list"), in_dir("leaf.der"));
+	expect(cmd_crl, line, EX_DATAERR);
 	said(out, "STALE since");
+	said(err, "nowhere: No such file");
+	said(err, "3 refused, 1 imported or known already");
 	said(err, "junk: no CRL");
-	said(err, "leaf.der: object");
+	said(err, "leaf.der: certificate: ");
 	expect(cmd_crl, "crl list", EX_OK);
 	said(out, "1 revoked, STALE");
 	expect(cmd_crl, "crl list --json", EX_OK);
@@ -241,7 +255,7 @@ static void S73_ocsp_is_imported_and_listed(void **state)
 	buf_free(&b);
 	on(cmd_crl, "crl import", "answer", EX_OK);
 	said(out, "answer: OCSP response of ");
-	said(out, " of CN=root (superseded, of ");
+	said(out, " of CN=root (revoked, superseded, of ");
 	expect(cmd_crl, "crl list", EX_OK);
 	said(out, cert_serial_hex(leaf.cert));
 	said(out, " revoked");
@@ -267,7 +281,9 @@ static void S73_revoked_certificates_are_shown(void **state)
 	expect(cmd_cert, "cert show alice@example.com", EX_OK);
 	said(out, "\nrevocation   good\n");
 	expect(cmd_cert, "cert show --json alice@example.com", EX_OK);
-	said(out, "\"state\":\"usable\",\"revocation\":{\"status\":\"good\","
+	said(out, "\"state\":\"usable\",\"usable\":true,\"path\":{\"ok\":"
+	    "true,\"anchor\":\"CN=root\",\"reason\":null},"
+	    "\"revocation\":{\"status\":\"good\","
 	    "\"since\":null,\"reason\":null,\"source\":null,\"text\":null}");
 	put_list("list", 2, true, now + DAY);
 	on(cmd_crl, "crl import", "list", EX_OK);
@@ -286,6 +302,7 @@ static void S73_revoked_certificates_are_shown(void **state)
 	expect(cmd_cert, "cert check --json alice@example.com",
 	    EX_UNAVAILABLE);
 	said(out, "\"status\":\"revoked\"");
+	said(out, "\"usable\":false,\"path\":{\"ok\":true,");
 	expect(cmd_cert, "cert check nobody@example.com", EX_DATAERR);
 	expect(cmd_cert, "cert check", EX_USAGE);
 }
@@ -308,6 +325,46 @@ static void check_names_what_is_wrong(void **state)
 	expect(cmd_cert, line, EX_OK);
 	expect(cmd_cert, "cert check @example.com", EX_UNAVAILABLE);
 	said(out, "alice@example.com: no path to a trusted root");
+	expect(cmd_cert, "cert check --json @example.com", EX_UNAVAILABLE);
+	said(out, "\"state\":\"usable\",\"usable\":false,\"path\":{\"ok\":"
+	    "false,\"anchor\":null,\"reason\":\"no path to a trusted root");
+	expect(cmd_cert, "cert list --json @example.com", EX_OK);
+	assert_null(strstr(out, "\"path\""));
+}
+
+/* A newer list that ends then. */
+static void bring_until(const char *name, int64_t until)
+{
+	static long number;
+
+	put_list(name, ++number, false, until);
+	on(cmd_crl, "crl import", name, EX_OK);
+}
+
+static void status_says_which_lists_end(void **state)
+{
+	char date[WHEN_SIZE], want[200];
+
+	(void)state;
+	expect(cmd_status, "status", EX_OK);
+	said(out, "\nCRLs           0, 0 stale\n");
+	bring_until("later", now + 8 * DAY);
+	expect(cmd_status, "status", EX_OK);
+	snprintf(want, sizeof(want), "\nCRLs           1, 0 stale, the next "
+	    "ends %s\n", when_timestamp(date, now + 8 * DAY));
+	said(out, want);
+	assert_null(strstr(out, "within 7 days"));
+	bring_until("soon", now + DAY);
+	expect(cmd_status, "status", EX_OK);
+	said(out, "\nCRLs stale within 7 days:\n  ");
+	snprintf(want, sizeof(want), "  %s  ", when_timestamp(date,
+	    now + DAY));
+	said(out, want);
+	said(out, "  CN=root\n");
+	bring_until("stale", now - 1);
+	expect(cmd_status, "status", EX_OK);
+	said(out, "\nCRLs           1, 1 stale\n");
+	assert_null(strstr(out, "within 7 days"));
 }
 
 static int make_certs(void **state)
@@ -344,6 +401,7 @@ int main(void)
 		T(S73_ocsp_is_imported_and_listed),
 		T(S73_revoked_certificates_are_shown),
 		T(check_names_what_is_wrong),
+		T(status_says_which_lists_end),
 	};
 
 	return cmocka_run_group_tests_name("cli_crl", tests, make_certs,

@@ -126,6 +126,8 @@ static const struct bad bad[] = {
 	{AB " extra", PLAIN, EX_USAGE, "extra"},
 	{AB " --auth a --no-auth", PLAIN, EX_USAGE, "exclude"},
 	{AB " --json /nowhere/x", PLAIN, EX_CANTCREAT, "/nowhere/x"},
+	{AB " --json -", PLAIN, EX_USAGE, "--json -: the message goes to "
+					  "standard output; want the name"},
 	{AB, "", EX_DATAERR, "no message"},
 	{AB, "\n\nhello\n", EX_DATAERR, "no message"},
 	{AB, "\211PNG\r\n\032\n", EX_DATAERR, "no message"},

@@ -137,12 +137,15 @@ static const struct bad bad[] = {
 	{"verify-policy { strict yes }\n", ":6:17: unknown statement strict, "
 					   "expected one of rsa-bits, weak"},
 	{"verify-policy { weak }\n", ":6:17: weak: expected ADDRESS|"},
-	{"verify-policy { weak everybody }\n", ":6:22: weak: address"},
-	{"verify-policy { weak \"any\" }\n", ":6:22: weak: address"},
+	{"verify-policy { weak everybody }\n", ":6:22: weak: expected any, "
+					       "ADDRESS, @DOMAIN or @*.DOMAIN,"
+					       " found everybody"},
+	{"verify-policy { weak \"any\" }\n", "@*.DOMAIN, found \"any\""},
+	{"verify-policy { weak a@b@c }\n", ":6:22: weak: address"},
 	{"verify-policy { weak @*.-x }\n", ":6:22: weak: domain"},
 	{"verify-policy { weak @*.*.x.example }\n", ":6:22: weak: domain"},
 	{"verify-policy { weak a@b.example @ }\n", ":6:34: weak: domain"},
-	{"verify-policy { time now }\n", ":6:22:"},
+	{"verify-policy { time now }\n", ":6:22: time: expected seconds since"},
 	{"verify-policy { time 0 }\n", ":6:22:"},
 	{"verify-policy { time 2026-11-21 }\n", ":6:22: time: expected sec"},
 	{"verify-policy { time 2026-02-30T00:00:00Z }\n", ":6:22: time:"},
@@ -164,7 +167,10 @@ static const struct bad bad[] = {
 	{"speaks-for @x.example " HEX "\n", ":6:1: speaks-for: expected"},
 	{"domain-signatures a@x.example\n", ":6:19: domain-signatures: "
 					    "expected any, @DOMAIN"},
-	{"domain-signatures x.example\n", ":6:19: domain-signatures:"},
+	{"domain-signatures x.example\n", ":6:19: domain-signatures: expected "
+					  "any, @DOMAIN or @*.DOMAIN, found"},
+	{"domain-signatures @x.example @edu\n", ":6:30: domain-signatures: "
+	    "@edu: a top-level domain has no authority"},
 	{"sign-for a@example.com from 10.0.0.0/8\n", ":6:24: sign-for: "
 						     "expected network NET"},
 	{"sign-for a@@b network 10.0.0.0/8\n", ":6:10: expected ADDRESS"},
@@ -373,7 +379,8 @@ static void S68_S81_S168_policies_are_read(void **state)
 	config_print(c, &b);
 	assert_non_null(strstr(buf_str(&b), "verify-policy.weak Old@x.example "
 	    "@*.y.example any\n"));
-	assert_non_null(strstr(buf_str(&b), "verify-policy.time 1795255200\n"));
+	assert_non_null(strstr(buf_str(&b), "verify-policy.time "
+	    "2026-11-21T10:00:00Z\n"));
 	assert_non_null(strstr(buf_str(&b), "decrypt-policy.legacy yes\n"));
 	assert_non_null(strstr(buf_str(&b), "speaks-for @p.example "
 	    "certificate " HEX "\n"));
@@ -411,9 +418,9 @@ static void what_is_dangerous_is_said_at_the_start(void **state)
 	assert_string_equal(warnings_of(""), "");
 	assert_string_equal(warnings_of("verify-policy { rsa-bits 2048\n"
 	    " weak any }\ndecrypt-policy { legacy no\n gcm-in-enveloped no }\n"
-	    "domain-signatures @x.example\n"), "");
+	    "domain-signatures @x.example @*.edu\n"), "");
 	assert_non_null(strstr(warnings_of("verify-policy { time 1700000000 "
-	    "}\n"), "as of 1700000000 seconds"));
+	    "}\n"), "as of 2023-11-14T22:13:20Z, not"));
 	assert_non_null(strstr(warnings_of("verify-policy { rsa-bits 2047 }\n"),
 	    "historic"));
 	assert_non_null(strstr(warnings_of("decrypt-policy { legacy yes }\n"),

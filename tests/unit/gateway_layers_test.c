@@ -309,6 +309,28 @@ static void S167_A19_an_empty_signature_is_unsigned(void **state)
 	expect_layers("signed 1 none\n");
 }
 
+/* attack A11: ciphertext in a signature in another encryption, so that it is
+ * the innermost signature that is seen
+ * verdict: policy at S65: it covers ciphertext all the same */
+static void S134_A11_a_signature_between_two_encryptions(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	start(&b);
+	encrypt_by_ski(&b, &bob);
+	sign_clear(&b);
+	encrypt_by_ski(&b, &bob);
+	open_entity(&b);
+	assert_string_equal(w.v.dec_result, "decrypted");
+	expect_layers("encrypted 1 -\nsigned 1/1 policy\n"
+	    "encrypted 1/1/1 -\n");
+	world_signature(&w, "policy", "S65");
+	assert_false(has(&w, "smime-identifier"));
+	assert_in_range(w.key_ops, 1, 3); /* his three keys, one layer */
+	buf_free(&b);
+}
+
 /* ---- keys that share an identifier ---- */
 
 static void S95_all_keys_of_one_identifier_are_tried(void **state)
@@ -361,6 +383,8 @@ int main(void)
 		cmocka_unit_test(
 		    S143_left_compressed_where_mail_is_left_sealed),
 		cmocka_unit_test(S167_A19_an_empty_signature_is_unsigned),
+		cmocka_unit_test(
+		    S134_A11_a_signature_between_two_encryptions),
 		cmocka_unit_test(S95_all_keys_of_one_identifier_are_tried),
 		cmocka_unit_test(S95_A5_none_of_them_opens),
 	};

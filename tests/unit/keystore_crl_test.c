@@ -76,7 +76,7 @@ static const struct {
 	{ { NULL, NOW, 8, 0, NULL }, "5.3.1: removeFromCRL" },
 	{ { NULL, NOW, -1, 0, "2.5.29.29" }, "5.3.3: an indirect CRL" },
 	{ { NULL, NOW, -1, 0, "1.2.3.4" },
-	    "CRL entry: critical extension 1.2.3.4 is not known" },
+	    "entry: critical extension 1.2.3.4 is not known" },
 };
 
 static void S73_entries_that_cannot_be_understood(void **state)

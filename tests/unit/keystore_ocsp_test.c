@@ -65,6 +65,60 @@ static void S73_A59_ocsp_of_a_delegate(void **state)
 	    "delegate");
 }
 
+/* What is said of a response, or of its refusal. */
+static struct revocation_item item_of(const struct rv_ocsp *o)
+{
+	struct rv_seen seen = { 0 };
+	struct buf b = rv_ocsp_der(o);
+	struct err e = { 0 };
+	size_t good;
+
+	if (revocation_import(ks, buf_view(&b), NOW, rv_report, &seen, &good,
+	    &e) != 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(seen.n, 1);
+	buf_free(&b);
+	return seen.last;
+}
+
+static void S73_all_that_a_response_says_is_counted(void **state)
+{
+	struct rv_ocsp o = ocsp_of(&sub);
+	struct revocation_item it;
+	char want[200];
+
+	(void)state;
+	it = item_of(&o);
+	snprintf(want, sizeof(want), "%s of CN=sub",
+	    cert_serial_hex(leaf.cert));
+	assert_string_equal(it.what, want);
+	assert_string_equal(it.text, "good, of 2027-01-15, until 2027-01-16");
+	o.status = V_OCSP_CERTSTATUS_REVOKED;
+	o.reason = 3;
+	o.from++;
+	it = item_of(&o);
+	assert_string_equal(it.text, "revoked, affiliationChanged, of "
+	    "2027-01-15, until 2027-01-16");
+	o.also = other.x;
+	o.from++;
+	it = item_of(&o);
+	assert_string_equal(it.refused, "");
+	assert_string_equal(it.what, want);
+	assert_string_equal(it.text, "and 1 more; 1 revoked, 1 good, until "
+	    "2027-01-16");
+	/* a refusal names the one that it is about: here the first */
+	o.from = NOW - 3 * DAY;
+	o.until = NOW - DAY;
+	it = item_of(&o);
+	assert_string_equal(it.what, cert_serial_hex(other.cert));
+	assert_true(strncmp(it.refused, "stale: ", 7) == 0);
+	/* and what it is, is not said twice */
+	o = ocsp_of(&sub);
+	o.sign_md = "SHA1";
+	it = item_of(&o);
+	assert_true(strncmp(it.refused, "its signature algorithm", 23) == 0);
+}
+
 /* attack A59: an OCSP answer by somebody whom the CA never made a responder
  * verdict: refused by name when it is brought, nothing changes */
 static void A59_wrong_responders(void **state)
@@ -285,6 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(S73_A59_ocsp_of_the_issuer),
 		T(S73_A59_ocsp_of_a_delegate),
+		T(S73_all_that_a_response_says_is_counted),
 		T(A59_wrong_responders),
 		T(A59_a_revoked_responder_is_not_believed),
 		T(A59_ocsp_that_cannot_be_used),

@@ -178,6 +178,7 @@ static UNUSED struct buf rv_der(const struct rv_crl *s)
 
 struct rv_ocsp {
 	const X509 *of;	  /* whose status */
+	const X509 *also; /* one more that is good, or NULL */
 	X509 *ca;	  /* who issued it */
 	X509 *by;	  /* who signs */
 	EVP_PKEY *key;
@@ -230,10 +231,17 @@ static UNUSED struct buf rv_ocsp_der(const struct rv_ocsp *s)
 	    "SHA1" : s->md), X509_get_subject_name(s->ca),
 	    X509_get0_pubkey_bitstr(s->ca), X509_get0_serialNumber(s->of));
 	unsigned char *der = NULL;
+	OCSP_CERTID *also = s->also == NULL ? NULL : OCSP_cert_id_new(
+	    EVP_sha1(), X509_get_subject_name(s->ca),
+	    X509_get0_pubkey_bitstr(s->ca), X509_get0_serialNumber(s->also));
 	OCSP_RESPONSE *r;
 	struct buf b;
 	int n;
 
+	if (also != NULL)
+		assert_non_null(OCSP_basic_add1_status(bs, also,
+		    V_OCSP_CERTSTATUS_GOOD, 0, NULL, from, until));
+	OCSP_CERTID_free(also);
 	assert_non_null(OCSP_basic_add1_status(bs, id, s->status, s->reason,
 	    s->status == V_OCSP_CERTSTATUS_REVOKED ? at : NULL, from, until));
 	rv_sign(bs, s);

@@ -540,6 +540,13 @@ static void S14_preamble_and_epilogue_of_the_outermost_go(void **state)
 	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 	    "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
 	    "--c\r\n\r\nx\r\n--c--\r\n--b--\r\n");
+	/* S7: so do blanks behind a close-delimiter. */
+	expect("Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+	       "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
+	       "--c\r\n\r\nx\r\n--c-- \r\n--b--",
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+	    "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
+	    "--c\r\n\r\nx\r\n--c--\r\n--b--\r\n");
 	/* Of signed content the parts stay as they are. */
 	expect("Content-Type: multipart/signed; boundary=b;\r\n"
 	       "\tprotocol=\"application/pkcs7-signature\"\r\n\r\npre\r\n"

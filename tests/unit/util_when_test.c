@@ -9,6 +9,20 @@
 
 #include <cmocka.h>
 
+static void times_are_written(void **state)
+{
+	char dst[WHEN_SIZE];
+
+	(void)state;
+	assert_string_equal(when_date(dst, INT64_MAX), "?");
+	assert_string_equal(when_timestamp(dst, INT64_MAX), "?");
+	assert_string_equal(when_date(dst, 0), "1970-01-01");
+	assert_string_equal(when_date(dst, 1795255200), "2026-11-21");
+	assert_string_equal(when_timestamp(dst, 1795255200),
+	    "2026-11-21T10:00:00Z");
+	assert_string_equal(when_timestamp(dst, -1), "1969-12-31T23:59:59Z");
+}
+
 struct row {
 	const char *text;
 	int64_t t; /* -1: none */
@@ -109,6 +123,7 @@ static void only_Date_fields_of_today_s_form_are_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(times_are_written),
 		cmocka_unit_test(only_whole_RFC_3339_times_are_read),
 		cmocka_unit_test(only_Date_fields_of_today_s_form_are_read),
 	};
