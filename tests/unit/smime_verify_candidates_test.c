@@ -10,7 +10,9 @@
 #include "smime_help.h"
 #include "testca.h"
 
-#define NO_EXTRAS_HERE
+#define NO_EXTRAS .caps = LEFT_OUT, .pref = LEFT_OUT, .protect = LEFT_OUT, \
+	.ess = LEFT_OUT, .ess1 = LEFT_OUT
+
 static struct testca ca;
 static struct testca_id alice, bob;
 
@@ -136,7 +138,7 @@ static void A57_S69_candidates_are_counted(void **state)
 	buf_free(&der);
 }
 
-/* All of one key: nobody is asked about more than is needed. */
+/* All of one key: not more of them are asked about than needed. */
 static void S69_the_first_believed_ends_the_search(void **state)
 {
 	struct testca_id twin[CAP_CMS_CANDIDATES];
