@@ -33,17 +33,9 @@ void author_policy(const struct txn *t, struct verify_policy *p)
 	}
 }
 
-static void refuse(struct signer_finding *f, enum sig_result r, int step,
-    const char *reason)
-{
-	f->result = r;
-	f->step = step;
-	text_set(f->reason, sizeof(f->reason), reason);
-}
-
 static void not_author(struct signer_finding *f, const char *reason)
 {
-	refuse(f, SIG_POLICY, 74, reason);
+	(void)finding_fail(f, SIG_POLICY, 74, reason);
 }
 
 /* One more for the comment of the result. */
@@ -318,7 +310,7 @@ void author_check(struct txn *t, struct signer_finding *f)
 		    "are none; they were left out",
 		    cert_bad_addresses(f->cert));
 	if (t->from_fields != 1)
-		refuse(f, SIG_PERMERROR, 62, t->from_fields == 0
+		(void)finding_fail(f, SIG_PERMERROR, 62, t->from_fields == 0
 		    ? "RFC 5322 3.6: the message has no From"
 		    : "RFC 5322 3.6: the message has more than one From");
 	else if (!t->has_from)
@@ -349,7 +341,7 @@ static int is_signature(const struct spool *s, uint64_t off, uint64_t end,
 out:
 	ctype_free(&ct);
 	header_free(&h);
-	if (rc != 0 && e->kind != FAIL_TEMP && e->kind != FAIL_BUG) {
+	if (rc != 0 && !err_is_ours(e)) {
 		err_clear(e); /* no entity that can be read */
 		rc = 0;
 	}

@@ -70,7 +70,7 @@ static int scan_parts(struct txn *t, struct scan *s, struct err *e)
 	memset(s, 0, sizeof(*s));
 	if (mime_read(t->msg, 0, spool_size(t->msg), false, &h, &f,
 	    &local) != 0) {
-		if (local.kind == FAIL_TEMP || local.kind == FAIL_BUG) {
+		if (err_is_ours(&local)) {
 			*e = local;
 			return -1;
 		}
@@ -162,7 +162,7 @@ static int class_of_cms(struct txn *t, enum msg_class *out, struct err *e)
 	else
 		rc = cms_read(&t->cms, t->msg, sh->body, sh->end, sh->cte,
 		    &local);
-	if (rc != 0 && (local.kind == FAIL_TEMP || local.kind == FAIL_BUG)) {
+	if (rc != 0 && err_is_ours(&local)) {
 		*e = local;
 		return -1;
 	}

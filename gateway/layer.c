@@ -94,7 +94,7 @@ int layer_is_entity(const struct spool *s, bool *is, struct err *e)
 	if (rc == 0)
 		*is = entity_defect(&h) == NULL;
 	header_free(&h);
-	if (rc != 0 && e->kind != FAIL_TEMP && e->kind != FAIL_BUG) {
+	if (rc != 0 && !err_is_ours(e)) {
 		err_clear(e);
 		rc = 0;
 	}
@@ -146,7 +146,7 @@ int layer_look(struct opening *o, uint64_t off, uint64_t end, struct err *e)
 	l.end = end;
 	if (layer_read(&l, e) != 0) {
 		layer_free(&l);
-		if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
+		if (err_is_ours(e))
 			return -1;
 		err_clear(e); /* an ordinary part, if an odd one */
 		return 0;

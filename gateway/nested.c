@@ -60,11 +60,6 @@ static int find_event(void *arg, enum mime_event ev,
 	return 0;
 }
 
-static bool is_ours_to_report(const struct err *e)
-{
-	return e->kind == FAIL_TEMP || e->kind == FAIL_BUG;
-}
-
 /* What the candidate is when looked at alone. */
 static int read_part(struct nested_part *p, const struct spool *s,
     struct err *e)
@@ -78,7 +73,7 @@ static int read_part(struct nested_part *p, const struct spool *s,
 		rc = shape_read(&p->sh, s, &h, &ct, p->end, e);
 	ctype_free(&ct);
 	header_free(&h);
-	if (rc == 0 || is_ours_to_report(e))
+	if (rc == 0 || err_is_ours(e))
 		return rc;
 	p->sh.kind = SHAPE_BROKEN;
 	defect_note(p->sh.defect, sizeof(p->sh.defect), e->msg);
@@ -99,7 +94,7 @@ static int is_signed_object(struct nested *out, struct nested_part *p,
 {
 	*is = false;
 	if (cms_read(&p->cms, s, p->sh.body, p->sh.end, p->sh.cte, e) != 0) {
-		if (is_ours_to_report(e))
+		if (err_is_ours(e))
 			return -1;
 		p->why = *e;
 		err_clear(e);
@@ -180,7 +175,7 @@ int nested_find(const struct spool *s, uint64_t off, uint64_t end,
 
 	memset(out, 0, sizeof(*out));
 	if (mime_read(s, off, end, false, &h, &f, e) != 0) {
-		if (is_ours_to_report(e))
+		if (err_is_ours(e))
 			return -1;
 		out->is_beyond = true;
 		defect_note(f.defect, sizeof(f.defect), e->msg);
@@ -239,7 +234,7 @@ static int verify_clear(struct opening *o, const struct layer *l,
 	    e) != 0) {
 		struct err why = *e;
 
-		if (is_ours_to_report(e))
+		if (err_is_ours(e))
 			return -1;
 		err_clear(e);
 		return note_plain(o, p, SIG_NEUTRAL, 63, why.msg, e);

@@ -94,7 +94,7 @@ int noise_look(const struct spool *s, bool *is_noise, struct err *e)
 
 	rc = mime_read(s, 0, spool_size(s), false, &h, &f, &local);
 	*is_noise = l.is_noise;
-	if (rc == 0 || (local.kind != FAIL_TEMP && local.kind != FAIL_BUG))
+	if (rc == 0 || !err_is_ours(&local))
 		return 0;
 	*e = local;
 	return -1;

@@ -172,7 +172,7 @@ static int accept(struct opener *op, struct spool **take_inside,
 		return 0;
 	if (layer_enter(o, take_inside, e) == 0)
 		return 1;
-	if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
+	if (err_is_ours(e))
 		return -1;
 	err_clear(e);
 	return 0;
@@ -200,7 +200,7 @@ static void note_success(struct opener *op)
 /* Does it only not open (true), or is something wrong here? */
 static bool is_his_fault(struct err *e)
 {
-	if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
+	if (err_is_ours(e))
 		return false;
 	err_clear(e);
 	return true;

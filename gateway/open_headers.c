@@ -40,7 +40,7 @@ static int read_signed_part(struct payload *p, const struct layer *l,
 	    ctype_read(&p->own_ct, &p->own_h, e) != 0 ||
 	    shape_read(&sh, l->s, &p->own_h, &p->own_ct, l->sh.part_end,
 	    e) != 0) {
-		if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
+		if (err_is_ours(e))
 			return -1;
 		err_clear(e);
 		return 0;

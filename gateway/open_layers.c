@@ -36,7 +36,7 @@ static int peel_unreadable(struct opening *o, struct err *e)
 	const char *label = layer_top(o)->sh.smime_type;
 	struct err why = *e;
 
-	if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
+	if (err_is_ours(e))
 		return -1;
 	err_clear(e);
 	/* by its label: it cannot be asked itself */
@@ -90,7 +90,7 @@ static int peel_compressed(struct opening *o, const struct cms *c,
 		o->is_expanded = true;
 		return 1;
 	}
-	if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
+	if (err_is_ours(e))
 		return -1;
 	why = *e;
 	err_clear(e);

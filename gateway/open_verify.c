@@ -51,14 +51,6 @@ struct verify_policy open_policy(const struct txn *t)
 	return p;
 }
 
-static void fail(struct signer_finding *f, enum sig_result r, int step,
-    const char *reason)
-{
-	f->result = r;
-	f->step = step;
-	text_set(f->reason, sizeof(f->reason), reason);
-}
-
 /* Steps 11 and 12. FAIL_TEMP of the store is a temperror of the signature. */
 static void check_path(struct txn *t, const struct verification *ver,
     struct signer_finding *f)
@@ -68,9 +60,9 @@ static void check_path(struct txn *t, const struct verification *ver,
 
 	if (keystore_path(t->g->ks, f->cert, ver->cert, ver->certs, t->now, &p,
 	    &e) != 0)
-		fail(f, SIG_TEMPERROR, 72, e.msg);
+		(void)finding_fail(f, SIG_TEMPERROR, 72, e.msg);
 	else if (!p.ok)
-		fail(f, SIG_POLICY, 72, p.reason);
+		(void)finding_fail(f, SIG_POLICY, 72, p.reason);
 	else
 		text_set(f->anchor, sizeof(f->anchor), p.anchor);
 	if (f->result == SIG_PASS)
@@ -96,7 +88,7 @@ static int unreadable(struct opening *o, struct err *e)
 {
 	struct err why = *e;
 
-	if (e->kind == FAIL_TEMP || e->kind == FAIL_BUG)
+	if (err_is_ours(e))
 		return -1;
 	err_clear(e);
 	return finding_plain(o, SIG_NEUTRAL, 63, why.msg, e);

@@ -22,14 +22,6 @@ static bool must_know(const struct txn *t)
 	return false;
 }
 
-static void stop(struct signer_finding *f, enum sig_result r,
-    const char *reason)
-{
-	f->result = r;
-	f->step = 73;
-	text_set(f->reason, sizeof(f->reason), reason);
-}
-
 void check_revocation(struct txn *t, const struct path *p,
     struct signer_finding *f)
 {
@@ -38,7 +30,7 @@ void check_revocation(struct txn *t, const struct path *p,
 
 	if (keystore_revocation(t->g->ks, f->cert, p->chain, p->chain_n,
 	    t->now, &rev, &e) != 0) {
-		stop(f, SIG_TEMPERROR, e.msg);
+		(void)finding_fail(f, SIG_TEMPERROR, 73, e.msg);
 		return;
 	}
 	f->revocation = revocation_str(rev.status);
@@ -46,7 +38,7 @@ void check_revocation(struct txn *t, const struct path *p,
 	case REVOCATION_GOOD:
 		break;
 	case REVOCATION_REVOKED:
-		stop(f, SIG_FAIL, rev.text);
+		(void)finding_fail(f, SIG_FAIL, 73, rev.text);
 		break;
 	case REVOCATION_UNKNOWN:
 		txn_warn(t, "%s", rev.text);
@@ -60,6 +52,6 @@ void demand_revocation(const struct txn *t, struct signer_finding *f)
 	    strcmp(f->revocation, "unknown") != 0 || !must_know(t))
 		return;
 	if (f->from_match || f->for_domain[0] != '\0')
-		stop(f, SIG_TEMPERROR, "whether the signer's certificate is "
-		    "revoked is not known");
+		(void)finding_fail(f, SIG_TEMPERROR, 73, "whether the "
+		    "signer's certificate is revoked is not known");
 }

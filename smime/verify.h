@@ -80,6 +80,10 @@ struct signer_finding {
 	const char *revocation;
 };
 
+/* The first step that does not pass ends it. Always -1. */
+int finding_fail(struct signer_finding *f, enum sig_result r, int step,
+    const char *reason);
+
 struct verification {
 	struct signer_finding *signer;
 	size_t signers;

@@ -50,9 +50,6 @@ struct digests {
 };
 
 /* All steps below: 0 when the step passed, -1 when f says what did not. */
-int finding_fail(struct signer_finding *f, enum sig_result r, int step,
-    const char *reason);
-
 /* S67 (and S112); sets what the attributes say about time, type and lists.
  * set is to be freed by the caller in any case. */
 int attrs_read(struct attrs *a, const struct cms_signer *s,

@@ -86,6 +86,11 @@ int err_sys(struct err *e, enum fail kind, const char *fmt, ...)
 	return -1;
 }
 
+bool err_is_ours(const struct err *e)
+{
+	return e->kind == FAIL_TEMP || e->kind == FAIL_BUG;
+}
+
 void err_clear(struct err *e)
 {
 	if (e == NULL)

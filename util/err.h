@@ -8,6 +8,7 @@
 #ifndef UTIL_ERR_H
 #define UTIL_ERR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/attr.h"
@@ -40,6 +41,10 @@ int err_add(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Set from errno: "text: strerror". Always -1. */
 int err_sys(struct err *e, enum fail kind, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
+
+/* Is it no fault of what we were given (memory, disk, a bug)? Then it says
+ * nothing about a message. */
+bool err_is_ours(const struct err *e);
 
 /* Forget an error that was dealt with. */
 void err_clear(struct err *e);

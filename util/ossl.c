@@ -166,13 +166,16 @@ const char *ossl_version(void)
 
 const char *ossl_version_warning(void)
 {
+	return ossl_version_judge(OPENSSL_version_major(),
+	    OPENSSL_version_minor(), OPENSSL_version_patch());
+}
+
+const char *ossl_version_judge(unsigned major, unsigned minor, unsigned patch)
+{
 	/* the first release of each line with the fixes that we rely on */
 	static const unsigned fixed[][3] = {
 		{ 3, 0, 22 }, { 3, 5, 7 }, { 3, 6, 3 }, { 4, 0, 2 },
 	};
-	unsigned major = OPENSSL_version_major();
-	unsigned minor = OPENSSL_version_minor();
-	unsigned patch = OPENSSL_version_patch();
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(fixed); i++)

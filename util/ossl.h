@@ -44,6 +44,9 @@ OSSL_LIB_CTX *ossl_legacy(void);
  * back-ports without changing the version, so it is a warning only. */
 const char *ossl_version(void);
 const char *ossl_version_warning(void);
+/* The same of any version. */
+const char *ossl_version_judge(unsigned major, unsigned minor,
+    unsigned patch);
 
 /* Lower-case hex; dst has 2n+1 octets. Returns dst. */
 char *hex_encode(char *dst, const void *p, size_t n);

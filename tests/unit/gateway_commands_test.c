@@ -127,7 +127,7 @@ static void A29_subjects_are_no_place_for_results(void **state)
 
 /* attack A49: mail that asks for an answer: receipts, notices, loops
  * verdict: one message in, one message out; nobody is written to */
-static void A49_nothing_is_answered(void **state)
+static void S48_A49_nothing_is_answered(void **state)
 {
 	(void)state;
 	seal_with_fields("Disposition-Notification-To: mallory@evil.example\n"
@@ -259,7 +259,7 @@ int main(void)
 		cmocka_unit_test(A51_declared_classes_do_not_weaken),
 		cmocka_unit_test(A31_replies_name_addresses_only),
 		cmocka_unit_test(A29_subjects_are_no_place_for_results),
-		cmocka_unit_test(A49_nothing_is_answered),
+		cmocka_unit_test(S48_A49_nothing_is_answered),
 		cmocka_unit_test(A48_addresses_are_no_file_names),
 		cmocka_unit_test(A12_no_answer_tells_who_has_a_key),
 		cmocka_unit_test(S160_A8_answers_to_encrypted_mail),

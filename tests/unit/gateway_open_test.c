@@ -94,11 +94,17 @@ static void encrypt_entity_for_bob(struct view inside, enum enc_cipher cipher)
 
 /* ---- what a message looks like afterwards ---- */
 
-static void S39_S173_the_message_is_rebuilt(void **state)
+static void S33_S34_S39_S170_S173_S204_the_message_is_rebuilt(void **state)
 {
 	(void)state;
 	seal_with("sign, encrypt", ALICE, BOB, PLAIN);
+	/* the encryption is outside, and is the whole message */
+	assert_int_equal(count_of(&w, "Content-Type:"), 1);
+	assert_true(has(&w, "application/pkcs7-mime; smime-type="
+	    "enveloped-data"));
 	world_open_again(&w, ALICE, BOB);
+	assert_string_equal(buf_str(&w.v.layers),
+	    "encrypted 1 -\nsigned 1/1 pass\n");
 	assert_true(view_istarts(buf_view(&w.out), "Authentication-Results: "
 	    "mx.example.com;\r\n\tsmime=pass (was encrypted)\r\n"
 	    "\tbody.smime-identifier=alice@example.com\r\n"
@@ -749,7 +755,8 @@ static void S176_forged_results_go_on_every_way_in(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(S39_S173_the_message_is_rebuilt),
+		cmocka_unit_test(
+		    S33_S34_S39_S170_S173_S204_the_message_is_rebuilt),
 		cmocka_unit_test(
 		    S177_opaque_content_replaces_and_clear_stays),
 		cmocka_unit_test(A28_hostile_inner_headers_are_not_promoted),

@@ -102,9 +102,24 @@ static void random_wipe_same(void **state)
  * CMS it sees was walked by our own reader before */
 static void A60_version_is_named(void **state)
 {
+	static const struct {
+		unsigned v[3];
+		bool is_good;
+	} rows[] = {{{3, 0, 20}, false}, {{3, 0, 21}, false},
+		{{3, 0, 22}, true}, {{3, 1, 9}, false}, {{3, 4, 9}, false},
+		{{3, 5, 6}, false}, {{3, 5, 7}, true}, {{3, 6, 2}, false},
+		{{3, 6, 3}, true}, {{4, 0, 1}, false}, {{4, 0, 2}, true},
+		{{4, 1, 0}, true}, {{5, 0, 0}, true}};
+
 	(void)state;
 	assert_true(ossl_version()[0] >= '3' && ossl_version()[1] == '.');
-	(void)ossl_version_warning();
+	assert_ptr_equal(ossl_version_warning(), ossl_version_judge(
+	    OPENSSL_VERSION_MAJOR, OPENSSL_VERSION_MINOR,
+	    (unsigned)strtoul(ossl_version() + 4, NULL, 10)));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if ((ossl_version_judge(rows[i].v[0], rows[i].v[1],
+		    rows[i].v[2]) == NULL) != rows[i].is_good)
+			fail_msg("row %zu", i);
 }
 
 static void S100_old_algorithms_stay_in_their_own_place(void **state)
