@@ -455,7 +455,12 @@ static int deliver_poisoned(struct txn *t, struct err *e)
 	v->sig_result = r.result;
 	text_set(v->sig_reason, sizeof(v->sig_reason),
 	    "the message cannot be processed");
-	txn_warn(t, "delivered untouched: processing died twice");
+	txn_warn(t, "left untouched: processing died twice");
+	/* The author is not read, so he may be anybody's rule. */
+	decide_rules(t);
+	demand_unworked(t);
+	if (v->code != 0)
+		return 0;
 	if (ar_strip_unread(t, e) != 0) {
 		if (e->kind != FAIL_LIMIT)
 			return -1;
@@ -465,11 +470,11 @@ static int deliver_poisoned(struct txn *t, struct err *e)
 	return ar_insert(t, &r, 1, e);
 }
 
-void gateway_poisoned(const struct config *c, const struct envelope *env,
+void gateway_poisoned(const struct gateway *with, const struct envelope *env,
     const struct spool *msg, struct verdict *v)
 {
 	struct txn t = {0};
-	struct gateway g = {c, NULL, NULL, NULL};
+	struct gateway g = {with->config, with->rules, NULL, NULL};
 	struct err e = {0};
 
 	begin(v, env);
@@ -478,6 +483,7 @@ void gateway_poisoned(const struct config *c, const struct envelope *env,
 	t.env = env;
 	t.msg = msg;
 	t.v = v;
+	read_sender(&t);
 	if (read_recipients(&t, &e) != 0)
 		reply_set(v, REPLY_INTERNAL, NULL);
 	else if (is_outgoing(&t))

@@ -49,10 +49,12 @@ void gateway_run(struct gateway *g, const struct envelope *env,
 
 /*
  * The second death of a worker on the same bytes is final: outbound 554
- * 5.6.0, inbound delivered with smime=permerror, without any older
- * Authentication-Results, else untouched. Does not look into the message.
+ * 5.6.0; inbound what the rules demand of mail without a valid signature, by
+ * the envelope alone and for an author who is not known, else delivered with
+ * smime=permerror, without any older Authentication-Results, untouched. Does
+ * not look into the message; of with, configuration and rules are used.
  */
-void gateway_poisoned(const struct config *c, const struct envelope *env,
+void gateway_poisoned(const struct gateway *with, const struct envelope *env,
     const struct spool *msg, struct verdict *v);
 
 /* The direction for one recipient (DESIGN 5.2): from login and networks. An

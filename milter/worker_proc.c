@@ -35,7 +35,7 @@ static void decide(struct worker *w, const struct job *j, struct spool *msg,
 
 	memcpy(w->keys.ticket, j->ticket, sizeof(w->keys.ticket));
 	if (j->kind == JOB_POISONED)
-		gateway_poisoned(w->g->config, &j->env, msg, v);
+		gateway_poisoned(w->g, &j->env, msg, v);
 	else
 		gateway_run(w->g, &j->env, msg, v, &e);
 	if (e.kind != 0)

@@ -636,7 +636,7 @@ static void S176_A27_forged_results_go_from_poisoned_mail(void **state)
 	world_message(&w, FORGED "X: y\nauthentication-results : "
 	    "mx.example.com; smime=pass\n" PLAIN FORGED);
 	verdict_free(&w.v);
-	gateway_poisoned(w.config, &w.env, w.msg, &w.v);
+	world_poisoned(&w);
 	assert_int_equal(w.v.code, 0);
 	assert_int_equal(w.v.edits, 3);
 	assert_int_equal(w.v.edit[0].kind, EDIT_DELETE);

@@ -107,6 +107,38 @@ static void A14_A24_a_header_that_is_not_read(void **state)
 	world_rules(&w, PLAIN_RULES);
 }
 
+/* attack A55: a message on which workers die, so that rules are not asked
+ * verdict: they are, by the envelope: 550 5.7.1; without a demand it is
+ * delivered untouched with smime=permerror */
+static void S83_A55_poisoned_mail_meets_the_demands(void **state)
+{
+	static const char *const rules[] = {
+		"inbound from @bank.example : decrypt, verify or reject\n",
+		"inbound to bob@example.org : decrypt, verify or reject\n",
+		"inbound to carol@example.com : verify or reject\n",
+		"inbound : decrypt, verify or quarantine\n#"};
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1000);
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		buf_clear(&b);
+		buf_printf(&b, "outbound : pass\n%sinbound : decrypt, "
+		    "verify\n", rules[i]);
+		world_rules(&w, buf_str(&b));
+		world_envelope(&w, "x@evil.example", FORGE_TO);
+		w.env.client_ip = "192.0.2.7";
+		world_message(&w, "From: x@evil.example\n\nHello\n");
+		verdict_free(&w.v);
+		world_poisoned(&w);
+		assert_string_equal(w.v.sig_result, "permerror");
+		assert_int_equal(w.v.code, i < 2 ? 550 : 0);
+		assert_int_equal(w.v.action == ACT_QUARANTINED, i == 3);
+	}
+	buf_free(&b);
+	world_rules(&w, PLAIN_RULES);
+}
+
 /* attack A24 A47: a recipient whose mail must be signed, in a form that the
  * mail server reads and we do not
  * verdict: every rule that may be meant counts: 550 5.7.1 */
@@ -288,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(A22_A24_S83_an_author_who_cannot_be_read),
 		cmocka_unit_test(A14_A24_a_header_that_is_not_read),
+		cmocka_unit_test(S83_A55_poisoned_mail_meets_the_demands),
 		cmocka_unit_test(A24_A47_a_recipient_who_cannot_be_read),
 		cmocka_unit_test(S155_S73_A28_the_author_inside_has_rules_too),
 		cmocka_unit_test(S73_S74_A5_others_are_not_deferred),

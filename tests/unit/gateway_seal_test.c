@@ -634,12 +634,12 @@ static void poisoned_bytes_are_final(void **state)
 	w.env.client_ip = "127.0.0.1";
 	world_message(&w, PLAIN);
 	verdict_free(&w.v);
-	gateway_poisoned(w.config, &w.env, w.msg, &w.v);
+	world_poisoned(&w);
 	assert_int_equal(w.v.code, 554);
 	assert_int_equal(w.v.action, ACT_REJECTED);
 	verdict_free(&w.v);
 	w.env.client_ip = "192.0.2.7";
-	gateway_poisoned(w.config, &w.env, w.msg, &w.v);
+	world_poisoned(&w);
 	assert_int_equal(w.v.code, 0);
 	assert_string_equal(w.v.sig_result, "permerror");
 	assert_int_equal(w.v.edits, 1);

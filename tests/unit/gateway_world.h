@@ -283,6 +283,14 @@ static UNUSED void world_run(struct world *w)
 	spool_free(&out);
 }
 
+/* A message that workers died on. */
+static UNUSED void world_poisoned(struct world *w)
+{
+	const struct gateway g = {w->config, w->rules, NULL, NULL};
+
+	gateway_poisoned(&g, &w->env, w->msg, &w->v);
+}
+
 /* Outgoing, by a logged-in author. */
 static UNUSED void world_seal(struct world *w, const char *from,
     const char *to, const char *text)
