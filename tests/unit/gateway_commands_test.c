@@ -161,6 +161,29 @@ static void A48_addresses_are_no_file_names(void **state)
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
+/* attack A8: sealed mail of a stranger under a Message-ID of somebody else's
+ * thread, so that answers to that are refused
+ * verdict: what is refused or held itself is not remembered */
+static void S160_A8_refused_mail_is_not_remembered(void **state)
+{
+	static const char *const rules[] = {
+		"outbound : encrypt\ninbound : decrypt, verify or reject\n",
+		"outbound : encrypt\ninbound : decrypt, verify or "
+		"quarantine\n"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		world_rules(&w, rules[i]);
+		world_seal(&w, ALICE, BOB, "From: alice@example.com\n"
+		    "Message-ID: <thread@example.com>\n\nCanary\n");
+		world_open_again(&w, "mallory@evil.example", BOB);
+		assert_int_equal(w.v.code, i == 0 ? 550 : 0);
+		assert_int_equal(w.v.action, i == 0 ? ACT_REJECTED
+						    : ACT_QUARANTINED);
+		assert_false(w.v.has_opened);
+	}
+}
+
 /* attack A12: mail sealed for many, to see by the answers who has a key
  * verdict: accepted with the same reply for everybody; nothing is sent back */
 static void A12_no_answer_tells_who_has_a_key(void **state)
@@ -263,6 +286,7 @@ int main(void)
 		cmocka_unit_test(A48_addresses_are_no_file_names),
 		cmocka_unit_test(A12_no_answer_tells_who_has_a_key),
 		cmocka_unit_test(S160_A8_answers_to_encrypted_mail),
+		cmocka_unit_test(S160_A8_refused_mail_is_not_remembered),
 	};
 
 	return cmocka_run_group_tests_name("gateway_commands", tests,

@@ -5,6 +5,7 @@
  * taken for another one: authors and recipients that cannot be read, fields
  * inside, objects that are no mail, layers in layers.
  */
+#include "milter/wire.h"
 #include "tests/unit/gateway_forge.h"
 
 static struct world w;
@@ -315,6 +316,37 @@ static void S62_A41_encodings_of_the_whole(void **state)
 	buf_free(&top);
 }
 
+/* attack A14: as many Content- fields outside and inside as are read: more
+ * edits than the front takes from a worker would look like a dead one
+ * verdict: rebuilt; the front takes twice the fields of a header */
+static void A14_fields_of_two_headers(void **state)
+{
+	struct forge f = by_alice("");
+	struct buf inside, b, der;
+
+	(void)state;
+	buf_init(&inside, BIG);
+	buf_init(&b, BIG);
+	buf_init(&der, BIG);
+	buf_puts(&b, FORGE_FROM);
+	for (int i = 0; i < CAP_HEADER_FIELDS - 1; i++)
+		buf_printf(&inside, "Content-X%d: a\r\n", i);
+	for (int i = 0; i < CAP_HEADER_FIELDS - 3; i++)
+		buf_printf(&b, "Content-Y%d: a\r\n", i);
+	buf_puts(&inside, "Content-Type: text/plain\r\n\r\nHello\r\n");
+	f.inside = buf_view(&inside);
+	f.said = buf_str(&inside);
+	make_signed(&f, 1, &der);
+	forge_opaque(&inside, buf_str(&b), buf_view(&der));
+	world_open_view(&w, ALICE, FORGE_TO, buf_view(&inside));
+	world_signature(&w, "pass", "");
+	assert_non_null(w.v.body);
+	assert_in_range(w.v.edits, 2 * CAP_HEADER_FIELDS, WIRE_EDITS_MAX);
+	buf_free(&inside);
+	buf_free(&b);
+	buf_free(&der);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +361,7 @@ int main(void)
 		cmocka_unit_test(S65_A16_a_document_is_no_mail),
 		cmocka_unit_test(S154_A28_fields_need_the_authors_signature),
 		cmocka_unit_test(S62_A41_encodings_of_the_whole),
+		cmocka_unit_test(A14_fields_of_two_headers),
 	};
 
 	return cmocka_run_group_tests_name("gateway_demand", tests,
