@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,22 @@ int cli_code(const struct err *e)
 int cli_fail(const struct err *e)
 {
 	return cli_say(cli_code(e), "%s", e->msg);
+}
+
+int cli_read_fd(int fd, struct buf *out, struct err *e)
+{
+	unsigned char *room;
+	ssize_t n;
+
+	do {
+		room = buf_room(out, 65536);
+		if (room == NULL)
+			return buf_ok(out, e);
+		n = read(fd, room, 65536);
+		if (n > 0)
+			out->n += (size_t)n;
+	} while (n > 0 || (n == -1 && errno == EINTR));
+	return n == 0 ? 0 : err_sys(e, FAIL_INPUT, "read");
 }
 
 int cli_usage(struct cli *c, const char *fmt, ...)

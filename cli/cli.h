@@ -77,6 +77,8 @@ struct cli_opt {
  */
 int cli_options(struct cli *c, int argc, char **argv, const struct cli_opt *o,
     struct cli_list *rest);
+/* All of an open file into out. FAIL_INPUT, or the buffer's own failure. */
+int cli_read_fd(int fd, struct buf *out, struct err *e) MUST_CHECK;
 /* Print "postseal: text" and the usage of the running verb; EX_USAGE. */
 int cli_usage(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -42,22 +42,6 @@ static void report(void *arg, const struct revocation_item *it)
 	    it->text, it->added ? "imported" : "known already");
 }
 
-static int read_fd(int fd, struct buf *out, struct err *e)
-{
-	unsigned char *room;
-	ssize_t n;
-
-	do {
-		room = buf_room(out, 65536);
-		if (room == NULL)
-			return buf_ok(out, e);
-		n = read(fd, room, 65536);
-		if (n > 0)
-			out->n += (size_t)n;
-	} while (n > 0 || (n == -1 && errno == EINTR));
-	return n == 0 ? 0 : err_sys(e, FAIL_INPUT, "read");
-}
-
 static int import_file(struct cli *c, struct run *r, int fd)
 {
 	struct err e = { 0 };
@@ -66,7 +50,7 @@ static int import_file(struct cli *c, struct run *r, int fd)
 	int rc = EX_OK;
 
 	buf_init(&data, FILE_MAX + 65536);
-	if (read_fd(fd, &data, &e) != 0 || revocation_import(c->ks,
+	if (cli_read_fd(fd, &data, &e) != 0 || revocation_import(c->ks,
 	    buf_view(&data), cli_now(c), report, r, &good, &e) != 0) {
 		if (e.kind != FAIL_INPUT && e.kind != FAIL_LIMIT)
 			rc = cli_fail(&e);

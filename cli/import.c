@@ -166,22 +166,6 @@ static void free_run(struct run *r)
 
 /* ---- one file ---- */
 
-static int read_fd(int fd, struct buf *out, struct err *e)
-{
-	unsigned char *room;
-	ssize_t n;
-
-	do {
-		room = buf_room(out, 65536);
-		if (room == NULL)
-			return buf_ok(out, e);
-		n = read(fd, room, 65536);
-		if (n > 0)
-			out->n += (size_t)n;
-	} while (n > 0 || (n == -1 && errno == EINTR));
-	return n == 0 ? 0 : err_sys(e, FAIL_INPUT, "read");
-}
-
 static int read_source(struct source *s, struct buf *out, struct err *e)
 {
 	struct stat st;
@@ -195,7 +179,8 @@ static int read_source(struct source *s, struct buf *out, struct err *e)
 		return err_sys(e, FAIL_INPUT, "%s", s->name);
 	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
 		(void)err_set(e, FAIL_INPUT, "%s: not a file", s->name);
-	else if (fcntl(s->fd, F_SETFL, 0) != 0 || read_fd(s->fd, out, e) != 0)
+	else if (fcntl(s->fd, F_SETFL, 0) != 0 ||
+	    cli_read_fd(s->fd, out, e) != 0)
 		(void)err_add(e, "%s", s->name);
 	else
 		rc = 0;

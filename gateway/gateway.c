@@ -14,16 +14,6 @@
 #include "gateway/gateway_int.h"
 #include "smime/cms.h"
 
-void text_set(char *dst, size_t size, const char *s)
-{
-	size_t n = strlen(s);
-
-	if (n >= size)
-		n = size - 1;
-	memcpy(dst, s, n);
-	dst[n] = '\0';
-}
-
 int txn_spool(const struct txn *t, struct spool **out, struct err *e)
 {
 	uint64_t max = t->g->config->max_message;
@@ -32,6 +22,16 @@ int txn_spool(const struct txn *t, struct spool **out, struct err *e)
 	if (max < spool_size(t->msg))
 		max = spool_size(t->msg);
 	return spool_new(out, max * 3 + (16u << 20), e);
+}
+
+void txn_mailbox(const struct txn *t, size_t i, struct addr *out)
+{
+	const struct config *c = t->g->config;
+
+	*out = t->rcpt[i].addr;
+	if (c->delimiter != 0 && out->text[0] != '\0' &&
+	    config_is_local(c, out))
+		addr_strip_detail(&t->rcpt[i].addr, c->delimiter, out);
 }
 
 bool txn_has_direction(const struct txn *t, enum direction d)

@@ -61,8 +61,8 @@ struct txn {
 			buf_putc(warnings_, '\n');                        \
 		}                                                         \
 	} while (0)
-/* Copy as much of s as fits; always ends in NUL. */
-void text_set(char *dst, size_t size, const char *s);
+/* Whose mailbox recipient i's is: details stripped where they are ours. */
+void txn_mailbox(const struct txn *t, size_t i, struct addr *out);
 /* A spool for output: as large as a sealed message can become. */
 int txn_spool(const struct txn *t, struct spool **out, struct err *e)
     MUST_CHECK;

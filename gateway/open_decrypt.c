@@ -44,7 +44,6 @@ static void dec_result(struct txn *t, const char *result, const char *reason)
 static int own_addresses(struct opener *op, struct err *e)
 {
 	const struct txn *t = op->o->t;
-	const struct config *c = t->g->config;
 
 	op->who = calloc(t->v->rcpts + 1, sizeof(*op->who));
 	op->has_key = calloc(t->v->rcpts + 1, sizeof(*op->has_key));
@@ -52,13 +51,8 @@ static int own_addresses(struct opener *op, struct err *e)
 		return err_set(e, FAIL_TEMP, "decryption: out of memory");
 	for (size_t i = 0; i < t->v->rcpts; i++) {
 		/* Whose mailbox a bare name is only the mail server knows. */
-		if (t->rcpt[i].form != RCPT_ADDRESS)
-			continue;
-		op->who[i] = t->rcpt[i].addr;
-		if (c->delimiter != 0 && op->who[i].text[0] != '\0' &&
-		    config_is_local(c, &op->who[i]))
-			addr_strip_detail(&t->rcpt[i].addr, c->delimiter,
-			    &op->who[i]);
+		if (t->rcpt[i].form == RCPT_ADDRESS)
+			txn_mailbox(t, i, &op->who[i]);
 	}
 	return 0;
 }

@@ -203,19 +203,13 @@ static void say_remarks(struct opening *o, const struct hp *hp)
 static int list_recipients(const struct txn *t, struct addr **out,
     struct err *e)
 {
-	const struct config *c = t->g->config;
 	struct addr *a = calloc(t->v->rcpts + 1, sizeof(*a));
 
 	if (a == NULL)
 		return err_set(e, FAIL_TEMP, "header protection: out of "
 		    "memory");
-	for (size_t i = 0; i < t->v->rcpts; i++) {
-		a[i] = t->rcpt[i].addr;
-		if (c->delimiter != 0 && a[i].text[0] != '\0' &&
-		    config_is_local(c, &a[i]))
-			addr_strip_detail(&t->rcpt[i].addr, c->delimiter,
-			    &a[i]);
-	}
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		txn_mailbox(t, i, &a[i]);
 	*out = a;
 	return 0;
 }

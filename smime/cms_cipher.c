@@ -44,12 +44,6 @@ static const struct {
 	{ 58, 16, "RC2-CBC" },
 };
 
-static void set_text(char *dst, size_t size, const char *s)
-{
-	if (view_cstr(view_of(s), dst, size) == -1)
-		dst[0] = '\0';
-}
-
 static const char *judge_cbc(struct cms *c, const struct content_cipher *k)
 {
 	struct view in = c->cipher_alg.param;
@@ -80,7 +74,7 @@ static const char *judge_rc2(struct cms *c, const struct content_cipher *k)
 			continue;
 		c->iv = iv.val;
 		c->cipher.cek_len = rc2_sizes[i].cek_len;
-		set_text(c->cipher.name, sizeof(c->cipher.name),
+		text_set(c->cipher.name, sizeof(c->cipher.name),
 		    rc2_sizes[i].name);
 		return NULL;
 	}
@@ -171,7 +165,7 @@ static void name_cipher(struct cms *c)
 	if (c->cipher_oid == OID_UNKNOWN)
 		der_oid_str(c->cipher_alg.oid, x->name, sizeof(x->name));
 	else
-		set_text(x->name, sizeof(x->name), oid_name(c->cipher_oid));
+		text_set(x->name, sizeof(x->name), oid_name(c->cipher_oid));
 }
 
 /* S196: by its identifier. */
@@ -182,7 +176,7 @@ static void refuse_unknown(struct cms_cipher *x)
 	buf_init(&b, sizeof(x->unsupported) - 1);
 	buf_printf(&b, "content cipher %s is not supported (RFC 8551 2.7)",
 	    x->name);
-	set_text(x->unsupported, sizeof(x->unsupported), buf_str(&b));
+	text_set(x->unsupported, sizeof(x->unsupported), buf_str(&b));
 	buf_free(&b);
 }
 
@@ -210,7 +204,7 @@ void cms_judge_cipher(struct cms *c)
 		why = not_allowed(c);
 	x->supported = why == NULL;
 	if (why != NULL)
-		set_text(x->unsupported, sizeof(x->unsupported), why);
+		text_set(x->unsupported, sizeof(x->unsupported), why);
 }
 
 void cms_allow(struct cms *c, unsigned what)

@@ -30,21 +30,12 @@ const char *sig_result_str(enum sig_result r)
 	return (size_t)r < ARRAY_LEN(names) ? names[r] : "unknown";
 }
 
-/* As much of s as fits. */
-static void set_text(char *dst, size_t size, const char *s)
-{
-	struct view v = view_of(s);
-
-	if (view_cstr(view_sub(v, 0, size - 1), dst, size) == -1)
-		dst[0] = '\0';
-}
-
 int finding_fail(struct signer_finding *f, enum sig_result r, int step,
     const char *reason)
 {
 	f->result = r;
 	f->step = step;
-	set_text(f->reason, sizeof(f->reason), reason);
+	text_set(f->reason, sizeof(f->reason), reason);
 	return -1;
 }
 
@@ -59,7 +50,7 @@ int verification_new(struct verification **out, enum sig_result r, int step,
 	v->result = r;
 	v->step = step;
 	v->best = -1;
-	set_text(v->reason, sizeof(v->reason), reason);
+	text_set(v->reason, sizeof(v->reason), reason);
 	*out = v;
 	return 0;
 }
@@ -143,7 +134,7 @@ static int check_object(struct run *x, bool detached)
 		return 0;
 	x->v->result = f.result;
 	x->v->step = f.step;
-	set_text(x->v->reason, sizeof(x->v->reason), f.reason);
+	text_set(x->v->reason, sizeof(x->v->reason), f.reason);
 	return -1;
 }
 

@@ -10,20 +10,12 @@
 
 #define DAY 86400
 
-static void set_text(char *dst, size_t size, const char *s)
-{
-	struct view v = view_of(s);
-
-	if (view_cstr(view_sub(v, 0, size - 1), dst, size) == -1)
-		dst[0] = '\0';
-}
-
 static void set_result(struct verification *v, enum sig_result r, int step,
     const char *reason)
 {
 	v->result = r;
 	v->step = step;
-	set_text(v->reason, sizeof(v->reason), reason);
+	text_set(v->reason, sizeof(v->reason), reason);
 }
 
 /* Which failure speaks for several: the gravest first. */
@@ -50,7 +42,7 @@ static void settle_signer(struct signer_finding *f)
 		return;
 	f->result = SIG_POLICY;
 	f->step = 74;
-	set_text(f->reason, sizeof(f->reason), "signer does not match From "
+	text_set(f->reason, sizeof(f->reason), "signer does not match From "
 	    "(RFC 8550 3)");
 }
 
@@ -87,10 +79,10 @@ static void add_remark(struct verification *v, const char *s)
 	if (s[0] == '\0' || n + 2 + strlen(s) >= room)
 		return;
 	if (n > 0) {
-		set_text(v->comment + n, room - n, "; ");
+		text_set(v->comment + n, room - n, "; ");
 		n += 2;
 	}
-	set_text(v->comment + n, room - n, s);
+	text_set(v->comment + n, room - n, s);
 }
 
 /* S77: never a reason to pass or to fail, only a remark. */

@@ -16,12 +16,6 @@
 
 #include "util/ossl.h"
 
-static void set_text(char *dst, size_t size, const char *s)
-{
-	if (view_cstr(view_of(s), dst, size) == -1)
-		dst[0] = '\0';
-}
-
 /* A digest algorithm that signatures may use; its octets, or 0. */
 static int digest_size(enum oid o)
 {
@@ -84,7 +78,7 @@ static int read_digest_alg(struct sig_suite *x, const struct cms *c,
 	struct err why;
 
 	x->digest = oid_find(s->digest.oid);
-	set_text(f->digest, sizeof(f->digest), oid_name(x->digest));
+	text_set(f->digest, sizeof(f->digest), oid_name(x->digest));
 	if (digest_size(x->digest) == 0) {
 		err_set(&why, FAIL_POLICY, "digest algorithm not allowed: %s "
 		    "(RFC 8551 2.1)", der_oid_str(s->digest.oid, dotted,
@@ -154,7 +148,7 @@ static int read_pss(struct sig_suite *x, const struct cms_signer *s,
 static int read_ed25519(struct sig_suite *x, const struct cms_signer *s,
     struct signer_finding *f)
 {
-	set_text(f->algorithm, sizeof(f->algorithm), "ed25519");
+	text_set(f->algorithm, sizeof(f->algorithm), "ed25519");
 	if (x->digest != OID_SHA512)
 		return bad_alg(f, "Ed25519 with another digest than SHA-512 "
 		    "(RFC 8419 2.3)");
@@ -180,7 +174,7 @@ static int read_sig_alg(struct sig_suite *x, const struct cms_signer *s,
 	enum oid o = oid_find(s->sig_alg.oid), named = digest_of_sig(o);
 	char dotted[sizeof(f->algorithm)];
 
-	set_text(f->algorithm, sizeof(f->algorithm), o != OID_UNKNOWN ?
+	text_set(f->algorithm, sizeof(f->algorithm), o != OID_UNKNOWN ?
 	    oid_name(o) : der_oid_str(s->sig_alg.oid, dotted,
 	    sizeof(dotted)));
 	switch (o) {
@@ -190,7 +184,7 @@ static int read_sig_alg(struct sig_suite *x, const struct cms_signer *s,
 	case OID_RSA_SHA384:
 	case OID_RSA_SHA512:
 		x->kind = SIG_KIND_PKCS1;
-		set_text(f->algorithm, sizeof(f->algorithm),
+		text_set(f->algorithm, sizeof(f->algorithm),
 		    "rsa-pkcs1-v1_5");
 		break;
 	case OID_ECDSA_SHA1:
@@ -198,10 +192,10 @@ static int read_sig_alg(struct sig_suite *x, const struct cms_signer *s,
 	case OID_ECDSA_SHA384:
 	case OID_ECDSA_SHA512:
 		x->kind = SIG_KIND_ECDSA;
-		set_text(f->algorithm, sizeof(f->algorithm), "ecdsa");
+		text_set(f->algorithm, sizeof(f->algorithm), "ecdsa");
 		break;
 	case OID_RSA_PSS:
-		set_text(f->algorithm, sizeof(f->algorithm), "rsa-pss");
+		text_set(f->algorithm, sizeof(f->algorithm), "rsa-pss");
 		return read_pss(x, s, f);
 	case OID_RSA_MD5:
 		return bad_alg(f, "signature with MD5 (RFC 8551 2.2)");
@@ -286,7 +280,7 @@ int key_allowed(const struct cert *c, const struct sig_suite *x,
 	buf_init(&b, sizeof(f->algorithm) - 1);
 	buf_printf(&b, "ecdsa-%s", strncmp(cert_key_name(c), "ec:", 3) == 0 ?
 	    cert_key_name(c) + 3 : cert_key_name(c));
-	set_text(f->algorithm, sizeof(f->algorithm), buf_str(&b));
+	text_set(f->algorithm, sizeof(f->algorithm), buf_str(&b));
 	buf_free(&b);
 	if (cert_key_check(c, &why) == -1)
 		return bad_alg(f, why.msg);

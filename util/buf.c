@@ -112,6 +112,16 @@ int view_cstr(struct view v, char *dst, size_t size)
 	return 0;
 }
 
+void text_set(char *dst, size_t size, const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n >= size)
+		n = size - 1;
+	memcpy(dst, s, n);
+	dst[n] = '\0';
+}
+
 char *view_strdup(struct view v)
 {
 	char *s;

@@ -35,6 +35,8 @@ size_t view_chr(struct view v, int c, size_t off);
 /* Copy into a NUL-terminated array; -1 (dst empty) if it does not fit or
  * holds NUL. */
 int view_cstr(struct view v, char *dst, size_t size) MUST_CHECK;
+/* Copy as much of s as fits; always ends in NUL. */
+void text_set(char *dst, size_t size, const char *s);
 /* Malloc'd NUL-terminated copy, NULL when memory is out or v holds NUL. */
 char *view_strdup(struct view v);
 
