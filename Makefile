@@ -2,8 +2,9 @@
 #
 #   make            programs into build/
 #   make check      the fast tests (./run check installs what they need first)
-#   make check-full the fast tests, sanitizers, Debian 12 and 13 folders
+#   make check-full the fast tests, sanitizers, interop, Debian 12 and 13
 #   make asan tsan  units and most end-to-end tests under sanitizers
+#   make interop    other S/MIME programs read what we write, and we theirs
 #   make lint bench requirements demo install clean
 #
 # DESTDIR, PREFIX, CC, CFLAGS, BUILD are respected.
@@ -146,7 +147,16 @@ tsan:
 	    $(wildcard tests/e2e/mail_test.py)
 
 check-full:
-	@tests/phases.sh check asan fuzz tsan bookworm trixie
+	@tests/phases.sh check asan fuzz tsan interop bookworm trixie
+
+# The other programs, in Debian folders: tests/interop/README.md.
+# INTEROP has options, as "--suites host --peers openssl"; interop-doc writes
+# doc/INTEROP.md, too.
+INTEROP =
+interop: all
+	@tests/interop/interop.py $(INTEROP)
+interop-doc: all
+	@tests/interop/interop.py --write $(INTEROP)
 
 lint:
 	@tests/attacks.py --check
@@ -236,26 +246,28 @@ install: all
 clean:
 	rm -rf --one-file-system build-asan build-fuzz build-tsan $(BUILD)
 
--include $(shell find $(BUILD) \( -name 'debian-*' -o -name 'root-*' \) \
-    -prune -o -name '*.d' -type f -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -name 'debian-*' -o -name 'root-*' \
+    -o -name 'interop-*' \) -prune -o -name '*.d' -type f -print 2>/dev/null)
 
-.PHONY: all unit check asan tsan check-full lint attacks requirements \
-    demo fuzz \
+.PHONY: all unit check asan tsan check-full interop interop-doc lint \
+    attacks requirements demo fuzz \
     fuzz-build fuzz-clang fuzz-smoke install clean
 .SECONDARY:
 
 # bench
 #
-# Not part of check: `make bench` takes about five minutes and prints the
-# table of doc/BENCHMARKS.md. mfload also serves the end-to-end tests.
+# Not part of check: `make bench` takes about a quarter of an hour and prints
+# the tables of doc/BENCHMARKS.md; PARTS="rates growth" chooses some of rates
+# growth memory postfix peers. mfload also serves the end-to-end tests.
 
-B_TOOLS = $(addprefix $(BUILD)/tests/bench/,mfload nullmilter cryptobase)
+B_TOOLS = $(addprefix $(BUILD)/tests/bench/,mfload nullmilter cryptobase \
+    growbase)
 B_MFLOAD = $(addprefix $(BUILD)/tests/bench/,mfload.o mfrun.o mfclient.o \
     mfanswer.o mfmessage.o)
 
 bench-tools: $(B_TOOLS)
 bench: all bench-tools
-	@tests/bench/bench.sh $(BUILD)
+	@POSTSEAL_BUILD=$(BUILD) tests/bench/bench.py $(PARTS)
 
 check: bench-tools
 E2E_T += tests/bench/mfload_test.py
@@ -266,5 +278,7 @@ $(BUILD)/tests/bench/nullmilter: $(BUILD)/tests/bench/nullmilter.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lmilter -lpthread
 $(BUILD)/tests/bench/cryptobase: $(BUILD)/tests/bench/cryptobase.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcrypto
+$(BUILD)/tests/bench/growbase: $(BUILD)/tests/bench/growbase.o $(CORE_A)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 .PHONY: bench bench-tools

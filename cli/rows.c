@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/caps.h"
 #include "keystore/revocation.h"
 #include "util/json.h"
 #include "util/when.h"
@@ -241,7 +242,7 @@ static int show_row(struct cli *c, const struct ks_row *r, struct buf *b,
 	put_fitness(&f, b);
 	buf_putc(b, '\n');
 	path_free(&f.path);
-	return 0;
+	return caps_show(c->ks, cert, b, e);
 }
 
 int rows_show(struct cli *c, const struct rows *rows)
@@ -297,15 +298,12 @@ static void json_fitness(struct json *j, const struct ks_row *r,
 	json_end_object(j);
 }
 
-/* f is NULL in lists: no path is looked for. */
-static void json_row(struct json *j, const struct ks_row *r,
-    const struct revocation *rev, const struct fitness *f, int64_t now)
+/* What the certificate itself says. */
+static void json_cert(struct json *j, const struct cert *c, int64_t now)
 {
-	const struct cert *c = r->cert;
 	char date[32];
 	size_t i;
 
-	json_object(j, NULL);
 	json_str(j, "sha256", cert_sha256_hex(c));
 	json_str(j, "subject", cert_subject(c));
 	json_str(j, "issuer", cert_issuer(c));
@@ -318,6 +316,24 @@ static void json_row(struct json *j, const struct ks_row *r,
 	json_str(j, "not_after", when_timestamp(date, cert_not_after(c)));
 	json_bool(j, "expired", now > cert_not_after(c));
 	json_str(j, "algorithm", cert_key_name(c));
+}
+
+/* A row under print; f is NULL in lists: no path is looked for. */
+struct printed {
+	struct keystore *ks;
+	const struct ks_row *row;
+	const struct revocation *rev;
+	const struct fitness *f;
+	int64_t now;
+};
+
+static int json_row(struct json *j, const struct printed *x, struct err *e)
+{
+	const struct ks_row *r = x->row;
+	char date[32];
+
+	json_object(j, NULL);
+	json_cert(j, r->cert, x->now);
 	json_array(j, "use");
 	if ((r->use & KS_SIGN) != 0)
 		json_str(j, NULL, "sign");
@@ -327,17 +343,20 @@ static void json_row(struct json *j, const struct ks_row *r,
 		json_str(j, NULL, "storage");
 	json_end_array(j);
 	json_str(j, "state", r->state == KS_USABLE &&
-	    rev->status == REVOCATION_REVOKED ? "revoked" :
+	    x->rev->status == REVOCATION_REVOKED ? "revoked" :
 	    ks_state_str(r->state));
-	if (f != NULL)
-		json_fitness(j, r, f);
-	json_revocation(j, rev);
+	if (x->f != NULL)
+		json_fitness(j, r, x->f);
+	json_revocation(j, x->rev);
+	if (caps_json(x->ks, r->cert, j, e) != 0)
+		return -1;
 	json_str(j, "source", ks_source_str(r->source));
 	json_str(j, "added", when_timestamp(date, r->added));
 	json_bool(j, "has_key", r->has_key);
-	json_bool(j, "is_ca", cert_is_ca(c));
+	json_bool(j, "is_ca", cert_is_ca(r->cert));
 	json_bool(j, "is_anchor", r->is_anchor);
 	json_end_object(j);
+	return 0;
 }
 
 /* ---- lists ---- */
@@ -362,10 +381,10 @@ static int list_row(void *arg, const struct ks_row *r, struct err *e)
 	if (keystore_revoked(l->ks, r->cert, l->now, &rev, e) != 0)
 		return -1;
 	l->n++;
-	if (l->table != NULL)
-		table_row(l->table, r, &rev, l->now);
-	else
-		json_row(&l->j, r, &rev, NULL, l->now);
+	if (l->table == NULL)
+		return json_row(&l->j, &(struct printed){ l->ks, r, &rev,
+		    NULL, l->now }, e);
+	table_row(l->table, r, &rev, l->now);
 	return 0;
 }
 
@@ -454,19 +473,25 @@ int rows_list_verb(struct cli *c, int argc, char **argv, bool only_keys)
 static int put_json(struct cli *c, const struct rows *rows, struct buf *out,
     size_t *bad, struct err *e)
 {
-	int64_t now = cli_now(c);
+	struct printed x = { .ks = c->ks, .now = cli_now(c) };
 	struct fitness f;
 	struct json j;
 	size_t i;
+	int rc;
 
+	x.f = &f;
+	x.rev = &f.rev;
 	json_init(&j, out);
 	json_array(&j, NULL);
 	for (i = 0; i < rows->n; i++) {
-		if (find_fitness(c, rows->row[i].cert, &f, e) != 0)
+		x.row = &rows->row[i];
+		if (find_fitness(c, x.row->cert, &f, e) != 0)
 			return -1;
-		json_row(&j, &rows->row[i], &f.rev, &f, now);
-		*bad += why_not(&rows->row[i], &f) != NULL;
+		rc = json_row(&j, &x, e);
+		*bad += why_not(x.row, &f) != NULL;
 		path_free(&f.path);
+		if (rc != 0)
+			return -1;
 	}
 	json_end_array(&j);
 	buf_putc(out, '\n');

@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "gateway/authority.h"
 #include "gateway/gateway.h"
+#include "gateway/learn.h"
 #include "smime/header.h"
 #include "util/proc.h"
 
@@ -336,6 +337,7 @@ static void write_audit(struct job *j, struct view json)
 	    keystore_audit_add(ks, j->v.id, j->env.now, NULL, json,
 	    &e) != 0 || (j->v.has_opened && keystore_opened_add(ks,
 	    j->v.opened, j->env.now, &e) != 0) ||
+	    learn_keep(ks, &j->v.learned, j->env.now, &e) != 0 ||
 	    keystore_audit_expire(ks, j->env.now - c->keep_audit_s, NULL,
 	    &e) != 0 ||
 	    keystore_opened_expire(ks, j->env.now - c->keep_audit_s, &e) != 0)

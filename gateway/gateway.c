@@ -34,6 +34,14 @@ void txn_mailbox(const struct txn *t, size_t i, struct addr *out)
 		addr_strip_detail(&t->rcpt[i].addr, c->delimiter, out);
 }
 
+int txn_delete_all(struct txn *t, const char *name, struct err *e)
+{
+	for (size_t n = header_count(&t->h, name); n > 0; n--)
+		if (verdict_delete(t->v, name, (int)n, e) != 0)
+			return -1;
+	return 0;
+}
+
 bool txn_has_direction(const struct txn *t, enum direction d)
 {
 	for (size_t i = 0; i < t->v->rcpts; i++)
@@ -371,6 +379,10 @@ static void drop_changes(struct verdict *v)
 	v->edits = 0;
 	spool_free(&v->body);
 	v->ret_hdrs = false;
+	v->has_opened = false;
+	memset(&v->learned, 0, sizeof(v->learned));
+	for (size_t i = 0; i < v->rcpts; i++)
+		v->rcpt[i].cipher[0] = '\0';
 }
 
 static void set_outcomes(struct verdict *v, enum outcome o)

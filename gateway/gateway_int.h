@@ -10,6 +10,7 @@
 
 #include "gateway/gateway.h"
 #include "gateway/reply.h"
+#include "smime/hp_write.h"
 #include "smime/shape.h"
 
 struct cms;
@@ -66,6 +67,9 @@ void txn_mailbox(const struct txn *t, size_t i, struct addr *out);
 /* A spool for output: as large as a sealed message can become. */
 int txn_spool(const struct txn *t, struct spool **out, struct err *e)
     MUST_CHECK;
+/* Delete every field of that name from the message's header. */
+int txn_delete_all(struct txn *t, const char *name, struct err *e)
+    MUST_CHECK;
 /* Does any recipient go in one of these directions? */
 bool txn_has_direction(const struct txn *t, enum direction d);
 
@@ -84,8 +88,10 @@ int class_detect(struct txn *t, struct err *e) MUST_CHECK;
 /* How all recipients' copies are made. */
 struct plan {
 	bool sign, opaque, encrypt;
-	const char *digest;
-	const struct cert **to; /* n certificates; the array is owned */
+	struct writing writing; /* of the rule, the same for all */
+	enum hp_policy protect;
+	enum enc_cipher cipher; /* that all can read */
+	struct enc_to *to;	/* n certificates; the array is owned */
 	size_t n;
 	struct selection signer; /* owned; cert NULL: no signature */
 	struct cert *encryption_cert; /* of the author, or NULL; owned */
@@ -103,6 +109,9 @@ int plan_mark_visible(struct txn *t, struct err *e) MUST_CHECK;
  * none: cert stays NULL and the recipient's reason says why. */
 int plan_choose(struct txn *t, size_t i, unsigned use, struct err *e)
     MUST_CHECK;
+/* Say in the verdict how a recipient's copy is encrypted. */
+void plan_note_encryption(struct verdict_rcpt *r, const struct enc_to *to,
+    enum enc_cipher cipher);
 /* Does this recipient's copy get sealed (true) or opened? */
 bool plan_seals(const struct txn *t, size_t i);
 /*
@@ -116,8 +125,8 @@ int plan_is_enough(struct txn *t, bool *is_enough, struct err *e) MUST_CHECK;
 /* The whole way of outgoing mail. */
 int seal_run(struct txn *t, struct err *e) MUST_CHECK;
 /* Replace the message's MIME entity by this one: header edits and body.
- * FAIL_INPUT when a field cannot stand in a header. */
-int install_entity(struct txn *t, const struct spool *entity, struct err *e)
+ * Takes the spool. FAIL_INPUT when a field cannot stand in a header. */
+int install_entity(struct txn *t, struct spool **take_entity, struct err *e)
     MUST_CHECK;
 /* Octets of the message once the verdict's edits are carried out. */
 uint64_t txn_size_after(const struct txn *t);

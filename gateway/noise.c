@@ -6,6 +6,7 @@
 #include "gateway/noise.h"
 
 #include "smime/mime.h"
+#include "util/find.h"
 
 struct look {
 	bool is_noise;
@@ -34,9 +35,13 @@ static bool is_utf8_octet(struct look *l, unsigned char c)
 
 static void look_at(struct look *l, struct view v, bool is_8bit)
 {
-	for (size_t i = 0; i < v.n && !l->is_noise; i++)
-		l->is_noise = is_odd_control(v.p[i]) ||
-		    (!is_8bit && !is_utf8_octet(l, v.p[i]));
+	for (size_t i = 0; i < v.n && !l->is_noise; i++) {
+		if (l->more == 0)
+			i += find_text_end(view_sub(v, i, v.n));
+		if (i < v.n)
+			l->is_noise = is_odd_control(v.p[i]) ||
+			    (!is_8bit && !is_utf8_octet(l, v.p[i]));
+	}
 }
 
 /* A character that has not come to its end. */
@@ -71,7 +76,8 @@ static int on_event(void *arg, enum mime_event ev,
 		break;
 	case MIME_BODY:
 		if (cte != CTE_BINARY)
-			look_at(l, data, cte == CTE_8BIT);
+			look_at(l, data,
+			    cte == CTE_8BIT || cte == CTE_UNKNOWN);
 		break;
 	case MIME_PREAMBLE:
 		look_at(l, data, cte == CTE_8BIT || cte == CTE_BINARY);

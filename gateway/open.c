@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/learn.h"
 #include "gateway/opening.h"
 #include "gateway/replies.h"
 #include "smime/canon.h"
@@ -27,7 +28,7 @@ static int rebuild(struct opening *o, struct err *e)
 	if (txn_spool(t, &clean, e) != 0)
 		return -1;
 	if (canon_deliverable(l->s, l->off, l->end, clean, e) == 0 &&
-	    install_entity(t, clean, e) == 0) {
+	    install_entity(t, &clean, e) == 0) {
 		t->v->ret_hdrs = o->is_decrypted;
 		rc = 0;
 	} else if (e->kind == FAIL_INPUT || e->kind == FAIL_LIMIT) {
@@ -58,6 +59,18 @@ static void forget_inside(struct opening *o)
 	findings_drop(o, o->encrypted + 1);
 	o->is_decrypted = false;
 	o->has_failed = true;
+}
+
+/* Of mail that is delivered, what later mail goes by. */
+static void remember(struct opening *o)
+{
+	const struct finding *f = finding_that_counts(o);
+
+	if (o->t->v->code != 0 || o->t->v->action == ACT_QUARANTINED)
+		return;
+	if (o->is_decrypted)
+		replies_note(o->t);
+	learn_note(o->t, f == NULL ? NULL : f->ver);
 }
 
 /* ---- what the rules say ---- */
@@ -132,9 +145,7 @@ static int process(struct opening *o, struct err *e)
 		return -1;
 	if (t->v->code == 0)
 		demand_apply(t);
-	if (o->is_decrypted && t->v->code == 0 &&
-	    t->v->action != ACT_QUARANTINED)
-		replies_note(t);
+	remember(o);
 	return findings_insert(o, e);
 }
 

@@ -155,14 +155,6 @@ static bool claim_author(struct opening *o, struct verification *ver,
 
 /* ---- the edits ---- */
 
-static int delete_all(struct txn *t, const char *name, struct err *e)
-{
-	for (size_t n = header_count(&t->h, name); n > 0; n--)
-		if (verdict_delete(t->v, name, (int)n, e) != 0)
-			return -1;
-	return 0;
-}
-
 static int edit_header(struct opening *o, const struct hp *hp, struct err *e)
 {
 	struct txn *t = o->t;
@@ -171,7 +163,7 @@ static int edit_header(struct opening *o, const struct hp *hp, struct err *e)
 		const struct hp_field *f = &hp->field[i];
 		bool is_first = i == 0 || f->name != hp->field[i - 1].name;
 
-		if (is_first && delete_all(t, f->name, e) != 0)
+		if (is_first && txn_delete_all(t, f->name, e) != 0)
 			return -1;
 		if (verdict_add(t->v, f->name, f->value, e) != 0)
 			return -1;
@@ -180,7 +172,7 @@ static int edit_header(struct opening *o, const struct hp *hp, struct err *e)
 	}
 	/* notes of the author's program for readers with a key */
 	if (hp->mode != HP_NONE && o->deliver > 0)
-		return delete_all(t, "HP-Outer", e);
+		return txn_delete_all(t, "HP-Outer", e);
 	return 0;
 }
 

@@ -10,13 +10,16 @@
 
 #include "gateway/authority.h"
 #include "gateway/gateway_int.h"
+#include "gateway/learn.h"
+#include "gateway/protect.h"
 #include "smime/sign.h"
 
 /* What becomes of one recipient's copy. */
 struct form {
 	bool seals; /* looked at here at all */
 	bool sign, encrypt, opaque;
-	const char *digest;
+	struct writing writing;
+	enum hp_policy protect;
 };
 
 struct planner {
@@ -139,6 +142,7 @@ static int find_signer(struct planner *pl, struct err *e)
 {
 	struct txn *t = pl->t;
 	struct selection enc = {0};
+	struct signer who = {0};
 	enum sig_alg alg;
 	struct err local = {0};
 
@@ -152,7 +156,8 @@ static int find_signer(struct planner *pl, struct err *e)
 			: pl->p->signer.over[0].reason);
 		return 0;
 	}
-	if (sign_alg(pl->p->signer.cert, NULL, &alg, &local) != 0) {
+	who.cert = pl->p->signer.cert;
+	if (sign_alg(&who, &alg, &local) != 0) {
 		cannot_sign(pl, REPLY_ALGORITHM, t->from.text, local.msg);
 		return 0;
 	}
@@ -254,7 +259,7 @@ static int wish_sign(struct planner *pl, size_t i, struct err *e)
 	if (pl->may_sign) {
 		pl->form[i].sign = true;
 		pl->form[i].opaque = w->opaque;
-		pl->form[i].digest = w->digest;
+		pl->form[i].protect = protect_policy(w->protect_headers);
 		return 0;
 	}
 	text_set(r->reason, sizeof(r->reason), pl->why_not_text);
@@ -290,6 +295,7 @@ static int wish_encrypt(struct planner *pl, size_t i, struct err *e)
 static int wish(struct planner *pl, size_t i, struct err *e)
 {
 	pl->form[i].seals = plan_seals(pl->t, i);
+	pl->form[i].writing = pl->t->v->rcpt[i].wanted.writing;
 	if (!pl->form[i].seals || pl->t->v->rcpt[i].wanted.pass)
 		return 0;
 	if (is_to_be_left(pl->t)) {
@@ -303,13 +309,28 @@ static int wish(struct planner *pl, size_t i, struct err *e)
 
 /* ---- groups (S129) ---- */
 
+static bool same_cipher(const struct cipher_policy *a,
+    const struct cipher_policy *b)
+{
+	return a->unknown == b->unknown && a->floor == b->floor &&
+	    a->is_fixed == b->is_fixed;
+}
+
+static bool same_signature(const struct form *a, const struct form *b)
+{
+	const char *x = a->writing.digest == NULL ? "" : a->writing.digest;
+	const char *y = b->writing.digest == NULL ? "" : b->writing.digest;
+
+	return a->opaque == b->opaque && a->protect == b->protect &&
+	    a->writing.pss == b->writing.pss && strcmp(x, y) == 0;
+}
+
+/* Key transport is each recipient's own matter. */
 static bool same_form(const struct form *a, const struct form *b)
 {
-	const char *x = a->digest == NULL ? "" : a->digest;
-	const char *y = b->digest == NULL ? "" : b->digest;
-
 	return a->sign == b->sign && a->encrypt == b->encrypt &&
-	    a->opaque == b->opaque && strcmp(x, y) == 0;
+	    (!a->sign || same_signature(a, b)) && (!a->encrypt ||
+	    same_cipher(&a->writing.cipher, &b->writing.cipher));
 }
 
 /* Whoever only the envelope names gets an encrypted copy of his own. */
@@ -318,7 +339,7 @@ static bool is_alone(const struct planner *pl, size_t i)
 	return pl->form[i].encrypt && !pl->t->rcpt[i].visible;
 }
 
-#define SHARED_MAX 64 /* 2 x 2 x 2 x digests, with room */
+#define SHARED_MAX 64 /* more different forms than anybody's rules have */
 
 static int make_groups(struct planner *pl)
 {
@@ -360,24 +381,137 @@ static void refuse_groups(struct planner *pl)
 	buf_free(&b);
 }
 
+/* No cipher: whose fault is it? Nobody's in particular when each could have
+ * a copy of his own. */
+static void refuse_ciphers(struct planner *pl, const struct capabilities *caps)
+{
+	const struct cipher_policy *p = &pl->p->writing.cipher;
+	enum enc_cipher any;
+	struct buf why;
+
+	buf_init(&why, 200);
+	buf_printf(&why, "known to read nothing as strong as %s",
+	    enc_cipher_str(p->floor));
+	for (size_t i = 0; i < pl->t->v->rcpts; i++)
+		if (capabilities_choose(&caps[i], 1, p, &any) != 0)
+			refuse_rcpt(pl, i, REPLY_ALGORITHM, buf_str(&why));
+	buf_free(&why);
+	pl->p->is_refused = true;
+	if (pl->has_refusal)
+		reply_set(pl->t->v, pl->refusal, buf_str(&pl->reasons));
+	else
+		refuse_groups(pl);
+}
+
+static int compare_certs(const void *a, const void *b)
+{
+	const struct enc_to *x = *(struct enc_to *const *)a;
+	const struct enc_to *y = *(struct enc_to *const *)b;
+
+	return memcmp(cert_sha256(x->cert), cert_sha256(y->cert), 32);
+}
+
+/*
+ * Addresses with one certificate get one RecipientInfo, which one program
+ * reads: OAEP where a rule orders it for any of them, else where all are
+ * known to read it.
+ */
+static int share_transport(struct planner *pl, struct err *e)
+{
+	struct plan *p = pl->p;
+	struct enc_to **to = calloc(p->n, sizeof(struct enc_to *));
+	size_t next;
+
+	if (to == NULL)
+		return err_set(e, FAIL_TEMP, "plan: out of memory");
+	for (size_t i = 0; i < p->n; i++)
+		to[i] = &p->to[i];
+	qsort(to, p->n, sizeof(struct enc_to *), compare_certs);
+	for (size_t i = 0; i < p->n; i = next) {
+		bool is_ordered = false, all = true;
+
+		for (next = i; next < p->n &&
+		    compare_certs(&to[i], &to[next]) == 0; next++) {
+			is_ordered |= pl->form[to[next] - p->to].writing.oaep;
+			all = all && to[next]->oaep;
+		}
+		for (size_t k = i; k < next; k++)
+			to[k]->oaep = is_ordered || all;
+	}
+	free(to);
+	return 0;
+}
+
+/* One cipher for all, each recipient's own key transport. */
+static int choose_algorithms(struct planner *pl, struct capabilities *caps,
+    struct err *e)
+{
+	struct txn *t = pl->t;
+	struct plan *p = pl->p;
+
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		struct verdict_rcpt *r = &t->v->rcpt[i];
+		const struct writing *w = &pl->form[i].writing;
+
+		if (learn_get(t, i, &caps[i], r->capabilities,
+		    sizeof(r->capabilities), e) != 0)
+			return -1;
+		p->to[p->n].cert = t->rcpt[i].cert;
+		p->to[p->n++].oaep = w->oaep ||
+		    (w->learns_oaep && caps[i].oaep);
+	}
+	if (share_transport(pl, e) != 0)
+		return -1;
+	if (capabilities_choose(caps, p->n, &p->writing.cipher,
+	    &p->cipher) != 0) {
+		refuse_ciphers(pl, caps);
+		return 0;
+	}
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		plan_note_encryption(&t->v->rcpt[i], &p->to[i], p->cipher);
+	return 0;
+}
+
+/* Hiding needs a signature, which a rule may let go. */
+static void warn_of_shown(struct txn *t)
+{
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		const char *word = t->v->rcpt[i].wanted.protect_headers;
+
+		if (protect_policy(word) < HP_BASELINE)
+			continue;
+		txn_warn(t, "encrypted without a signature made here: the "
+		    "Subject is readable outside, in spite of "
+		    "protect-headers %s", word);
+		return;
+	}
+}
+
 static int fill_plan(struct planner *pl, struct err *e)
 {
 	struct txn *t = pl->t;
 	struct plan *p = pl->p;
 	const struct form *f = &pl->form[0];
+	struct capabilities *caps;
+	int rc = -1;
 
 	p->sign = f->sign;
 	p->opaque = f->opaque;
 	p->encrypt = f->encrypt;
-	p->digest = f->digest;
+	p->writing = f->writing;
+	p->protect = f->protect;
 	if (!p->encrypt)
 		return 0;
+	if (!p->sign)
+		warn_of_shown(t);
 	p->to = calloc(t->v->rcpts, sizeof(*p->to));
-	if (p->to == NULL)
-		return err_set(e, FAIL_TEMP, "plan: out of memory");
-	for (size_t i = 0; i < t->v->rcpts; i++)
-		p->to[p->n++] = t->rcpt[i].cert;
-	return 0;
+	caps = calloc(t->v->rcpts, sizeof(*caps));
+	if (p->to == NULL || caps == NULL)
+		err_set(e, FAIL_TEMP, "plan: out of memory");
+	else
+		rc = choose_algorithms(pl, caps, e);
+	free(caps);
+	return rc;
 }
 
 /* Encrypted, but not for these recipients: mail like any other (S43). */

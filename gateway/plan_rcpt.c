@@ -129,6 +129,15 @@ int plan_choose(struct txn *t, size_t i, unsigned use, struct err *e)
 	return rc;
 }
 
+void plan_note_encryption(struct verdict_rcpt *r, const struct enc_to *to,
+    enum enc_cipher cipher)
+{
+	text_set(r->cipher, sizeof(r->cipher), enc_cipher_str(cipher));
+	text_set(r->key_transport, sizeof(r->key_transport),
+	    cert_key_type(to->cert) != CERT_KEY_RSA ? "ECDH-SHA256" :
+	    to->oaep ? "RSAES-OAEP-SHA256" : "RSAES-PKCS1-v1_5");
+}
+
 /* ---- mail that is encrypted already ---- */
 
 struct naming {
@@ -181,6 +190,21 @@ static int is_named(struct txn *t, struct naming *n, size_t i, bool *unknown,
 	return n->has_one;
 }
 
+/* Is it known to be less than a rule allows (min-cipher)? */
+static bool is_weaker(const struct cms_cipher *x, enum enc_cipher floor)
+{
+	bool is_256 = floor == ENC_AES256_CBC || floor == ENC_AES256_GCM;
+	bool is_gcm = floor == ENC_AES128_GCM || floor == ENC_AES256_GCM;
+
+	if (x->weak)
+		return true;
+	/* Of a cipher that we do not have nobody here knows more. */
+	if (!x->supported)
+		return floor != ENC_AES128_CBC;
+	return x->cek_len < (is_256 ? 32 : 16) ||
+	    (is_gcm && !x->authenticated);
+}
+
 int plan_is_enough(struct txn *t, bool *is_enough, struct err *e)
 {
 	struct naming n = {t->cms, NULL, NULL, false};
@@ -198,7 +222,8 @@ int plan_is_enough(struct txn *t, bool *is_enough, struct err *e)
 		if (!plan_seals(t, i) || w->pass || !w->encrypt ||
 		    w->encrypt_or != OR_MUST)
 			continue;
-		rc = is_named(t, &n, i, &unknown, e);
+		rc = is_weaker(cms_cipher(t->cms), w->writing.cipher.floor)
+		    ? 0 : is_named(t, &n, i, &unknown, e);
 		strangers += rc == 1 && unknown;
 	}
 	/* of those whom we do not know, no more than the rest can be for */

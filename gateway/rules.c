@@ -92,62 +92,68 @@ static void parse_group(struct rules *r, const struct conf_stmt *st,
 	g->line = st->line;
 }
 
-const struct profile *rules_profile(const struct rules *r, const char *name)
+const struct writing_words *rules_profile(const struct rules *r,
+    const char *name, int *line)
 {
+	*line = 0;
 	for (size_t i = 0; i < r->profiles; i++)
-		if (strcmp(r->profile[i].name, name) == 0)
-			return &r->profile[i];
-	return NULL;
+		if (strcmp(r->profile[i].name, name) == 0) {
+			*line = r->profile[i].line;
+			return &r->profile[i].words;
+		}
+	return writing_builtin(name);
 }
 
-/* One word (and value) of a profile at w; returns the index after it. */
-static size_t parse_profile_word(struct profile *p, const struct conf_stmt *st,
-    size_t w, struct conf_errors *ce)
-{
-	const char *s;
-
-	if (rules_word_is(st, w, "compat"))
-		return w + 1;
-	if (!rules_word_is(st, w, "digest")) {
-		conf_error(ce, st, w, rules_word_is(st, w, "edi-energy")
-		    ? "profile %s: not yet in this version"
-		    : "profile: expected compat, edi-energy or digest NAME, "
-		      "found %s", st->word[w].s);
-		return w + 1;
-	}
-	s = w + 1 < st->words ? st->word[w + 1].s : "";
-	if (strcmp(s, "sha-256") != 0 && strcmp(s, "sha-384") != 0 &&
-	    strcmp(s, "sha-512") != 0)
-		conf_error(ce, st, w + (*s != '\0'),
-		    "digest: expected sha-256, sha-384 or sha-512");
-	if (p->digest != NULL)
-		conf_error(ce, st, w, "digest stands in this line already");
-	p->digest = s;
-	return w + 2;
-}
-
-static void parse_profile(struct rules *r, const struct conf_stmt *st,
+static bool is_new_profile(const struct rules *r, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	struct profile *p;
-	void *a = r->profile;
+	int line;
 
 	if (check_name(st, ce) != 0)
-		return;
-	if (rules_profile(r, st->word[1].s) != NULL)
+		return false;
+	if (rules_profile(r, st->word[1].s, &line) == NULL)
+		return true;
+	if (line == 0)
+		conf_error(ce, st, 1, "profile %s comes with the program: "
+		    "choose another name", st->word[1].s);
+	else
 		conf_error(ce, st, 1, "profile %s stands in line %d already",
-		    st->word[1].s, rules_profile(r, st->word[1].s)->line);
-	p = config_grow(&a, &r->profiles, sizeof(*p), st, ce);
-	r->profile = a;
-	if (p == NULL)
-		return;
-	p->name = st->word[1].s;
-	p->line = st->line;
+		    st->word[1].s, line);
+	return false;
+}
+
+/* A word and its value, or (first alone) a profile to start from, at w;
+ * returns the index after it. */
+static size_t parse_profile_word(const struct rules *r,
+    struct writing_words *own, const struct writing_words **base,
+    const struct conf_stmt *st, size_t w, struct conf_errors *ce)
+{
+	int line;
+
+	if (writing_parse(own, st, &w, ce))
+		return w;
+	if (w == 2)
+		*base = rules_profile(r, st->word[w].s, &line);
+	if (w != 2 || *base == NULL)
+		conf_error(ce, st, w, "profile: expected %sdigest, signature, "
+		    "cipher, min-cipher, key-transport or capabilities, found "
+		    "%s", w == 2 ? WRITING_BUILTIN ", a profile above, " : "",
+		    st->word[w].s);
+	return w + 1;
+}
+
+static void parse_profile_words(const struct rules *r,
+    struct writing_words *out, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	const struct writing_words *base = NULL;
+	struct writing_words own = {{NULL}};
+
 	if (st->words < 3)
-		conf_error(ce, st, 1,
-		    "profile: expected compat, edi-energy or digest NAME");
+		conf_error(ce, st, 1, "profile: expected " WRITING_BUILTIN
+		    " or words as digest sha-256");
 	for (size_t w = 2; w < st->words;) {
-		w = parse_profile_word(p, st, w, ce);
+		w = parse_profile_word(r, &own, &base, st, w, ce);
 		if (w < st->words && !rules_word_is(st, w, ",")) {
 			conf_error(ce, st, w, "expected a comma, found %s",
 			    st->word[w].s);
@@ -157,6 +163,27 @@ static void parse_profile(struct rules *r, const struct conf_stmt *st,
 			conf_error(ce, st, w - 1,
 			    "profile: expected a word after the comma");
 	}
+	if (base != NULL)
+		*out = *base;
+	writing_merge(out, &own);
+	writing_check(out, st, 1, ce);
+}
+
+static void parse_profile(struct rules *r, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	struct profile *p, own = {0};
+	void *a = r->profile;
+
+	if (!is_new_profile(r, st, ce))
+		return;
+	own.name = st->word[1].s;
+	own.line = st->line;
+	parse_profile_words(r, &own.words, st, ce);
+	p = config_grow(&a, &r->profiles, sizeof(*p), st, ce);
+	r->profile = a;
+	if (p != NULL)
+		*p = own;
 }
 
 /* The line as people read it: words apart by one blank. */
@@ -301,6 +328,7 @@ int rules_read(struct rules **out, const char *path, const struct config *c,
 		parse_stmt(r, &r->conf->stmt[i], ce);
 	check_last_lines(r, path, ce);
 	if (ce->n == before) {
+		rules_index_make(r);
 		*out = r;
 		r = NULL;
 	}
@@ -321,6 +349,7 @@ void rules_free(struct rules **rp)
 		who_set_free(r->group[i].set);
 		free(r->group[i].set);
 	}
+	rules_index_free(&r->index);
 	free(r->rule);
 	free(r->group);
 	free(r->profile);

@@ -8,6 +8,7 @@
 #define GATEWAY_RULES_H
 
 #include "gateway/config.h"
+#include "gateway/writing.h"
 
 enum direction { DIR_OUTBOUND = 1, DIR_INBOUND, DIR_INTERNAL };
 const char *direction_str(enum direction d);
@@ -28,7 +29,8 @@ struct treatment {
 	const char *refuse;	     /* text, or NULL; owned by the rules */
 	const char *profile;	     /* name, or NULL */
 	const char *protect_headers; /* "off" ..., or NULL */
-	const char *digest;	     /* of the profile, or NULL = by key */
+	struct writing_words words;  /* said in the line, beside the profile */
+	struct writing writing;	     /* what all of it comes to */
 };
 
 struct rule_ref { /* which line decided */

@@ -11,7 +11,7 @@
 #include "gateway/rules.h"
 
 /* One of several addresses. */
-enum who_kind { WHO_ADDRESS, WHO_DOMAIN, WHO_SUBDOMAINS };
+enum who_kind { WHO_ADDRESS, WHO_DOMAIN, WHO_SUBDOMAINS, WHO_GROUP };
 struct who {
 	enum who_kind kind;
 	char *text; /* lower-case key; a domain without @ and *. */
@@ -21,6 +21,8 @@ struct who_set {
 	size_t n;
 	const struct who_set **group; /* borrowed from the rules' groups */
 	size_t groups;
+	size_t number;	/* of a group's set: which group; by the index */
+	bool is_sorted; /* who: by who_compare */
 };
 
 struct group {
@@ -31,7 +33,7 @@ struct group {
 
 struct profile {
 	const char *name;
-	const char *digest; /* NULL: by the key */
+	struct writing_words words;
 	int line;
 };
 
@@ -66,12 +68,48 @@ struct rules {
 	size_t n;
 	int last[DIR_INTERNAL + 1]; /* line of the one without conditions */
 	int delimiter;
+	struct rules_index *index; /* NULL: each rule is looked at */
 };
+
+/* By kind, then by text. */
+int who_compare(const struct who *a, enum who_kind kind, const char *text);
+
+/*
+ * The index (rules_index.c) says, for each place, which rules name an
+ * address, a domain, or a group there: a place is a condition of a direction.
+ * A rule stands at one of its places only. Place 0: which groups name it.
+ */
+enum posting_field {
+	POSTING_TO,
+	POSTING_FROM,
+	POSTING_ENVELOPE_FROM,
+	POSTING_OTHER, /* rules without any of these; text "" */
+	POSTING_FIELDS
+};
+#define POSTING_PLACE(d, f) ((unsigned)(d) * POSTING_FIELDS + (unsigned)(f))
+#define POSTING_PLACES POSTING_PLACE(DIR_INTERNAL + 1, 0)
+
+struct posting {
+	const char *text; /* as in struct who; or a group's name */
+	uint32_t n;	  /* number of the rule, or of the group */
+	uint32_t run;	  /* postings from here on that differ only in n */
+	unsigned char place, kind;
+};
+
+/* Make r->index, if there are enough rules; without memory there is none,
+ * which only takes longer. The rules must not change any more. */
+void rules_index_make(struct rules *r);
+void rules_index_free(struct rules_index **x);
+/* The first of its run, n ascending; or NULL. */
+const struct posting *rules_index_find(const struct rules_index *x,
+    unsigned place, enum who_kind kind, const char *text);
 
 /* Is this unquoted word so? */
 bool rules_word_is(const struct conf_stmt *st, size_t w, const char *s);
 const struct group *rules_group(const struct rules *r, const char *name);
-const struct profile *rules_profile(const struct rules *r, const char *name);
+/* Of the file or of the program; *line is 0 for the latter. NULL: none. */
+const struct writing_words *rules_profile(const struct rules *r,
+    const char *name, int *line);
 
 /* Add the values from word w on to set, up to (not including) the next
  * condition, a comma, a colon or the end; returns the index of that. */

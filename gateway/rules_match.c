@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define LIST_SHORT 8 /* up to here looking at each is as fast */
+
 struct key {
 	char text[sizeof(((struct addr *)0)->text)];
 	const char *domain;
@@ -22,6 +24,54 @@ static void make_key(struct key *k, const struct addr *a)
 	k->domain = at == NULL ? "" : at + 1;
 }
 
+int who_compare(const struct who *a, enum who_kind kind, const char *text)
+{
+	if (a->kind != kind)
+		return a->kind < kind ? -1 : 1;
+	return strcmp(a->text, text);
+}
+
+/* In a sorted list. */
+static bool sorted_has(const struct who_set *s, enum who_kind kind,
+    const char *text)
+{
+	size_t low = 0, high = s->n;
+
+	while (low < high) {
+		size_t i = low + (high - low) / 2;
+		int c = who_compare(&s->who[i], kind, text);
+
+		if (c == 0)
+			return true;
+		if (c < 0)
+			low = i + 1;
+		else
+			high = i;
+	}
+	return false;
+}
+
+/* The domain above this one; NULL when there is none. */
+static const char *get_above(const char *domain)
+{
+	const char *dot = strchr(domain, '.');
+
+	return dot == NULL ? NULL : dot + 1;
+}
+
+static bool sorted_list_has(const struct who_set *s, const struct key *k)
+{
+	const char *d = k->domain;
+
+	if (sorted_has(s, WHO_ADDRESS, k->text) ||
+	    sorted_has(s, WHO_DOMAIN, d))
+		return true;
+	while ((d = get_above(d)) != NULL)
+		if (sorted_has(s, WHO_SUBDOMAINS, d))
+			return true;
+	return false;
+}
+
 static bool is_subdomain(const char *d, const char *of)
 {
 	size_t n = strlen(d), m = strlen(of);
@@ -31,6 +81,8 @@ static bool is_subdomain(const char *d, const char *of)
 
 static bool list_has(const struct who_set *s, const struct key *k)
 {
+	if (s->is_sorted && s->n > LIST_SHORT)
+		return sorted_list_has(s, k);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct who *w = &s->who[i];
 
@@ -116,20 +168,87 @@ static void make_keys(struct keys *k, const struct rules *r,
 	}
 }
 
+/* The search for the first rule that matches. */
+struct search {
+	const struct rules *r;
+	const struct rule_input *in;
+	const struct keys *k;
+	size_t first; /* found so far; the number of rules: none */
+};
+
+static void try_run(struct search *s, const struct posting *p)
+{
+	uint32_t run = p == NULL ? 0 : p->run;
+
+	for (; run > 0 && p->n < s->first; p++, run--)
+		if (conditions_hold(&s->r->rule[p->n].cond, s->in, s->k))
+			s->first = p->n;
+}
+
+/* Rules that name this, or a group which does. */
+static void try_text(struct search *s, unsigned place, enum who_kind kind,
+    const char *text)
+{
+	const struct rules_index *x = s->r->index;
+	const struct posting *g = rules_index_find(x, 0, kind, text);
+
+	try_run(s, rules_index_find(x, place, kind, text));
+	for (uint32_t i = 0; g != NULL && i < g->run; i++)
+		try_run(s, rules_index_find(x, place, WHO_GROUP,
+		    s->r->group[g[i].n].name));
+}
+
+static void try_key(struct search *s, enum posting_field f,
+    const struct key *k)
+{
+	unsigned place = POSTING_PLACE(s->in->direction, f);
+	const char *d = k->domain;
+
+	if (k->text[0] == '\0')
+		return;
+	try_text(s, place, WHO_ADDRESS, k->text);
+	try_text(s, place, WHO_DOMAIN, d);
+	while ((d = get_above(d)) != NULL)
+		try_text(s, place, WHO_SUBDOMAINS, d);
+}
+
+static size_t find_indexed(const struct rules *r, const struct rule_input *in,
+    const struct keys *k)
+{
+	unsigned place = POSTING_PLACE(in->direction, POSTING_OTHER);
+	struct search s = { r, in, k, r->n };
+
+	try_key(&s, POSTING_TO, &k->to);
+	try_key(&s, POSTING_TO, &k->stripped);
+	try_key(&s, POSTING_FROM, &k->from);
+	try_key(&s, POSTING_ENVELOPE_FROM, &k->envelope_from);
+	try_run(&s, rules_index_find(r->index, place, WHO_ADDRESS, ""));
+	return s.first;
+}
+
+static size_t find_rule(const struct rules *r, const struct rule_input *in,
+    const struct keys *k)
+{
+	if (r->index != NULL)
+		return find_indexed(r, in, k);
+	for (size_t i = 0; i < r->n; i++)
+		if (r->rule[i].direction == in->direction &&
+		    conditions_hold(&r->rule[i].cond, in, k))
+			return i;
+	return r->n;
+}
+
 void rules_decide(const struct rules *r, const struct rule_input *in,
     struct treatment *out, struct rule_ref *ref)
 {
 	struct keys k;
+	size_t i;
 
 	make_keys(&k, r, in);
-	for (size_t i = 0; i < r->n; i++) {
-		const struct rule *rule = &r->rule[i];
-
-		if (rule->direction != in->direction ||
-		    !conditions_hold(&rule->cond, in, &k))
-			continue;
-		*out = rule->treatment;
-		*ref = rule->ref;
+	i = find_rule(r, in, &k);
+	if (i < r->n) {
+		*out = r->rule[i].treatment;
+		*ref = r->rule[i].ref;
 		return;
 	}
 	memset(out, 0, sizeof(*out));

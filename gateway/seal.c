@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/gateway_int.h"
+#include "gateway/protect.h"
 #include "gateway/replies.h"
 #include "smime/canon.h"
 #include "smime/encrypt.h"
@@ -102,39 +103,23 @@ uint64_t txn_size_after(const struct txn *t)
 	return n;
 }
 
-int install_entity(struct txn *t, const struct spool *entity, struct err *e)
+int install_entity(struct txn *t, struct spool **take_entity, struct err *e)
 {
-	uint64_t end = spool_size(entity);
-	struct spool *body = NULL;
-	struct sink to;
+	struct spool *s = *take_entity;
 	struct header h;
 	int rc = -1;
 
-	if (header_read(&h, entity, 0, end, e) != 0 ||
-	    delete_mime_fields(t, e) != 0 || add_mime_fields(t, &h, e) != 0)
+	if (header_read(&h, s, 0, spool_size(s), e) != 0 ||
+	    delete_mime_fields(t, e) != 0 || add_mime_fields(t, &h, e) != 0 ||
+	    spool_drop(s, h.body_off, e) != 0)
 		goto out;
-	if (txn_spool(t, &body, e) != 0)
-		goto out;
-	to = spool_sink(body);
-	if (spool_copy(entity, h.body_off, end, &to, e) != 0)
-		goto out;
-	t->v->body = body;
-	body = NULL;
+	t->v->body = s;
+	*take_entity = NULL;
 	t->v->size_out = txn_size_after(t);
 	rc = 0;
 out:
-	spool_free(&body);
 	header_free(&h);
 	return rc;
-}
-
-/* Whom the blind copies go to is nobody's business (RFC 5322 3.6.3). */
-static int delete_bcc(struct txn *t, struct err *e)
-{
-	for (size_t n = header_count(&t->h, "Bcc"); n > 0; n--)
-		if (verdict_delete(t->v, "Bcc", (int)n, e) != 0)
-			return -1;
-	return 0;
 }
 
 /* ---- making it ---- */
@@ -170,7 +155,8 @@ static void replace(struct maker *m, struct spool **next)
 
 static int make_canonical(struct maker *m, struct err *e)
 {
-	if (txn_spool(m->t, &m->entity, e) != 0)
+	if (txn_spool(m->t, &m->entity, e) != 0 ||
+	    spool_reserve(m->entity, SPOOL_RESERVE, e) != 0)
 		return -1;
 	if (canon_entity(m->t->msg, 0, spool_size(m->t->msg), m->entity,
 	    &m->info, e) != 0)
@@ -178,31 +164,49 @@ static int make_canonical(struct maker *m, struct err *e)
 	return 0;
 }
 
+static int make_protected(struct maker *m, struct err *e)
+{
+	if (protect_run(m->t, m->p->protect, m->p->sign, m->p->encrypt,
+	    &m->entity, &m->info.is_7bit, e) != 0)
+		return judge(m, e);
+	return 0;
+}
+
+/* By the entity's own spool where it has room for what stands in front. */
+static int write_signed(struct maker *m, const struct signer *who,
+    struct err *e)
+{
+	struct txn *t = m->t;
+	bool is_opaque = m->p->opaque || !m->info.is_7bit;
+	struct spool *next = NULL;
+	int rc;
+
+	if (!is_opaque && spool_room(m->entity) >= SPOOL_RESERVE)
+		return sign_in_place(m->entity, who, &t->keys, t->now, e);
+	if (txn_spool(t, &next, e) != 0)
+		return -1;
+	rc = sign_entity(m->entity, who, &t->keys, is_opaque ? SIGN_OPAQUE
+	    : SIGN_CLEAR, t->now, next, e);
+	if (rc == 0)
+		replace(m, &next);
+	spool_free(&next);
+	return rc;
+}
+
 static int make_signed(struct maker *m, struct err *e)
 {
 	const struct plan *p = m->p;
 	struct signer who = {0};
-	struct spool *next = NULL;
-	enum sign_form form;
-	int rc = -1;
 
 	who.cert = p->signer.cert;
 	who.chain = (const struct cert *const *)p->signer.chain;
 	who.chain_n = p->signer.chain_n;
 	who.encryption_cert = p->encryption_cert;
-	who.digest = p->digest;
-	form = p->opaque || !m->info.is_7bit ? SIGN_OPAQUE : SIGN_CLEAR;
-	if (txn_spool(m->t, &next, e) != 0)
-		return -1;
-	if (sign_entity(m->entity, &who, &m->t->keys, form, m->t->now, next,
-	    e) != 0)
-		rc = judge(m, e);
-	else if (sign_self_check(next, &who, e) == 0) {
-		replace(m, &next);
-		rc = 0;
-	}
-	spool_free(&next);
-	return rc;
+	who.digest = p->writing.digest;
+	who.pss = p->writing.pss;
+	if (write_signed(m, &who, e) != 0)
+		return judge(m, e);
+	return sign_self_check(m->entity, &who, e);
 }
 
 static int make_encrypted(struct maker *m, struct err *e)
@@ -213,11 +217,9 @@ static int make_encrypted(struct maker *m, struct err *e)
 
 	if (txn_spool(m->t, &next, e) != 0)
 		return -1;
-	if (encrypt_entity(m->entity, p->to, p->n, ENC_AES256_CBC, next,
-	    e) != 0)
+	if (encrypt_entity(m->entity, p->to, p->n, p->cipher, next, e) != 0)
 		rc = judge(m, e);
-	else if (encrypt_self_check(next, p->to, p->n, ENC_AES256_CBC,
-	    e) == 0) {
+	else if (encrypt_self_check(next, p->to, p->n, p->cipher, e) == 0) {
 		replace(m, &next);
 		rc = 0;
 	}
@@ -256,15 +258,20 @@ static int make(struct maker *m, struct err *e)
 
 	if (make_canonical(m, e) != 0)
 		return -1;
+	if (v->code == 0 && make_protected(m, e) != 0)
+		return -1;
 	if (v->code == 0 && m->p->sign && make_signed(m, e) != 0)
 		return -1;
 	if (v->code == 0 && m->p->encrypt && make_encrypted(m, e) != 0)
 		return -1;
 	if (v->code != 0)
 		return 0;
-	if (delete_bcc(m->t, e) != 0)
+	/* Whom the blind copies go to is nobody's business (RFC 5322 3.6.3,
+	 * 3.6.6). */
+	if (txn_delete_all(m->t, "Bcc", e) != 0 ||
+	    txn_delete_all(m->t, "Resent-Bcc", e) != 0)
 		return -1;
-	if (install_entity(m->t, m->entity, e) != 0)
+	if (install_entity(m->t, &m->entity, e) != 0)
 		return judge(m, e);
 	if (v->size_out > m->t->g->config->max_message) {
 		reply_set(v, REPLY_TOO_LARGE,

@@ -79,7 +79,7 @@ static int make_entity(struct txn *t, struct spool *out, struct err *e)
 	return spool_clear(out, e) != 0 ? -1 : raw_entity(t, out, e);
 }
 
-static int seal(struct txn *t, const struct cert *const *to, struct err *e)
+static int seal(struct txn *t, const struct enc_to *to, struct err *e)
 {
 	struct spool *entity = NULL, *sealed = NULL;
 	size_t n = t->v->rcpts;
@@ -91,7 +91,7 @@ static int seal(struct txn *t, const struct cert *const *to, struct err *e)
 	if (encrypt_entity(entity, to, n, ENC_AES256_CBC, sealed, e) != 0 ||
 	    encrypt_self_check(sealed, to, n, ENC_AES256_CBC, e) != 0)
 		goto out;
-	rc = install_entity(t, sealed, e);
+	rc = install_entity(t, &sealed, e);
 out:
 	spool_free(&entity);
 	spool_free(&sealed);
@@ -116,7 +116,7 @@ static void set_outcomes(struct txn *t)
 
 int store_run(struct txn *t, struct err *e)
 {
-	const struct cert **to;
+	struct enc_to *to;
 	bool all;
 	int rc = 0;
 
@@ -136,7 +136,7 @@ int store_run(struct txn *t, struct err *e)
 	if (to == NULL)
 		return err_set(e, FAIL_TEMP, "store: out of memory");
 	for (size_t i = 0; i < t->v->rcpts; i++)
-		to[i] = t->rcpt[i].cert;
+		to[i].cert = t->rcpt[i].cert;
 	rc = seal(t, to, e);
 	free(to);
 	if (rc == 0) {

@@ -49,6 +49,7 @@ struct parser {
 	struct rule *rule;
 	const struct conf_stmt *st;
 	struct conf_errors *ce;
+	const struct writing_words *base; /* the profile, or NULL */
 	unsigned sides; /* of all words so far */
 	bool has_revocation;
 };
@@ -155,24 +156,21 @@ static size_t parse_flag(struct parser *p, const struct word *k, size_t w)
 static size_t parse_profile(struct parser *p, size_t w)
 {
 	struct treatment *t = &p->rule->treatment;
-	const struct profile *pr;
+	int line;
 
 	if (t->profile != NULL)
 		conf_error(p->ce, p->st, w,
 		    "profile stands in this line already");
+	check_side(p, SIDE_OUT, w);
 	if (w + 1 >= p->st->words) {
 		conf_error(p->ce, p->st, w, "profile: expected a name");
 		return w + 1;
 	}
-	pr = rules_profile(p->r, p->st->word[w + 1].s);
-	if (pr == NULL) {
-		conf_error(p->ce, p->st, w + 1, "no profile %s above",
-		    p->st->word[w + 1].s);
-		return w + 2;
-	}
-	check_side(p, SIDE_OUT, w);
-	t->profile = pr->name;
-	t->digest = pr->digest;
+	t->profile = p->st->word[w + 1].s;
+	p->base = rules_profile(p->r, t->profile, &line);
+	if (p->base == NULL)
+		conf_error(p->ce, p->st, w + 1, "no profile %s above, and "
+		    WRITING_BUILTIN " come with the program", t->profile);
 	return w + 2;
 }
 
@@ -186,11 +184,8 @@ static size_t parse_protect(struct parser *p, size_t w)
 		    "protect-headers stands in this line already");
 	check_side(p, SIDE_OUT, w);
 	t->protect_headers = s;
-	if (strcmp(s, "copy") == 0 || strcmp(s, "baseline") == 0 ||
-	    strcmp(s, "shy") == 0)
-		conf_error(p->ce, p->st, w + 1,
-		    "protect-headers %s: not yet in this version", s);
-	else if (strcmp(s, "off") != 0)
+	if (strcmp(s, "off") != 0 && strcmp(s, "copy") != 0 &&
+	    strcmp(s, "baseline") != 0 && strcmp(s, "shy") != 0)
 		conf_error(p->ce, p->st, w,
 		    "protect-headers: expected off, copy, baseline or shy");
 	return w + 2;
@@ -234,8 +229,14 @@ static size_t parse_refuse(struct parser *p, size_t w)
 static size_t parse_one(struct parser *p, size_t w)
 {
 	const struct word *k;
+	size_t first = w;
 
 	if (!p->st->word[w].quoted) {
+		if (writing_parse(&p->rule->treatment.words, p->st, &w,
+		    p->ce)) {
+			check_side(p, SIDE_OUT, first);
+			return w;
+		}
 		k = find_word(p->st->word[w].s);
 		if (k != NULL)
 			return parse_flag(p, k, w);
@@ -250,9 +251,10 @@ static size_t parse_one(struct parser *p, size_t w)
 	}
 	conf_error(p->ce, p->st, w,
 	    "unknown treatment %s, expected sign, encrypt, opaque, profile, "
-	    "protect-headers, decrypt, leave-sealed, verify, revocation, "
-	    "harvest, store-encrypted, pass, refuse or remove-trigger",
-	    p->st->word[w].s);
+	    "digest, signature, cipher, min-cipher, key-transport, "
+	    "capabilities, protect-headers, decrypt, leave-sealed, verify, "
+	    "revocation, harvest, store-encrypted, pass, refuse or "
+	    "remove-trigger", p->st->word[w].s);
 	while (w < p->st->words && !rules_word_is(p->st, w, ","))
 		w++;
 	return w;
@@ -265,6 +267,8 @@ static int count(const struct treatment *t)
 
 	n += t->profile != NULL;
 	n += t->protect_headers != NULL;
+	n += writing_is_for_signing(&t->words) ||
+	    writing_is_for_encrypting(&t->words);
 	for (size_t i = 0; i < ARRAY_LEN(word); i++)
 		n += flag_is_set(t, &word[i]);
 	return n;
@@ -282,6 +286,14 @@ static void check_together(struct parser *p, bool also, size_t w)
 		why = "opaque is a form of signature: it needs sign";
 	else if (t->profile != NULL && !t->sign && !t->encrypt)
 		why = "profile needs sign or encrypt";
+	else if (writing_is_for_signing(&t->words) && !t->sign)
+		why = "digest and signature need sign";
+	else if (writing_is_for_encrypting(&t->words) && !t->encrypt)
+		why = "cipher, min-cipher, key-transport and capabilities "
+		      "need encrypt";
+	else if (t->protect_headers != NULL && !t->sign)
+		why = "protect-headers needs sign: without a signature nobody "
+		      "could believe them (RFC 9788 1.8.2)";
 	else if (t->leave_sealed && t->decrypt)
 		why = "leave-sealed and decrypt contradict each other";
 	else if (t->store_encrypted && t->decrypt)
@@ -298,10 +310,21 @@ static void check_together(struct parser *p, bool also, size_t w)
 		conf_error(p->ce, p->st, w, "%s", why);
 }
 
+static void finish_writing(struct parser *p, size_t w)
+{
+	struct writing_words words = {{NULL}};
+
+	if (p->base != NULL)
+		words = *p->base;
+	writing_merge(&words, &p->rule->treatment.words);
+	writing_check(&words, p->st, w, p->ce);
+	writing_resolve(&words, &p->rule->treatment.writing);
+}
+
 void rules_parse_treatments(const struct rules *r, struct rule *rule, bool also,
     const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 {
-	struct parser p = {r, rule, st, ce, 0, false};
+	struct parser p = {r, rule, st, ce, NULL, 0, false};
 	size_t first = w;
 
 	if (w >= st->words) {
@@ -330,6 +353,7 @@ void rules_parse_treatments(const struct rules *r, struct rule *rule, bool also,
 			    "expected a treatment after the comma");
 	}
 	check_together(&p, also, first);
+	finish_writing(&p, first);
 }
 
 static void put_word(struct buf *out, size_t start, const char *s)
@@ -354,6 +378,7 @@ void treatment_print(const struct treatment *t, struct buf *out)
 		put_word(out, start, "profile ");
 		buf_puts(out, t->profile);
 	}
+	writing_print(&t->words, start, out);
 	if (t->protect_headers != NULL) {
 		put_word(out, start, "protect-headers ");
 		buf_puts(out, t->protect_headers);

@@ -72,6 +72,10 @@ struct verdict_rcpt {
 	size_t certs;
 	struct verdict_over *over;
 	size_t overs;
+	/* how it was encrypted, and what the choice went by; "" if not */
+	char cipher[16];
+	char key_transport[24];
+	char capabilities[100];
 	char reason[256]; /* one sentence in plain words, "" if none */
 };
 
@@ -88,6 +92,15 @@ struct edit {
 	int index;   /* EDIT_DELETE: nth of this name, from 1 */
 	char *value; /* folded with LF, no CR; starts after "Name:" with its
 			blank */
+};
+
+/* What a signer says that his software reads (S106). */
+struct learned {
+	char address[CAP_ADDRESS * 2 + 2]; /* the author's; "": nothing */
+	unsigned char cert[32];		   /* SHA-256 of his certificate */
+	int64_t signed_at;
+	unsigned char list[CAP_CAPABILITIES]; /* DER */
+	size_t list_n;
 };
 
 struct verdict {
@@ -140,6 +153,7 @@ struct verdict {
 	/* to be remembered: SHA-256 of the Message-ID of opened mail (S160) */
 	bool has_opened;
 	unsigned char opened[32];
+	struct learned learned; /* likewise */
 };
 
 void verdict_init(struct verdict *v);

@@ -74,6 +74,19 @@ static void put_certs(struct json *j, const struct verdict_rcpt *r)
 	json_end_array(j);
 }
 
+static void put_encryption(struct json *j, const struct verdict_rcpt *r)
+{
+	if (r->cipher[0] == '\0') {
+		json_null(j, "encryption");
+		return;
+	}
+	json_object(j, "encryption");
+	json_str(j, "cipher", r->cipher);
+	json_str(j, "key_transport", r->key_transport);
+	json_str(j, "capabilities", or_null(r->capabilities));
+	json_end_object(j);
+}
+
 static void put_rcpt(struct json *j, const struct verdict_rcpt *r)
 {
 	json_object(j, NULL);
@@ -94,6 +107,7 @@ static void put_rcpt(struct json *j, const struct verdict_rcpt *r)
 	else
 		json_int(j, "group", r->group);
 	put_certs(j, r);
+	put_encryption(j, r);
 	json_str(j, "reason", or_null(r->reason));
 	json_end_object(j);
 }

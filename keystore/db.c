@@ -377,6 +377,7 @@ int keystore_create(const char *path, struct err *e)
 	    keystore_begin(ks, e) != 0 ||
 	    exec(ks, sql_schema, "schema", e) != 0 ||
 	    exec(ks, sql_version_2, "schema", e) != 0 ||
+	    exec(ks, sql_version_3, "schema", e) != 0 ||
 	    ks_meta_set(ks, "schema", KS_SCHEMA, "", e) != 0 ||
 	    ks_meta_set(ks, "generation", 1, "", e) != 0 ||
 	    ks_meta_set(ks, "trust", 1, "", e) != 0 ||
@@ -431,10 +432,22 @@ static int check_schema(struct keystore *ks, const char *path, struct err *e)
 	return 0;
 }
 
-static int add_version_2(struct keystore *ks, struct err *e)
+static int add_versions(struct keystore *ks, int64_t from, struct err *e)
 {
-	if (exec(ks, sql_version_2, "upgrade", e) != 0 ||
-	    ks_meta_set(ks, "schema", KS_SCHEMA_REVOCATION, "", e) != 0)
+	static const struct {
+		int64_t version;
+		const char *const *sql;
+	} step[] = {
+		{ KS_SCHEMA_REVOCATION, &sql_version_2 },
+		{ KS_SCHEMA_CAPS, &sql_version_3 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(step); i++)
+		if (from < step[i].version &&
+		    exec(ks, *step[i].sql, "upgrade", e) != 0)
+			return -1;
+	if (ks_meta_set(ks, "schema", KS_SCHEMA, "", e) != 0)
 		return -1;
 	/* Those who read the old version look again. */
 	return ks_bump(ks, false, e);
@@ -453,8 +466,8 @@ static int upgrade(struct keystore *ks, struct err *e)
 		return -1;
 	/* Another writer may have been first. */
 	rc = ks_meta_get(ks, "schema", &version, NULL, &found, e);
-	if (rc == 0 && version < KS_SCHEMA_REVOCATION)
-		rc = add_version_2(ks, e);
+	if (rc == 0 && version < KS_SCHEMA)
+		rc = add_versions(ks, version, e);
 	if (ks_end(ks, true, rc, e) != 0)
 		return err_add(e, "upgrade to schema version %d", KS_SCHEMA);
 	ks->schema = KS_SCHEMA;

@@ -11,6 +11,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include "util/der.h"
@@ -467,21 +468,43 @@ const struct cert *keyring_cert(const struct keyring *kr, const unsigned char
 
 /* ---- signing ---- */
 
-static const EVP_MD *digest_of(enum sig_alg alg, enum cert_key *key)
+/* What an algorithm is made of; md NULL: there is no such one. */
+struct suite {
+	enum cert_key key;
+	const EVP_MD *md;
+	bool pss;
+};
+
+static struct suite suite_of(enum sig_alg alg)
 {
-	*key = alg >= SIG_ECDSA_SHA256 ? CERT_KEY_EC : CERT_KEY_RSA;
 	switch (alg) {
 	case SIG_RSA_SHA256:
-	case SIG_ECDSA_SHA256:
-		return EVP_sha256();
+		return (struct suite){CERT_KEY_RSA, EVP_sha256(), false};
 	case SIG_RSA_SHA384:
-	case SIG_ECDSA_SHA384:
-		return EVP_sha384();
+		return (struct suite){CERT_KEY_RSA, EVP_sha384(), false};
 	case SIG_RSA_SHA512:
+		return (struct suite){CERT_KEY_RSA, EVP_sha512(), false};
+	case SIG_ECDSA_SHA256:
+		return (struct suite){CERT_KEY_EC, EVP_sha256(), false};
+	case SIG_ECDSA_SHA384:
+		return (struct suite){CERT_KEY_EC, EVP_sha384(), false};
 	case SIG_ECDSA_SHA512:
-		return EVP_sha512();
+		return (struct suite){CERT_KEY_EC, EVP_sha512(), false};
+	case SIG_RSA_PSS_SHA256:
+		return (struct suite){CERT_KEY_RSA, EVP_sha256(), true};
+	case SIG_RSA_PSS_SHA384:
+		return (struct suite){CERT_KEY_RSA, EVP_sha384(), true};
+	case SIG_RSA_PSS_SHA512:
+		return (struct suite){CERT_KEY_RSA, EVP_sha512(), true};
 	}
-	return NULL;
+	return (struct suite){CERT_KEY_OTHER, NULL, false};
+}
+
+/* RFC 4056 3: the salt as long as the digest. MGF1 follows the digest. */
+static int set_pss(EVP_PKEY_CTX *pc)
+{
+	return EVP_PKEY_CTX_set_rsa_padding(pc, RSA_PKCS1_PSS_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_pss_saltlen(pc, RSA_PSS_SALTLEN_DIGEST) == 1;
 }
 
 /*
@@ -518,9 +541,10 @@ bad:
 	    "of a message (RFC 5652 5.3)");
 }
 
-static int make_signature(EVP_PKEY *pkey, const EVP_MD *md, struct view attrs,
-    struct buf *sig, struct err *e)
+static int make_signature(EVP_PKEY *pkey, const struct suite *s,
+    struct view attrs, struct buf *sig, struct err *e)
 {
+	EVP_PKEY_CTX *pc = NULL; /* ctx owns it */
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	unsigned char *room = buf_room(sig, CAP_SIGNATURE);
 	size_t n = CAP_SIGNATURE;
@@ -529,7 +553,8 @@ static int make_signature(EVP_PKEY *pkey, const EVP_MD *md, struct view attrs,
 	ossl_clear();
 	if (ctx == NULL || room == NULL)
 		(void)err_set(e, FAIL_TEMP, "signature: out of memory");
-	else if (EVP_DigestSignInit(ctx, NULL, md, NULL, pkey) != 1 ||
+	else if (EVP_DigestSignInit(ctx, &pc, s->md, NULL, pkey) != 1 ||
+	    (s->pss && !set_pss(pc)) ||
 	    EVP_DigestSign(ctx, room, &n, attrs.p, attrs.n) != 1)
 		(void)err_ossl(e, FAIL_TEMP, "signature");
 	else
@@ -544,15 +569,14 @@ int keyring_sign(const struct keyring *kr, const unsigned char cert_sha256[32],
     enum sig_alg alg, struct view attrs, struct buf *sig, struct err *e)
 {
 	const struct ring_key *k = ring_find(kr, cert_sha256);
-	enum cert_key want;
-	const EVP_MD *md = digest_of(alg, &want);
+	struct suite s = suite_of(alg);
 
 	if (k == NULL)
 		return err_set(e, FAIL_INPUT, "signature: no such key");
-	if (md == NULL || cert_key_type(k->cert) != want)
+	if (s.md == NULL || cert_key_type(k->cert) != s.key)
 		return err_set(e, FAIL_INPUT, "signature: algorithm does not "
 		    "fit the key (%s)", cert_key_name(k->cert));
 	if (check_attrs(attrs, e) != 0)
 		return -1;
-	return make_signature(k->pkey, md, attrs, sig, e);
+	return make_signature(k->pkey, &s, attrs, sig, e);
 }

@@ -191,4 +191,33 @@ int keystore_opened_known(struct keystore *ks, const unsigned char hash[32],
 int keystore_opened_expire(struct keystore *ks, int64_t before,
     struct err *e) MUST_CHECK;
 
+/* ---- capabilities (S106) ---- */
+
+/* SMIMECapabilities out of signed mail. */
+struct ks_caps {
+	bool is_own; /* of the certificate that was asked for */
+	int64_t signed_at;
+	unsigned char cert[32]; /* SHA-256 of the signer's certificate */
+	unsigned char list[CAP_CAPABILITIES]; /* DER */
+	size_t n;
+};
+
+/*
+ * Remember what mail of this address, signed with this certificate at this
+ * time, says; nothing changes unless the time is later than that of what is
+ * known. The certificate need not be in the store. Of an address
+ * CAP_CAPABILITIES_ADDRESS lists are kept, of all CAP_CAPABILITIES_STORE:
+ * the one signed first goes. When a certificate is removed or distrusted, so
+ * do its lists. No part of the generation. FAIL_LIMIT: more than
+ * CAP_CAPABILITIES octets; FAIL_TEMP.
+ */
+int keystore_caps_learn(struct keystore *ks, const struct addr *a,
+    const unsigned char sha256[32], int64_t signing_time, struct view der,
+    struct err *e) MUST_CHECK;
+/* What is known of the address: with this certificate, or else (and when
+ * sha256 is NULL) the newest. *found false: nothing. FAIL_TEMP. */
+int keystore_caps_get(struct keystore *ks, const struct addr *a,
+    const unsigned char *sha256, struct ks_caps *out, bool *found,
+    struct err *e) MUST_CHECK;
+
 #endif

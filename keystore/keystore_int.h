@@ -11,9 +11,10 @@
 
 #include "keystore/keyring.h"
 
-#define KS_SCHEMA 2	       /* version of the tables */
+#define KS_SCHEMA 3	       /* version of the tables */
 #define KS_SCHEMA_OLDEST 1     /* read as it is, upgraded when written */
 #define KS_SCHEMA_REVOCATION 2 /* has tables of revocations */
+#define KS_SCHEMA_CAPS 3       /* has a table of capabilities */
 #define KS_BUSY_MS 10000       /* waiting for another writer */
 #define KS_CACHE_CERTS 4096    /* parsed certificates */
 #define KS_CACHE_PATHS 4096    /* path verdicts */
@@ -76,6 +77,14 @@ enum ks_stmt {
 	ST_OPENED_ADD,
 	ST_OPENED_GET,
 	ST_OPENED_EXPIRE,
+	ST_CAPS_TIME,
+	ST_CAPS_ADD,
+	ST_CAPS_UPDATE,
+	ST_CAPS_GET,
+	ST_CAPS_COUNT,
+	ST_CAPS_DROP_OLDEST,
+	ST_CAPS_DROP_ADDRESS,
+	ST_CAPS_FORGET,
 	ST_CAS,
 	ST_CRL_GET,
 	ST_CRL_ADD,
@@ -192,6 +201,12 @@ int ks_path_anchor(struct keystore *ks, const struct cert *leaf, int64_t at,
     struct path *out, struct cert **anchor, struct err *e) MUST_CHECK;
 lru_drop ks_path_drop;	 /* of values in ks->paths */
 lru_drop ks_select_drop; /* of values in ks->select */
+
+/* ---- capability.c ---- */
+
+/* Inside a change: what was learned from this certificate's mail goes. */
+int ks_caps_forget(struct keystore *ks, const unsigned char sha256[32],
+    struct err *e) MUST_CHECK;
 
 /* ---- keyring.c, keyopen.c ---- */
 

@@ -89,6 +89,19 @@ const char *const sql_version_2 =
     "  at BIGINT NOT NULL);"
     "CREATE INDEX opened_at ON opened (at);";
 
+/* What the software behind an address reads, by the mail that it signed. The
+ * certificate need not be in the store. */
+const char *const sql_version_3 =
+    "CREATE TABLE capability ("
+    "  id INTEGER PRIMARY KEY,"
+    "  address TEXT NOT NULL," /* as addr_key() */
+    "  cert BLOB NOT NULL,"    /* SHA-256 */
+    "  signed_at BIGINT NOT NULL,"
+    "  list BLOB NOT NULL,"
+    "  UNIQUE (address, cert));"
+    "CREATE INDEX capability_cert ON capability (cert);"
+    "CREATE INDEX capability_signed_at ON capability (signed_at);";
+
 /* Without a row there is no order: newest first, then the latest import. */
 #define NEWEST_FIRST " ORDER BY c.not_before DESC, c.id DESC"
 #define ROWS "SELECT " KS_ROW_COLUMNS " FROM cert c"
@@ -168,6 +181,28 @@ const char *const sql_text[ST_N] = {
 	    " ON CONFLICT (message) DO UPDATE SET at = excluded.at",
 	[ST_OPENED_GET] = "SELECT at FROM opened WHERE message = ?1",
 	[ST_OPENED_EXPIRE] = "DELETE FROM opened WHERE at < ?1",
+	[ST_CAPS_TIME] =
+	    "SELECT id, signed_at FROM capability"
+	    " WHERE address = ?1 AND cert = ?2",
+	[ST_CAPS_ADD] =
+	    "INSERT INTO capability (address, cert, signed_at, list)"
+	    " VALUES (?1, ?2, ?3, ?4)",
+	[ST_CAPS_UPDATE] =
+	    "UPDATE capability SET signed_at = ?2, list = ?3 WHERE id = ?1",
+	/* that of the certificate, else the newest */
+	[ST_CAPS_GET] =
+	    "SELECT cert, signed_at, list FROM capability"
+	    " WHERE address = ?1 ORDER BY CASE WHEN cert = ?2 THEN 0 ELSE 1"
+	    " END, signed_at DESC, id DESC LIMIT 1",
+	[ST_CAPS_COUNT] = "SELECT COUNT(*) FROM capability",
+	[ST_CAPS_DROP_OLDEST] =
+	    "DELETE FROM capability WHERE id ="
+	    " (SELECT id FROM capability ORDER BY signed_at, id LIMIT 1)",
+	[ST_CAPS_DROP_ADDRESS] =
+	    "DELETE FROM capability WHERE address = ?1 AND id NOT IN"
+	    " (SELECT id FROM capability WHERE address = ?1"
+	    " ORDER BY signed_at DESC, id DESC LIMIT ?2)",
+	[ST_CAPS_FORGET] = "DELETE FROM capability WHERE cert = ?1",
 	[ST_CAS] = ROWS " WHERE c.is_ca = 1 ORDER BY c.is_anchor DESC, c.id",
 	[ST_CRL_GET] =
 	    "SELECT id, this_update, number, sha256 FROM crl"

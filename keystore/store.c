@@ -443,6 +443,8 @@ int keystore_set_state(struct keystore *ks, const unsigned char sha256[32], enum
 	if (ks_change(ks, &began, true, e) != 0)
 		return -1;
 	rc = update_cert(ks, ST_CERT_STATE, sha256, (int)state, e);
+	if (rc == 0 && state == KS_DISTRUSTED)
+		rc = ks_caps_forget(ks, sha256, e);
 	if (rc == 0)
 		rc = ks_bump(ks, true, e);
 	return ks_end(ks, began, rc, e);
@@ -466,7 +468,9 @@ static int remove_cert(struct keystore *ks, const unsigned char sha256[32],
 	st = stmt_for_sha(ks, ST_KEY_DELETE, cert_spki_sha256(r.cert), e);
 	if (st == NULL || ks_run(ks, st, e) != 0)
 		goto out;
-	rc = ks_bump(ks, true, e);
+	rc = ks_caps_forget(ks, sha256, e);
+	if (rc == 0)
+		rc = ks_bump(ks, true, e);
 out:
 	ks_row_free(&r);
 	return rc;

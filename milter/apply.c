@@ -167,7 +167,9 @@ static int limit_bounces(const struct apply_to *to, struct err *e)
 static int replace_body(const struct apply_to *to, const struct spool *body,
     struct err *e)
 {
-	unsigned char *p = malloc(BODY_CHUNK);
+	size_t room = spool_size(body) < BODY_CHUNK ?
+	    (size_t)spool_size(body) + 1 : BODY_CHUNK;
+	unsigned char *p = malloc(room);
 	uint64_t off = 0;
 	size_t n;
 	int rc = -1;
@@ -175,7 +177,7 @@ static int replace_body(const struct apply_to *to, const struct spool *body,
 	if (p == NULL)
 		return err_set(e, FAIL_TEMP, "body: out of memory");
 	do { /* an empty body is one empty chunk */
-		if (spool_read(body, off, p, BODY_CHUNK, &n, e) != 0)
+		if (spool_read(body, off, p, room, &n, e) != 0)
 			goto out;
 		if (n == 0 && off > 0)
 			break;

@@ -86,6 +86,7 @@ static void audit(struct front *f, const struct envelope *env,
 	ipc_put_view(&b, buf_view(&a->json));
 	ipc_put_view(&b, view_make(a->opened, a->has_opened
 	    ? sizeof(a->opened) : 0));
+	wire_put_learned(&b, &a->learned);
 	(void)pthread_mutex_lock(&f->store.lock);
 	if (f->store.fd < 0) {
 		stats_add(&f->stats->audit_lost);
@@ -136,6 +137,9 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	*pf1 = f1 & (STEPS_UNUSED | NO_REPLY | SMFIP_HDR_LEADSPC);
 	if (c == NULL)
 		return SMFIS_CONTINUE; /* every MAIL will be a 451 */
+	/* MAIL needs no answer when nothing refuses it: one wait less */
+	if ((f0 & ACTIONS_NEEDED) == ACTIONS_NEEDED)
+		*pf1 |= f1 & SMFIP_NR_MAIL;
 	c->actions = *pf0;
 	c->steps = *pf1;
 	(void)smfi_setpriv(ctx, c);
@@ -194,7 +198,7 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
 	    view_cstr(view_of(macro(ctx, "{client_addr}")), c->client_ip,
 	    sizeof(c->client_ip)) != 0)
 		c->client_ip[0] = '\0';
-	return SMFIS_CONTINUE;
+	return answer_step(c, SMFIP_NR_MAIL);
 }
 
 static sfsistat on_rcpt(SMFICTX *ctx, char **argv)

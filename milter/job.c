@@ -72,7 +72,7 @@ static int receive(int fd, struct answer *a, struct err *e)
 	int fds[IPC_FDS], rc;
 
 	buf_init(&in, CAP_IPC);
-	rc = ipc_recv(fd, &in, fds, e);
+	rc = ipc_recv_only(fd, &in, fds, e);
 	if (rc <= 0) {
 		buf_free(&in);
 		return rc == 0 ? err_set(e, FAIL_TEMP, "it ended") : -1;
@@ -129,7 +129,10 @@ static enum result use_worker(const struct run *r, struct pool_worker *w,
 	if (rc == RESULT_DEAD)
 		ask_to_kill(r->f, w);
 out:
-	ticket_close(w->gen->tickets, ticket);
+	/* The next ticket of a worker ends this one; one will follow at once
+	 * where somebody waits. */
+	if (rc != RESULT_OK || !pool_is_wanted(r->f->pool))
+		ticket_close(w->gen->tickets, ticket);
 	return rc;
 }
 

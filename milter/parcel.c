@@ -2,7 +2,7 @@
  * Copyright (c) 2026 the postseal authors
  *
  * One octet says how the spool travels; then, for one that travels inside,
- * its length and octets.
+ * its length and octets, and for a descriptor where in it they begin.
  */
 #include "milter/parcel.h"
 
@@ -39,8 +39,10 @@ int parcel_put(struct buf *b, struct spool *s, int *fd, struct err *e)
 		return put_octets(b, s, e);
 	else if (spool_fd(s, fd, e) != 0)
 		return -1;
-	else
+	else {
 		ipc_put_u8(b, PARCEL_FD);
+		ipc_put_u64(b, spool_fd_start(s));
+	}
 	return buf_ok(b, e);
 }
 
@@ -53,6 +55,24 @@ static int get_octets(struct rd *r, struct spool **s, struct err *e)
 	if (spool_new(s, v.n, e) != 0)
 		return -1;
 	if (spool_write(*s, v.p, v.n, e) != 0) {
+		spool_free(s);
+		return -1;
+	}
+	return 0;
+}
+
+/* Takes fd. */
+static int get_file(struct rd *r, int fd, struct spool **s, struct err *e)
+{
+	uint64_t start;
+
+	if (rd_u64(r, &start) != 0) {
+		close(fd);
+		return err_set(e, FAIL_BUG, "parcel: malformed");
+	}
+	if (spool_from_fd(s, fd, UINT64_MAX, e) != 0)
+		return -1;
+	if (spool_drop(*s, start, e) != 0) {
 		spool_free(s);
 		return -1;
 	}
@@ -74,7 +94,7 @@ static int get_spool(struct rd *r, int *fd, struct spool **s, struct err *e)
 	if (kind == PARCEL_NONE)
 		return 0;
 	*fd = -1;
-	return spool_from_fd(s, took, UINT64_MAX, e);
+	return get_file(r, took, s, e);
 }
 
 int parcel_get(struct view message, int fds[IPC_FDS], struct view *payload,

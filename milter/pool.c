@@ -13,10 +13,23 @@
 #include "milter/clock.h"
 #include "util/caps.h"
 
+/*
+ * A thread that waits for a worker: served in the order of coming. It is
+ * woken after the lock is given up, else it would wake to wait for the lock;
+ * so its memory must last longer than its waiting, and goes to the spare
+ * ones. Who is woken for nothing waits on.
+ */
+struct waiter {
+	pthread_cond_t served;
+	struct pool_worker *got;
+	struct waiter *next; /* in line, or spare */
+};
+
 struct pool {
 	pthread_mutex_t lock;
-	pthread_cond_t change; /* there is an idle worker */
+	pthread_condattr_t clock;
 	struct pool_worker *idle;
+	struct waiter *first, *last, *spare;
 	struct pool_gen *current; /* NULL before the first */
 	int busy;
 	int waiting;
@@ -25,17 +38,13 @@ struct pool {
 
 int pool_new(struct pool **out, struct stats *st, struct err *e)
 {
-	pthread_condattr_t attr;
-
 	*out = calloc(1, sizeof(**out));
 	if (*out == NULL)
 		return err_set(e, FAIL_TEMP, "out of memory");
 	(*out)->stats = st;
 	(void)pthread_mutex_init(&(*out)->lock, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&(*out)->change, &attr);
-	(void)pthread_condattr_destroy(&attr);
+	(void)pthread_condattr_init(&(*out)->clock);
+	(void)pthread_condattr_setclock(&(*out)->clock, CLOCK_MONOTONIC);
 	return 0;
 }
 
@@ -57,6 +66,34 @@ static void let_go(struct pool *p, struct pool_worker *w)
 		atomic_fetch_sub(&p->stats->workers, 1);
 }
 
+static struct waiter *new_waiter(struct pool *p)
+{
+	struct waiter *x = p->spare;
+
+	if (x != NULL) {
+		p->spare = x->next;
+	} else {
+		x = malloc(sizeof(*x));
+		if (x == NULL)
+			return NULL;
+		(void)pthread_cond_init(&x->served, &p->clock);
+	}
+	x->got = NULL;
+	x->next = NULL;
+	return x;
+}
+
+static void free_spare(struct pool *p)
+{
+	struct waiter *x;
+
+	while ((x = p->spare) != NULL) {
+		p->spare = x->next;
+		(void)pthread_cond_destroy(&x->served);
+		free(x);
+	}
+}
+
 static void drop_idle(struct pool *p)
 {
 	struct pool_worker *w;
@@ -73,10 +110,37 @@ void pool_free(struct pool **p)
 		return;
 	drop_idle(*p);
 	gen_release(&(*p)->current);
-	(void)pthread_cond_destroy(&(*p)->change);
+	free_spare(*p);
+	(void)pthread_condattr_destroy(&(*p)->clock);
 	(void)pthread_mutex_destroy(&(*p)->lock);
 	free(*p);
 	*p = NULL;
+}
+
+/* To the one that waits longest, who is then to be woken, or to the idle
+ * ones. */
+static struct waiter *hand_on(struct pool *p, struct pool_worker *w)
+{
+	struct waiter *x = p->first;
+
+	if (x == NULL) {
+		w->next = p->idle;
+		p->idle = w;
+		return NULL;
+	}
+	p->first = x->next;
+	if (p->first == NULL)
+		p->last = NULL;
+	w->next = NULL;
+	x->got = w;
+	return x;
+}
+
+static void unlock_and_wake(struct pool *p, struct waiter *x)
+{
+	(void)pthread_mutex_unlock(&p->lock);
+	if (x != NULL)
+		(void)pthread_cond_signal(&x->served);
 }
 
 int pool_generation(struct pool *p, const struct pool_gen *g, struct err *e)
@@ -101,6 +165,7 @@ int pool_add(struct pool *p, uint32_t generation, uint32_t number,
     int take_fd, struct err *e)
 {
 	struct pool_worker *w = calloc(1, sizeof(*w));
+	struct waiter *wake = NULL;
 
 	if (w == NULL) {
 		close(take_fd);
@@ -115,13 +180,11 @@ int pool_add(struct pool *p, uint32_t generation, uint32_t number,
 		w->number = number;
 		w->gen = p->current;
 		w->gen->refs++;
-		w->next = p->idle;
-		p->idle = w;
+		wake = hand_on(p, w);
 		if (p->stats != NULL)
 			atomic_fetch_add(&p->stats->workers, 1);
-		(void)pthread_cond_broadcast(&p->change);
 	}
-	(void)pthread_mutex_unlock(&p->lock);
+	unlock_and_wake(p, wake);
 	return 0;
 }
 
@@ -135,13 +198,13 @@ uint64_t pool_max_message(struct pool *p)
 	return n;
 }
 
-static void wait_until(struct pool *p, int64_t ms)
+static void wait_until(struct pool *p, struct waiter *x, int64_t ms)
 {
 	struct timespec t;
 
 	t.tv_sec = (time_t)(ms / 1000);
 	t.tv_nsec = (long)(ms % 1000) * 1000000;
-	(void)pthread_cond_timedwait(&p->change, &p->lock, &t);
+	(void)pthread_cond_timedwait(&x->served, &p->lock, &t);
 }
 
 static void count_waiting(struct pool *p, int change)
@@ -151,13 +214,39 @@ static void count_waiting(struct pool *p, int change)
 		atomic_store(&p->stats->waiting, p->waiting);
 }
 
+static void append(struct pool *p, struct waiter *x)
+{
+	if (p->last == NULL)
+		p->first = x;
+	else
+		p->last->next = x;
+	p->last = x;
+	count_waiting(p, 1);
+}
+
+/* Gives up: no longer one of those who wait. */
+static void leave(struct pool *p, const struct waiter *x)
+{
+	struct waiter **at = &p->first, *before = NULL;
+
+	while (*at != NULL && *at != x) {
+		before = *at;
+		at = &before->next;
+	}
+	if (*at == NULL)
+		return;
+	*at = x->next;
+	if (p->last == x)
+		p->last = before;
+}
+
 /* Under the lock, which is released while ticking. */
-static int wait_for_idle(struct pool *p, const struct pool_wait *w,
-    struct err *e)
+static int wait_for(struct pool *p, const struct pool_wait *w,
+    struct waiter *x, struct err *e)
 {
 	int64_t next_tick = clock_ms() + w->tick_ms, now;
 
-	while (p->idle == NULL) {
+	while (x->got == NULL) {
 		now = clock_ms();
 		if (now >= w->until_ms)
 			return err_set(e, FAIL_TEMP, "no worker became idle "
@@ -169,10 +258,32 @@ static int wait_for_idle(struct pool *p, const struct pool_wait *w,
 			next_tick = now + w->tick_ms;
 			continue;
 		}
-		wait_until(p, next_tick < w->until_ms ? next_tick :
+		wait_until(p, x, next_tick < w->until_ms ? next_tick :
 		    w->until_ms);
 	}
 	return 0;
+}
+
+static int wait_in_line(struct pool *p, const struct pool_wait *w,
+    struct pool_worker **out, struct err *e)
+{
+	struct waiter *x;
+	int rc;
+
+	if (p->current != NULL && p->waiting >= p->current->waiting)
+		return err_set(e, FAIL_LIMIT, "%d messages wait already",
+		    p->waiting);
+	x = new_waiter(p);
+	if (x == NULL)
+		return err_set(e, FAIL_TEMP, "out of memory");
+	append(p, x);
+	rc = wait_for(p, w, x, e);
+	leave(p, x);
+	count_waiting(p, -1);
+	*out = x->got;
+	x->next = p->spare;
+	p->spare = x;
+	return rc;
 }
 
 int pool_take(struct pool *p, const struct pool_wait *w,
@@ -180,47 +291,46 @@ int pool_take(struct pool *p, const struct pool_wait *w,
 {
 	int rc = 0;
 
-	*out = NULL;
 	(void)pthread_mutex_lock(&p->lock);
-	if (p->idle == NULL) {
-		if (p->current != NULL &&
-		    p->waiting >= p->current->waiting) {
-			rc = err_set(e, FAIL_LIMIT, "%d messages wait "
-			    "already", p->waiting);
-			goto out;
-		}
-		count_waiting(p, 1);
-		rc = wait_for_idle(p, w, e);
-		count_waiting(p, -1);
-		if (rc != 0)
-			goto out;
-	}
 	*out = p->idle;
-	p->idle = (*out)->next;
-	(*out)->next = NULL;
-	p->busy++;
-	if (p->stats != NULL)
-		atomic_store(&p->stats->busy, p->busy);
-out:
+	if (*out != NULL)
+		p->idle = (*out)->next;
+	else
+		rc = wait_in_line(p, w, out, e);
+	if (rc == 0) {
+		(*out)->next = NULL;
+		p->busy++;
+		if (p->stats != NULL)
+			atomic_store(&p->stats->busy, p->busy);
+	}
 	(void)pthread_mutex_unlock(&p->lock);
 	return rc;
 }
 
+bool pool_is_wanted(struct pool *p)
+{
+	bool is;
+
+	(void)pthread_mutex_lock(&p->lock);
+	is = p->first != NULL;
+	(void)pthread_mutex_unlock(&p->lock);
+	return is;
+}
+
 static void finish(struct pool *p, struct pool_worker **w, bool usable)
 {
+	struct waiter *wake = NULL;
+
 	(void)pthread_mutex_lock(&p->lock);
 	p->busy--;
 	if (p->stats != NULL)
 		atomic_store(&p->stats->busy, p->busy);
-	if (usable && (*w)->gen == p->current) {
-		(*w)->next = p->idle;
-		p->idle = *w;
-	} else {
+	if (usable && (*w)->gen == p->current)
+		wake = hand_on(p, *w);
+	else
 		let_go(p, *w);
-	}
 	*w = NULL;
-	(void)pthread_cond_signal(&p->change);
-	(void)pthread_mutex_unlock(&p->lock);
+	unlock_and_wake(p, wake);
 }
 
 void pool_give(struct pool *p, struct pool_worker **w)

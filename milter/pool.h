@@ -60,7 +60,9 @@ struct pool_wait {
 };
 int pool_take(struct pool *p, const struct pool_wait *w,
     struct pool_worker **out, struct err *e) MUST_CHECK;
-/* Back to the idle ones. */
+/* Does anybody wait for a worker? */
+bool pool_is_wanted(struct pool *p);
+/* To the one who waits longest, or back to the idle ones. */
 void pool_give(struct pool *p, struct pool_worker **w);
 /* It is dead, or must not be used again: close its socket. */
 void pool_drop(struct pool *p, struct pool_worker **w);

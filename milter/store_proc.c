@@ -13,12 +13,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/learn.h"
 #include "milter/clock.h"
+#include "milter/wire.h"
 #include "util/log.h"
+#include "util/proc.h"
 
 #define BATCH_MS 200
 #define BATCH_RECORDS 200
 #define EXPIRE_MS 3600000
+/* Between the first record and reading: the socket's buffer takes what comes
+ * meanwhile. */
+#define GATHER_NS 3000000
 
 struct store {
 	struct keystore *ks;
@@ -26,17 +32,8 @@ struct store {
 	int64_t keep_s;
 	int64_t expire_at_ms;
 	size_t open; /* records in the transaction that runs */
-	struct buf in;
+	struct ipc_stream in;
 };
-
-static void close_all(const int fds[IPC_FDS])
-{
-	size_t i;
-
-	for (i = 0; i < IPC_FDS; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-}
 
 /* A record that cannot be kept is said once, here; mail goes on. */
 static void lost(const char *id, const struct err *e)
@@ -44,36 +41,61 @@ static void lost(const char *id, const struct err *e)
 	log_err("id=%s event=audit-lost reason=\"%s\"", id, e->msg);
 }
 
-static int add_record(struct store *s, struct err *e)
-{
-	char *id = NULL, *queue_id = NULL;
-	struct err why = { 0 };
+/* One message's; views into what came in. */
+struct record {
+	char *id, *queue_id; /* owned */
+	int64_t when;
 	struct view json, opened;
+	struct learned learned;
+};
+
+static int get_record(struct record *x, struct view v, struct err *e)
+{
 	uint64_t when;
 	struct rd r;
-	int rc = 0;
 
-	rd_init(&r, buf_view(&s->in));
-	if (ipc_get_str(&r, &id) != 0 || id == NULL ||
-	    ipc_get_str(&r, &queue_id) != 0 || rd_u64(&r, &when) != 0 ||
-	    ipc_get_view(&r, &json) != 0 || ipc_get_view(&r, &opened) != 0 ||
-	    (opened.n != 0 && opened.n != 32) || rd_left(&r) != 0 ||
-	    when > INT64_MAX) {
-		rc = err_set(e, FAIL_BUG, "audit record: malformed");
-		goto out;
+	rd_init(&r, v);
+	if (ipc_get_str(&r, &x->id) != 0 || x->id == NULL ||
+	    ipc_get_str(&r, &x->queue_id) != 0 || rd_u64(&r, &when) != 0 ||
+	    ipc_get_view(&r, &x->json) != 0 ||
+	    ipc_get_view(&r, &x->opened) != 0 ||
+	    (x->opened.n != 0 && x->opened.n != 32) ||
+	    wire_get_learned(&x->learned, &r) != 0 || rd_left(&r) != 0 ||
+	    when > INT64_MAX)
+		return err_set(e, FAIL_BUG, "audit record: malformed");
+	x->when = (int64_t)when;
+	return 0;
+}
+
+/* In the transaction that runs. */
+static void keep_record(struct keystore *ks, const struct record *x)
+{
+	struct err why = { 0 };
+
+	if (keystore_audit_add(ks, x->id, x->when, x->queue_id, x->json,
+	    &why) != 0 || (x->opened.n != 0 && keystore_opened_add(ks,
+	    x->opened.p, x->when, &why) != 0))
+		lost(x->id, &why);
+	if (learn_keep(ks, &x->learned, x->when, &why) != 0)
+		log_err("id=%s event=capabilities-lost reason=\"%s\"", x->id,
+		    why.msg);
+}
+
+static int add_record(struct store *s, struct view record, struct err *e)
+{
+	struct record x = { 0 };
+	struct err why = { 0 };
+	int rc;
+
+	rc = get_record(&x, record, e);
+	if (rc == 0 && s->open == 0 && keystore_begin(s->ks, &why) != 0) {
+		lost(x.id, &why);
+	} else if (rc == 0) {
+		s->open++;
+		keep_record(s->ks, &x);
 	}
-	if (s->open == 0 && keystore_begin(s->ks, &why) != 0) {
-		lost(id, &why);
-		goto out;
-	}
-	s->open++;
-	if (keystore_audit_add(s->ks, id, (int64_t)when, queue_id, json,
-	    &why) != 0 || (opened.n != 0 && keystore_opened_add(s->ks,
-	    opened.p, (int64_t)when, &why) != 0))
-		lost(id, &why);
-out:
-	free(id);
-	free(queue_id);
+	free(x.id);
+	free(x.queue_id);
 	return rc;
 }
 
@@ -119,24 +141,34 @@ static int wait_record(const struct store *s, int64_t ms)
 	return n != 0;
 }
 
+/* There is something now: more of it in a moment, with one wake-up. */
+static void gather(void)
+{
+	const struct timespec pause = { 0, GATHER_NS };
+
+	(void)nanosleep(&pause, NULL);
+}
+
 /* Records until the batch is full, its time is up, or the end. */
 static int take_batch(struct store *s, struct err *e)
 {
 	int64_t until = 0;
-	int fds[IPC_FDS], rc;
+	struct view record;
+	int rc;
 
 	while (s->open < BATCH_RECORDS) {
-		if (s->open > 0 && !wait_record(s, until - clock_ms()))
-			return 1;
-		if (s->open == 0 && !wait_record(s, EXPIRE_MS))
-			return 1;
-		rc = ipc_recv(s->sock, &s->in, fds, e);
+		if (!ipc_stream_has(&s->in)) {
+			if (!wait_record(s, s->open > 0 ? until - clock_ms() :
+			    EXPIRE_MS))
+				return 1;
+			gather();
+		}
+		rc = ipc_stream_next(s->sock, &s->in, &record, e);
 		if (rc <= 0)
 			return rc;
-		close_all(fds);
 		if (s->open == 0)
 			until = clock_ms() + BATCH_MS;
-		if (add_record(s, e) != 0)
+		if (add_record(s, record, e) != 0)
 			return -1;
 	}
 	return 1;
@@ -148,13 +180,13 @@ int store_loop(struct keystore *ks, int records, int64_t keep_s,
 	struct store s = { .ks = ks, .sock = records, .keep_s = keep_s };
 	int rc;
 
-	buf_init(&s.in, CAP_IPC);
+	ipc_stream_init(&s.in);
 	do {
 		expire(&s);
 		rc = take_batch(&s, e);
 		commit(&s);
 	} while (rc == 1);
-	buf_free(&s.in);
+	ipc_stream_free(&s.in);
 	return rc;
 }
 

@@ -18,8 +18,9 @@ struct store_start {
 };
 
 /*
- * May: add audit records and drop old ones. May not: network, keys; it
- * touches no certificate. Ends when: the front closed records.
+ * May: add audit records and drop old ones, remember what was opened and
+ * what signers' software reads. May not: network, keys; it touches no
+ * certificate. Ends when: the front closed records.
  */
 void store_proc(const struct store_start *s) NORETURN;
 

@@ -53,23 +53,35 @@ static int send_packet(int sock, struct view v, struct err *e)
 	return 0;
 }
 
+/* As many recipients as the packet has room for; *i goes on. */
+static void put_rcpts(struct buf *b, const struct envelope *env, size_t *i)
+{
+	size_t n, octets = 0, from = *i;
+
+	for (; *i < env->rcpts; (*i)++) {
+		n = 4 + strlen(env->rcpt[*i]);
+		if (n > TICKET_PACKET - b->n - 4 - octets)
+			break;
+		octets += n;
+	}
+	ipc_put_u32(b, (uint32_t)octets);
+	for (; from < *i; from++)
+		ipc_put_view(b, view_of(env->rcpt[from]));
+}
+
+/* Those that had no room in the first packet. */
 static int send_rcpts(int sock, struct buf *b,
-    const unsigned char id[TICKET_ID], const struct envelope *env,
+    const unsigned char id[TICKET_ID], const struct envelope *env, size_t i,
     struct err *e)
 {
-	size_t i = 0, before;
+	size_t before;
 
 	while (i < env->rcpts) {
 		buf_clear(b);
 		ipc_put_u8(b, T_RCPT);
 		buf_put(b, id, TICKET_ID);
-		for (before = i; i < env->rcpts; i++) {
-			size_t n = strlen(env->rcpt[i]);
-
-			if (n > TICKET_PACKET - b->n - 4)
-				break;
-			ipc_put_view(b, view_make(env->rcpt[i], n));
-		}
+		before = i;
+		put_rcpts(b, env, &i);
 		if (i == before) {
 			i++; /* no address of ours is as long as that */
 			continue;
@@ -84,6 +96,7 @@ int ticket_send(int sock, const unsigned char id[TICKET_ID], uint32_t worker,
     const struct envelope *env, struct err *e)
 {
 	struct buf b;
+	size_t i = 0;
 	int rc = -1;
 
 	buf_init(&b, TICKET_PACKET);
@@ -92,9 +105,10 @@ int ticket_send(int sock, const unsigned char id[TICKET_ID], uint32_t worker,
 	ipc_put_u32(&b, worker);
 	ipc_put_str(&b, env->auth == ENV_AUTH_LOGIN ? env->login : NULL);
 	ipc_put_str(&b, env->client_ip);
+	put_rcpts(&b, env, &i);
 	if (buf_ok(&b, e) != 0 || send_packet(sock, buf_view(&b), e) != 0)
 		goto out;
-	rc = send_rcpts(sock, &b, id, env, e);
+	rc = send_rcpts(sock, &b, id, env, i, e);
 out:
 	buf_free(&b);
 	return rc;
@@ -180,28 +194,47 @@ size_t tickets_alive(struct tickets *t)
 	return n;
 }
 
-static void on_open(struct tickets *t, struct rd *r, const unsigned char *id,
-    int64_t now_s)
+/* A worker has one message at a time: its older ticket is over. */
+static void forget_of_worker(struct tickets *t, uint32_t worker)
 {
-	struct ticket *k;
+	struct ticket *k = t->newest;
 
-	if (t->n >= TICKETS_MAX || find(t, id) != NULL)
+	while (k != NULL && k->worker != worker)
+		k = k->older;
+	if (k != NULL)
+		forget(t, k);
+}
+
+/* A list of recipients, the last thing in a packet. */
+static int get_rcpts(struct rd *r, struct view *all)
+{
+	struct view one;
+	struct rd check;
+
+	if (ipc_get_view(r, all) != 0 || rd_left(r) != 0)
+		return -1;
+	rd_init(&check, *all);
+	while (rd_left(&check) > 0)
+		if (ipc_get_view(&check, &one) != 0)
+			return -1;
+	return 0;
+}
+
+static void add_rcpts(struct tickets *t, struct ticket *k, struct view all)
+{
+	if (t->octets + all.n > TICKETS_OCTETS)
 		return;
-	k = calloc(1, sizeof(*k));
-	if (k == NULL)
-		return;
-	buf_init(&k->rcpt, TICKETS_OCTETS);
-	if (rd_u32(r, &k->worker) != 0 || ipc_get_str(r, &k->login) != 0 ||
-	    ipc_get_str(r, &k->client) != 0 || rd_left(r) != 0) {
-		free(k->login);
-		free(k->client);
-		free(k);
-		return;
-	}
-	memcpy(k->id, id, TICKET_ID);
-	k->born_s = now_s;
-	k->next = *bucket_of(t, id);
-	*bucket_of(t, id) = k;
+	t->octets -= k->rcpt.n;
+	buf_putv(&k->rcpt, all);
+	if (k->rcpt.failed)
+		buf_clear(&k->rcpt);
+	t->octets += k->rcpt.n;
+}
+
+static void link_newest(struct tickets *t, struct ticket *k)
+{
+	k->next = *bucket_of(t, k->id);
+	*bucket_of(t, k->id) = k;
 	k->older = t->newest;
 	if (t->newest != NULL)
 		t->newest->newer = k;
@@ -211,25 +244,40 @@ static void on_open(struct tickets *t, struct rd *r, const unsigned char *id,
 	t->n++;
 }
 
+static void on_open(struct tickets *t, struct rd *r, const unsigned char *id,
+    int64_t now_s)
+{
+	struct ticket *k;
+	struct view rcpts;
+
+	if (t->n >= TICKETS_MAX || find(t, id) != NULL)
+		return;
+	k = calloc(1, sizeof(*k));
+	if (k == NULL)
+		return;
+	buf_init(&k->rcpt, TICKETS_OCTETS);
+	if (rd_u32(r, &k->worker) != 0 || ipc_get_str(r, &k->login) != 0 ||
+	    ipc_get_str(r, &k->client) != 0 ||
+	    get_rcpts(r, &rcpts) != 0) {
+		free(k->login);
+		free(k->client);
+		free(k);
+		return;
+	}
+	forget_of_worker(t, k->worker);
+	memcpy(k->id, id, TICKET_ID);
+	k->born_s = now_s;
+	link_newest(t, k);
+	add_rcpts(t, k, rcpts);
+}
+
 static void on_rcpt(struct tickets *t, struct rd *r, const unsigned char *id)
 {
 	struct ticket *k = find(t, id);
-	struct view all, one;
-	struct rd check;
+	struct view all;
 
-	if (k == NULL || rd_take(r, rd_left(r), &all) != 0)
-		return;
-	rd_init(&check, all);
-	while (rd_left(&check) > 0)
-		if (ipc_get_view(&check, &one) != 0)
-			return;
-	if (t->octets + all.n > TICKETS_OCTETS)
-		return;
-	t->octets -= k->rcpt.n;
-	buf_putv(&k->rcpt, all);
-	if (k->rcpt.failed)
-		buf_clear(&k->rcpt);
-	t->octets += k->rcpt.n;
+	if (k != NULL && get_rcpts(r, &all) == 0)
+		add_rcpts(t, k, all);
 }
 
 static void take(struct tickets *t, struct view packet, int64_t now_s)

@@ -7,7 +7,8 @@
  * costs no round trip.
  *
  * A ticket names the worker that got the job: another one, even if it
- * learned the id, has no use of it.
+ * learned the id, has no use of it. A worker has one message at a time, so
+ * its next ticket ends the one before.
  */
 #ifndef MILTER_TICKET_H
 #define MILTER_TICKET_H

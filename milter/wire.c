@@ -160,6 +160,34 @@ void answer_free(struct answer *a)
 	answer_init(a);
 }
 
+void wire_put_learned(struct buf *b, const struct learned *l)
+{
+	ipc_put_view(b, view_of(l->address));
+	ipc_put_view(b, view_make(l->cert, sizeof(l->cert)));
+	ipc_put_u64(b, (uint64_t)l->signed_at);
+	ipc_put_view(b, view_make(l->list, l->list_n));
+}
+
+int wire_get_learned(struct learned *l, struct rd *r)
+{
+	struct view address, cert, list;
+	uint64_t signed_at;
+
+	memset(l, 0, sizeof(*l));
+	if (ipc_get_view(r, &address) != 0 || ipc_get_view(r, &cert) != 0 ||
+	    cert.n != sizeof(l->cert) || rd_u64(r, &signed_at) != 0 ||
+	    signed_at > INT64_MAX || ipc_get_view(r, &list) != 0 ||
+	    list.n > sizeof(l->list) ||
+	    view_cstr(address, l->address, sizeof(l->address)) != 0)
+		return -1;
+	memcpy(l->cert, cert.p, cert.n);
+	l->signed_at = (int64_t)signed_at;
+	if (list.n > 0)
+		memcpy(l->list, list.p, list.n);
+	l->list_n = list.n;
+	return 0;
+}
+
 void wire_put_answer(struct buf *b, const struct verdict *v,
     const char *queue_id)
 {
@@ -173,6 +201,7 @@ void wire_put_answer(struct buf *b, const struct verdict *v,
 	ipc_put_str(b, v->text);
 	ipc_put_u8(b, v->ret_hdrs);
 	ipc_put_view(b, view_make(v->opened, v->has_opened ? 32 : 0));
+	wire_put_learned(b, &v->learned);
 	ipc_put_u8(b, v->body != NULL);
 	ipc_put_u32(b, (uint32_t)v->edits);
 	for (i = 0; i < v->edits; i++) {
@@ -339,6 +368,7 @@ static int get_head(struct answer *a, struct rd *r)
 	    rd_u8(r, &ret) != 0 || ret > 1 ||
 	    ipc_get_view(r, &opened) != 0 ||
 	    (opened.n != 0 && opened.n != sizeof(a->opened)) ||
+	    wire_get_learned(&a->learned, r) != 0 ||
 	    rd_u8(r, &body) != 0 || body > 1)
 		return -1;
 	a->has_opened = opened.n != 0;

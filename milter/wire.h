@@ -46,12 +46,18 @@ struct answer {
 	bool has_body;
 	bool has_opened; /* as in the verdict */
 	unsigned char opened[32];
+	struct learned learned;
 	struct edit *edit; /* owned */
 	size_t edits;
 	char *log;	    /* one line; owned, or NULL */
 	struct buf json;    /* audit record; empty: none */
 	struct spool *body; /* put here by the receiver; owned */
 };
+
+/* What was learned, empty or not; nobody on the way looks at it, but the
+ * sizes are right. -1: malformed. */
+void wire_put_learned(struct buf *b, const struct learned *l);
+int wire_get_learned(struct learned *l, struct rd *r) MUST_CHECK;
 
 void answer_init(struct answer *a);
 void answer_free(struct answer *a); /* may be repeated */

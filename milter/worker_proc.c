@@ -18,6 +18,10 @@
 #include "util/log.h"
 #include "util/ossl.h"
 
+/* A spool, and all spools of a message together, in memory: what a message
+ * of a megabyte needs on its way, and no more for a larger one. */
+#define SPOOL_EACH (4u << 20)
+#define SPOOL_TOGETHER (8u << 20)
 /* After a message of this size memory goes back to the system. */
 #define TRIM_ABOVE (4u << 20)
 
@@ -122,7 +126,7 @@ int worker_loop(struct gateway *g, int jobs, int keys, struct err *e)
 	g->keys = &ops;
 	buf_init(&w.in, CAP_IPC);
 	buf_init(&w.out, CAP_IPC);
-	while ((rc = ipc_recv(jobs, &w.in, fds, e)) == 1)
+	while ((rc = ipc_recv_only(jobs, &w.in, fds, e)) == 1)
 		if ((rc = work(&w, fds, e)) != 0)
 			break;
 	g->keys = NULL;
@@ -137,6 +141,7 @@ void worker_proc(const struct worker_start *s)
 	struct err e = { 0 };
 
 	child_drop(&s->ids);
+	spool_set_memory(SPOOL_EACH, SPOOL_TOGETHER);
 	if (s->config->spool != NULL &&
 	    spool_set_dir(s->config->spool, &e) != 0) {
 		log_err("event=start process=worker error=\"%s\"", e.msg);

@@ -53,7 +53,10 @@ static int copy_lines(struct canon *c, const struct part *p, uint64_t off,
     uint64_t end, struct err *e)
 {
 	struct crlf x = {out_sink(c), false};
-	struct sink in = p->is_raw ? x.to : crlf_sink(&x);
+	/* flags are those of just these octets */
+	bool is_clean = p->kind == PART_LEAF && !p->is_frozen &&
+	    (p->flags & SCAN_LF) == 0;
+	struct sink in = p->is_raw || is_clean ? x.to : crlf_sink(&x);
 
 	return spool_copy(c->sv->s, off, end, &in, e);
 }
@@ -84,6 +87,7 @@ static void put_lines(struct buf *out, struct view whole)
 static int put_field(const struct canon *c, const struct field *f,
     struct buf *out, struct err *e)
 {
+	struct view text = f->whole;
 	bool done = false;
 	bool has_8bit = false;
 
@@ -92,8 +96,14 @@ static int put_field(const struct canon *c, const struct field *f,
 	if (has_8bit && c->is_outbound &&
 	    hdrenc_field(f, out, &done, e) != 0)
 		return -1;
-	if (!done)
-		put_lines(out, f->whole);
+	if (done)
+		return 0;
+	/* RFC 5322 4.5 lets "From :" begin a field. */
+	if (f->name.n > 0 && view_istarts(text, "From ")) {
+		buf_putv(out, f->name);
+		text = view_sub(text, view_chr(text, ':', 0), text.n);
+	}
+	put_lines(out, text);
 	return 0;
 }
 
@@ -217,7 +227,7 @@ static int judge_header(struct canon *c, struct part *p, struct err *e)
 	rc = read_header(c, p, &h, &b, e);
 	if (rc == 0) {
 		scan_put(&scan, buf_view(&b));
-		p->dirty |= scan_end(&scan) & (SCAN_8BIT | SCAN_BINARY);
+		p->dirty |= scan_end(&scan) & SCAN_FRAGILE;
 	}
 	header_free(&h);
 	buf_free(&b);
@@ -230,7 +240,7 @@ static void decide_leaf(const struct canon *c, struct part *p)
 	bool is_coded = p->cte == CTE_QP || p->cte == CTE_BASE64;
 
 	if (c->is_outbound)
-		bad |= SCAN_8BIT | SCAN_FROM | SCAN_BLANK;
+		bad = SCAN_FRAGILE;
 	if (p->cte == CTE_BINARY)
 		bad |= SCAN_LF; /* not a line end, but an octet */
 	if ((p->flags & bad) == 0) {
@@ -242,8 +252,11 @@ static void decide_leaf(const struct canon *c, struct part *p)
 	}
 	if (p->cte == CTE_UNKNOWN || p->is_message) {
 		/* It may not be encoded (RFC 2045 6.4), or nobody knows what
-		 * the octets are; harmless oddities stay. */
-		p->dirty |= p->flags & (SCAN_8BIT | SCAN_BINARY);
+		 * the octets are. */
+		p->dirty |= p->flags & SCAN_FRAGILE;
+		if (c->is_outbound && p->flags & SCAN_8BIT &&
+		    p->cte == CTE_7BIT)
+			p->new_cte = CTE_8BIT;
 		return;
 	}
 	p->is_recoded = true;
@@ -260,7 +273,7 @@ static void label_composite(const struct canon *c, struct part *p)
 {
 	enum cte want = CTE_7BIT;
 
-	if (p->dirty & ~(unsigned)SCAN_8BIT)
+	if (p->dirty & (SCAN_BINARY | SCAN_LF))
 		want = CTE_BINARY;
 	else if (p->dirty & SCAN_8BIT)
 		want = CTE_8BIT;
@@ -379,7 +392,7 @@ static bool keeps_remarks(const struct canon *c, const struct part *p)
 	unsigned bad = SCAN_BINARY;
 
 	if (c->is_outbound)
-		bad |= SCAN_8BIT | SCAN_FROM | SCAN_BLANK;
+		bad = SCAN_FRAGILE;
 	return (p->depth > 0 || !c->is_outbound) && (p->flags & bad) == 0;
 }
 

@@ -13,9 +13,10 @@
 struct canon_info {
 	size_t leaves;
 	size_t reencoded; /* leaves whose transfer encoding changed */
-	/* The entity is 7-bit with no line over 998: clear signing works.
-	 * False only where content under an existing signature may not be
-	 * touched (S11) and is not 7-bit: sign opaque. */
+	/* The entity is 7-bit, with no line over 990 and none that begins
+	 * "From ": clear signing works. False only where such octets may not
+	 * be touched, under an existing signature above all (S11): sign
+	 * opaque. */
 	bool is_7bit;
 	bool has_signature; /* a signed or encrypted part lies inside */
 };
@@ -23,8 +24,9 @@ struct canon_info {
 /*
  * Write the canonical entity of the message at [off, end) of msg (header h
  * already read from there) to out, which should be empty. Leaves are
- * re-encoded only where they must be (text: quoted-printable, others:
- * base64). Preamble and epilogue of the outermost multipart are dropped.
+ * re-encoded only where some mail server could change them (text:
+ * quoted-printable, others: base64). Preamble and epilogue of the outermost
+ * multipart are dropped.
  * The entity always has a Content-Type; it ends with a line end
  * unless it is one leaf, not encoded, that had none (S13).
  *

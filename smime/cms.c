@@ -396,12 +396,32 @@ static int split_object(struct split *sp, struct err *e)
 	return buf_ok(&sp->c->skel, e);
 }
 
+/* Decoded into a spool; from base64 as nearly all is, without one. */
+static int find_octets(struct cms *c, const struct spool *msg, uint64_t off,
+    uint64_t end, enum cte cte, struct err *e)
+{
+	struct sink to;
+	int r = 0;
+
+	if (cte == CTE_BASE64)
+		r = octets_of_base64(&c->der, msg, off, end, e);
+	if (r != 0)
+		return r == 1 ? 0 : -1;
+	/* No decoding makes anything longer. */
+	if (spool_new(&c->decoded, end - off, e) == -1)
+		return -1;
+	to = spool_sink(c->decoded);
+	if (codec_decode(msg, off, end, cte, &to, &c->junk, e) == -1)
+		return -1;
+	c->der = octets_of(c->decoded);
+	return 0;
+}
+
 int cms_read(struct cms **out, const struct spool *msg, uint64_t off,
     uint64_t end, enum cte cte, struct err *e)
 {
 	struct split *sp = NULL;
 	struct cms *c = NULL;
-	struct sink to;
 	int r = -1;
 
 	*out = NULL;
@@ -411,14 +431,10 @@ int cms_read(struct cms **out, const struct spool *msg, uint64_t off,
 		goto out;
 	}
 	buf_init(&c->skel, CAP_CMS_SKELETON);
-	/* No decoding makes anything longer. */
-	if (spool_new(&c->der, end - off, e) == -1)
-		goto out;
-	to = spool_sink(c->der);
-	if (codec_decode(msg, off, end, cte, &to, &c->junk, e) == -1)
+	if (find_octets(c, msg, off, end, cte, e) == -1)
 		goto out;
 	sp->c = c;
-	walk_init(&sp->w, c->der);
+	walk_init_octets(&sp->w, &c->der);
 	if (split_object(sp, e) == -1)
 		goto out;
 	if (c->type != CMS_OTHER &&
@@ -438,7 +454,7 @@ void cms_free(struct cms **c)
 {
 	if (*c == NULL)
 		return;
-	spool_free(&(*c)->der);
+	spool_free(&(*c)->decoded);
 	buf_free(&(*c)->skel);
 	free((*c)->signer);
 	free((*c)->rid);

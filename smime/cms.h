@@ -23,9 +23,10 @@ enum cms_type {
 struct cms;
 
 /*
- * Decode [off, end) of msg by cte into a spool of the object's own, and
- * walk it. FAIL_INPUT: no ContentInfo, malformed, or octets after it (RFC
- * 5652 3); FAIL_LIMIT: a cap of caps.h; FAIL_TEMP.
+ * Decode [off, end) of msg by cte and walk it. The content is read in msg,
+ * where it can be: msg must stay as it is until cms_free. FAIL_INPUT: no
+ * ContentInfo, malformed, or octets after it (RFC 5652 3); FAIL_LIMIT: a cap
+ * of caps.h; FAIL_TEMP.
  */
 int cms_read(struct cms **out, const struct spool *msg, uint64_t off,
     uint64_t end, enum cte cte, struct err *e) MUST_CHECK;

@@ -27,7 +27,7 @@ int cms_content_open(struct cms_content **out, const struct cms *c,
 		return err_set(e, FAIL_INPUT, "CMS: no content inside");
 	if ((cc = malloc(sizeof(*cc))) == NULL)
 		return err_set(e, FAIL_TEMP, "out of memory");
-	walk_init(&cc->w, c->der);
+	walk_init_octets(&cc->w, &c->der);
 	walk_str_init(&cc->str, &c->content);
 	cc->off = cc->end = 0;
 	*out = cc;

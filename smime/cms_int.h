@@ -29,7 +29,8 @@ struct cms_signer {
 
 struct cms {
 	enum cms_type type;
-	struct spool *der; /* decoded octets */
+	struct octets der;
+	struct spool *decoded; /* owned; NULL: they are read in the message */
 	struct buf skel;
 	bool has_content;
 	size_t junk; /* octets that the decoder skipped */

@@ -9,8 +9,10 @@
 
 #include <string.h>
 
+#include "smime/b64_bulk.h"
+#include "smime/scan.h"
+
 #define BLOCK 8192
-#define B64_LINE 76
 
 static const char b64_char[64] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -49,10 +51,23 @@ static size_t encode_line(struct b64_enc *x, unsigned char **o,
 	return 3 * triples;
 }
 
+/* As encode_line, as many whole lines as fit in before the end. */
+static size_t encode_lines(const struct b64_enc *x, unsigned char **o,
+    const unsigned char *end, const unsigned char *p, size_t n)
+{
+	size_t lines = (size_t)(end - *o) / (B64_LINE + 2);
+
+	if (x->col > 0)
+		return 0;
+	lines = b64_bulk_encode(*o, p, n, lines);
+	*o += lines * (B64_LINE + 2);
+	return lines * B64_LINE_IN;
+}
+
 int b64_enc_put(struct b64_enc *x, const void *data, size_t n, struct err *e)
 {
 	const unsigned char *p = data;
-	unsigned char block[BLOCK];
+	unsigned char block[BLOCK + B64_BULK_PAST];
 	unsigned char *o = block;
 
 	if (x->rest_n > 0) {
@@ -66,8 +81,10 @@ int b64_enc_put(struct b64_enc *x, const void *data, size_t n, struct err *e)
 		encode_line(x, &o, x->rest, 3);
 	}
 	while (n >= 3) {
-		size_t used = encode_line(x, &o, p, n);
+		size_t used = encode_lines(x, &o, block + BLOCK, p, n);
 
+		if (used == 0)
+			used = encode_line(x, &o, p, n);
 		p += used;
 		n -= used;
 		if (o > block + BLOCK - B64_LINE - 2) {
@@ -138,14 +155,12 @@ void b64_dec_init(struct b64_dec *x, struct sink to)
 	x->to = to;
 }
 
-/* Decode whole quads until an octet that is not of the alphabet. */
 static size_t decode_quads(const unsigned char *p, size_t n,
-    unsigned char *o, size_t *made)
+    unsigned char *o)
 {
 	size_t i = 0;
-	size_t k = 0;
 
-	while (n - i >= 4) {
+	for (; n - i >= 4; i += 4, o += 3) {
 		uint32_t a = b64_value[p[i]];
 		uint32_t b = b64_value[p[i + 1]];
 		uint32_t c = b64_value[p[i + 2]];
@@ -155,10 +170,32 @@ static size_t decode_quads(const unsigned char *p, size_t n,
 		if ((a | b | c | d) >= 64)
 			break;
 		v = a << 18 | b << 12 | c << 6 | d;
-		o[k++] = (unsigned char)(v >> 16);
-		o[k++] = (unsigned char)(v >> 8 & 255);
-		o[k++] = (unsigned char)(v & 255);
-		i += 4;
+		o[0] = (unsigned char)(v >> 16);
+		o[1] = (unsigned char)(v >> 8 & 255);
+		o[2] = (unsigned char)(v & 255);
+	}
+	return i;
+}
+
+/* Decode lines of whole quads until something else comes. */
+static size_t decode_lines(const unsigned char *p, size_t n,
+    unsigned char *o, size_t *made)
+{
+	size_t i = 0;
+	size_t k = 0;
+
+	for (;;) {
+		size_t used;
+		size_t bulk;
+
+		i += b64_bulk_decode(o + k, p + i, n - i, &bulk);
+		k += bulk;
+		used = decode_quads(p + i, n - i, o + k);
+		i += used;
+		k += used / 4 * 3;
+		if (n - i < 2 || p[i] != '\r' || p[i + 1] != '\n')
+			break;
+		i += 2;
 	}
 	*made = k;
 	return i;
@@ -198,7 +235,7 @@ static size_t decode_octet(struct b64_dec *x, unsigned char c,
 int b64_dec_put(struct b64_dec *x, const void *data, size_t n, struct err *e)
 {
 	const unsigned char *p = data;
-	unsigned char block[BLOCK];
+	unsigned char block[BLOCK + B64_BULK_PAST];
 	size_t k = 0;
 
 	while (n > 0) {
@@ -207,7 +244,7 @@ int b64_dec_put(struct b64_dec *x, const void *data, size_t n, struct err *e)
 		size_t used = 0;
 
 		if (x->bits == 0 && !x->padded)
-			used = decode_quads(p, n < room ? n : room, block + k,
+			used = decode_lines(p, n < room ? n : room, block + k,
 			    &made);
 		k += made;
 		if (used == 0) {
@@ -271,16 +308,33 @@ static int end_line(struct qp_enc *x, bool soft, struct err *e)
 	return 0;
 }
 
-static int put_hex(struct qp_enc *x, unsigned char c, struct err *e)
+static void write_hex(unsigned char *to, unsigned char c)
 {
 	static const char hex[] = "0123456789ABCDEF";
 
+	to[0] = '=';
+	to[1] = (unsigned char)hex[c >> 4];
+	to[2] = (unsigned char)hex[c & 15];
+}
+
+static int put_hex(struct qp_enc *x, unsigned char c, struct err *e)
+{
 	if (x->n + 3 > QP_ROOM && end_line(x, true, e) != 0)
 		return -1;
-	x->line[x->n++] = '=';
-	x->line[x->n++] = (unsigned char)hex[c >> 4];
-	x->line[x->n++] = (unsigned char)hex[c & 15];
+	write_hex(x->line + x->n, c);
+	x->n += 3;
 	return 0;
+}
+
+/* "From ", ">From ", ...: a line that mailboxes quote or unquote. */
+static bool is_from(const struct qp_enc *x)
+{
+	size_t n = 0;
+
+	while (n < x->n && x->line[n] == '>')
+		n++;
+	return n <= SCAN_QUOTES && x->n == n + 5 &&
+	    memcmp(x->line + n, "From ", 5) == 0;
 }
 
 static int put_literal(struct qp_enc *x, unsigned char c, struct err *e)
@@ -294,9 +348,10 @@ static int put_literal(struct qp_enc *x, unsigned char c, struct err *e)
 		memcpy(x->line, "=2D-", 4);
 		x->n = 4;
 	}
-	if (x->n == 5 && memcmp(x->line, "From ", 5) == 0) {
-		memcpy(x->line, "=46rom ", 7);
-		x->n = 7;
+	if (c == ' ' && is_from(x)) {
+		memmove(x->line + 3, x->line + 1, x->n - 1);
+		write_hex(x->line, x->line[0]);
+		x->n += 2;
 	}
 	return 0;
 }

@@ -15,10 +15,13 @@
 #include <openssl/cms.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/rsa.h>
 
 #include "smime/cms.h"
 #include "smime/codec.h"
+#include "smime/oid.h"
 #include "smime/shape.h"
+#include "util/der.h"
 #include "util/ossl.h"
 
 const char *enc_cipher_str(enum enc_cipher c)
@@ -65,21 +68,22 @@ static const EVP_CIPHER *wrap_of(enum enc_cipher c)
 
 static int compare_certs(const void *pa, const void *pb)
 {
-	const struct cert *const *a = pa, *const *b = pb;
-	struct view x = cert_ias(*a), y = cert_ias(*b);
+	const struct cert *a = ((const struct enc_to *)pa)->cert;
+	const struct cert *b = ((const struct enc_to *)pb)->cert;
+	struct view x = cert_ias(a), y = cert_ias(b);
 	int r = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
 
 	if (r != 0 || x.n != y.n)
 		return r != 0 ? r : x.n < y.n ? -1 : 1;
-	return memcmp(cert_sha256(*a), cert_sha256(*b), 32);
+	return memcmp(cert_sha256(a), cert_sha256(b), 32);
 }
 
 /* The recipients, sorted by issuer and serial number, none twice; *out is
  * malloc'd. */
-static int sort_recipients(const struct cert *const *to, size_t n,
-    const struct cert ***out, size_t *out_n, struct err *e)
+static int sort_recipients(const struct enc_to *to, size_t n,
+    struct enc_to **out, size_t *out_n, struct err *e)
 {
-	const struct cert **v;
+	struct enc_to *v;
 	size_t k = 0;
 
 	if (n == 0)
@@ -87,14 +91,16 @@ static int sort_recipients(const struct cert *const *to, size_t n,
 	if (n > CAP_RECIPIENTS)
 		return err_set(e, FAIL_LIMIT, "encryption to %zu "
 		    "certificates", n);
-	if ((v = calloc(n, sizeof(struct cert *))) == NULL)
+	if ((v = calloc(n, sizeof(*v))) == NULL)
 		return err_set(e, FAIL_TEMP, "out of memory");
-	for (size_t i = 0; i < n; i++)
-		v[i] = to[i];
-	qsort(v, n, sizeof(struct cert *), compare_certs);
-	for (size_t i = 0; i < n; i++)
+	memcpy(v, to, n * sizeof(*v));
+	qsort(v, n, sizeof(*v), compare_certs);
+	for (size_t i = 0; i < n; i++) {
 		if (k == 0 || compare_certs(&v[k - 1], &v[i]) != 0)
 			v[k++] = v[i];
+		else if (!v[i].oaep) /* what all of them can read */
+			v[k - 1].oaep = false;
+	}
 	/* More than we would read ourselves (S97). */
 	if (k > CAP_CMS_RECIPIENTS) {
 		free(v);
@@ -125,31 +131,41 @@ static int check_key(const struct cert *c, struct err *e)
 	return cert_key_check(c, e);
 }
 
-static int add_recipient(CMS_ContentInfo *cms, const struct cert *c,
+/* RFC 3560: SHA-256, which MGF1 follows; no label. */
+static bool set_oaep(CMS_RecipientInfo *ri)
+{
+	EVP_PKEY_CTX *pc = CMS_RecipientInfo_get0_pkey_ctx(ri);
+
+	return pc != NULL &&
+	    EVP_PKEY_CTX_set_rsa_padding(pc, RSA_PKCS1_OAEP_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_oaep_md(pc, EVP_sha256()) == 1;
+}
+
+/* The default KDF has SHA-1 in every version (RFC 8551 2.3, RFC 5753 7.1.4
+ * want SHA-256). */
+static bool set_ecdh(CMS_RecipientInfo *ri, enum enc_cipher cipher)
+{
+	EVP_PKEY_CTX *pc = CMS_RecipientInfo_get0_pkey_ctx(ri);
+	EVP_CIPHER_CTX *wrap = CMS_RecipientInfo_kari_get0_ctx(ri);
+
+	return pc != NULL && wrap != NULL &&
+	    EVP_PKEY_CTX_set_ecdh_kdf_md(pc, EVP_sha256()) == 1 &&
+	    EVP_EncryptInit_ex(wrap, wrap_of(cipher), NULL, NULL, NULL) == 1;
+}
+
+static int add_recipient(CMS_ContentInfo *cms, const struct enc_to *to,
     enum enc_cipher cipher, struct err *e)
 {
 	CMS_RecipientInfo *ri;
-	EVP_CIPHER_CTX *wrap;
-	EVP_PKEY_CTX *pc;
 
-	ri = CMS_add1_recipient_cert(cms, cert_x509(c), CMS_KEY_PARAM);
+	ri = CMS_add1_recipient_cert(cms, cert_x509(to->cert), CMS_KEY_PARAM);
 	if (ri == NULL)
 		return err_ossl(e, FAIL_TEMP, "cannot add recipient %s",
-		    cert_sha256_hex(c));
-	if (cert_key_type(c) == CERT_KEY_RSA)
-		return 0;
-	/* The default is SHA-1 in every version (RFC 8551 2.3, RFC 5753
-	 * 7.1.4 want SHA-256). */
-	pc = CMS_RecipientInfo_get0_pkey_ctx(ri);
-	if (pc == NULL ||
-	    EVP_PKEY_CTX_set_ecdh_kdf_md(pc, EVP_sha256()) <= 0)
-		return err_ossl(e, FAIL_TEMP, "cannot set the KDF of %s",
-		    cert_sha256_hex(c));
-	wrap = CMS_RecipientInfo_kari_get0_ctx(ri);
-	if (wrap == NULL || EVP_EncryptInit_ex(wrap, wrap_of(cipher), NULL,
-	    NULL, NULL) != 1)
-		return err_ossl(e, FAIL_TEMP, "cannot set the key wrap of %s",
-		    cert_sha256_hex(c));
+		    cert_sha256_hex(to->cert));
+	if (cert_key_type(to->cert) == CERT_KEY_RSA ?
+	    to->oaep && !set_oaep(ri) : !set_ecdh(ri, cipher))
+		return err_ossl(e, FAIL_TEMP, "cannot set the key management "
+		    "of %s", cert_sha256_hex(to->cert));
 	return 0;
 }
 
@@ -279,10 +295,10 @@ static int write_head(enum enc_cipher cipher, struct spool *out,
 }
 
 int encrypt_entity(const struct spool *entity,
-    const struct cert *const *to, size_t n, enum enc_cipher cipher,
+    const struct enc_to *to, size_t n, enum enc_cipher cipher,
     struct spool *out, struct err *e)
 {
-	const struct cert **v = NULL;
+	struct enc_to *v = NULL;
 	CMS_ContentInfo *cms = NULL;
 	size_t k = 0;
 	int r = -1;
@@ -291,7 +307,7 @@ int encrypt_entity(const struct spool *entity,
 	if (sort_recipients(to, n, &v, &k, e) == -1)
 		goto out;
 	for (size_t i = 0; i < k; i++)
-		if (check_key(v[i], e) == -1)
+		if (check_key(v[i].cert, e) == -1)
 			goto out;
 	cms = CMS_encrypt(NULL, NULL, cipher_of(cipher),
 	    CMS_PARTIAL | CMS_STREAM | CMS_BINARY);
@@ -300,7 +316,7 @@ int encrypt_entity(const struct spool *entity,
 		goto out;
 	}
 	for (size_t i = 0; i < k; i++)
-		if (add_recipient(cms, v[i], cipher, e) == -1)
+		if (add_recipient(cms, &v[i], cipher, e) == -1)
 			goto out;
 	if (write_head(cipher, out, e) == 0)
 		r = stream(cms, entity, out, e);
@@ -314,21 +330,37 @@ out:
 
 #define CHECK "self-check of the encryption: "
 
-static bool has_rid(const struct cms *c, const struct cert *cert)
+/* keyEncryptionAlgorithm of a KeyTransRecipientInfo (RFC 5652 6.2.1). */
+static enum oid transport_of(struct view ri)
 {
+	struct der d, alg, oid;
+
+	if (der_next(&ri, &d) == -1 ||
+	    der_get(&d.val, DER_INTEGER, &alg) == -1 ||
+	    der_next(&d.val, &alg) == -1 ||
+	    der_get(&d.val, DER_SEQUENCE, &alg) == -1 ||
+	    der_get(&alg.val, DER_OID, &oid) == -1)
+		return OID_UNKNOWN;
+	return oid_find(oid.val);
+}
+
+static bool has_rid(const struct cms *c, const struct enc_to *to)
+{
+	bool agrees = cert_key_type(to->cert) == CERT_KEY_EC;
 	const struct cms_rid *rid;
 
 	for (size_t i = 0; i < cms_rids(c); i++) {
 		rid = cms_rid(c, i);
-		if (!rid->by_ski && view_eq(rid->id, cert_ias(cert)) &&
-		    rid->agree == (cert_key_type(cert) == CERT_KEY_EC))
-			return true;
+		if (!rid->by_ski && view_eq(rid->id, cert_ias(to->cert)) &&
+		    rid->agree == agrees)
+			return agrees || transport_of(rid->ri) ==
+			    (to->oaep ? OID_RSA_OAEP : OID_RSA);
 	}
 	return false;
 }
 
-static int check_cms(const struct cms *c, const struct cert *const *v,
-    size_t n, enum enc_cipher cipher, struct err *e)
+static int check_cms(const struct cms *c, const struct enc_to *v, size_t n,
+    enum enc_cipher cipher, struct err *e)
 {
 	const struct cms_cipher *x = cms_cipher(c);
 
@@ -342,17 +374,18 @@ static int check_cms(const struct cms *c, const struct cert *const *v,
 		return err_set(e, FAIL_BUG, CHECK "%zu recipients, ordered "
 		    "%zu", cms_rids(c), n);
 	for (size_t i = 0; i < n; i++)
-		if (!has_rid(c, v[i]))
+		if (!has_rid(c, &v[i]))
 			return err_set(e, FAIL_BUG, CHECK "recipient %s is "
-			    "missing", cert_sha256_hex(v[i]));
+			    "missing, or not as ordered",
+			    cert_sha256_hex(v[i].cert));
 	return 0;
 }
 
-int encrypt_self_check(const struct spool *out, const struct cert *const *to,
+int encrypt_self_check(const struct spool *out, const struct enc_to *to,
     size_t n, enum enc_cipher cipher, struct err *e)
 {
 	uint64_t end = spool_size(out);
-	const struct cert **v = NULL;
+	struct enc_to *v = NULL;
 	struct header h = { 0 };
 	struct ctype ct = { 0 };
 	struct cms *c = NULL;

@@ -72,7 +72,7 @@ static void put_extended(struct buf *out, const struct ctype_param *p)
 	}
 }
 
-static void put_param(struct buf *out, const struct ctype_param *p)
+void hdrenc_param(struct buf *out, const struct ctype_param *p)
 {
 	struct view v = view_of(p->value);
 
@@ -135,7 +135,7 @@ static int encode_params(const struct field *f, struct view value,
 		from = out->n;
 		buf_printf(out, " %s", p.head);
 		for (size_t i = 0; i < p.n; i++)
-			put_param(out, &p.param[i]);
+			hdrenc_param(out, &p.param[i]);
 		rc = is_read_back(view_make(out->p + from, out->n - from),
 		    is_type, &p, done, e);
 		buf_puts(out, "\r\n");
@@ -146,7 +146,7 @@ static int encode_params(const struct field *f, struct view value,
 	return rc;
 }
 
-static bool is_unstructured(struct view name)
+bool hdrenc_is_unstructured(struct view name)
 {
 	static const char *const names[] = {"Subject", "Comments",
 	    "Content-Description", "Organization", "Thread-Topic"};
@@ -157,8 +157,8 @@ static bool is_unstructured(struct view name)
 	return view_istarts(name, "X-");
 }
 
-/* Encoded words, folded; what lies between two of them is not read. */
-static void put_words(struct buf *out, struct view v)
+/* What lies between two of them is not read. */
+void hdrenc_words(struct buf *out, struct view v)
 {
 	const char *charset = charset_of(v);
 	size_t i = 0;
@@ -207,7 +207,7 @@ static void encode_words(const struct field *f, struct view v,
 		buf_puts(out, "\r\n");
 		buf_putc(out, v.p[from - 1]);
 	}
-	put_words(out, span);
+	hdrenc_words(out, span);
 	if (to < v.n)
 		buf_puts(out, "\r\n");
 	buf_putv(out, view_sub(v, to, v.n));
@@ -232,7 +232,7 @@ int hdrenc_field(const struct field *f, struct buf *out, bool *done,
 	else if (view_ieq_str(f->name, "Content-Type") ||
 	    view_ieq_str(f->name, "Content-Disposition"))
 		rc = encode_params(f, buf_view(&value), out, done, e);
-	else if (is_unstructured(f->name))
+	else if (hdrenc_is_unstructured(f->name))
 		encode_words(f, buf_view(&value), out, done);
 	/* What nobody reads any more, ourselves included, stays as it is. */
 	if (*done && out->n - start > CAP_HEADER_FIELD) {

@@ -14,6 +14,7 @@
 #include "smime/bare_cr.h"
 #include "smime/params.h"
 #include "util/caps.h"
+#include "util/find.h"
 
 /* Longest delimiter line that is looked at, RFC 5322 2.1.1, without its
  * end. A longer one is none: it could not have been sent. */
@@ -587,6 +588,14 @@ static int join_eol(struct mime_reader *r, struct chunk *c, struct err *e)
 	return 0;
 }
 
+/* To the next line that begins with a '-', or to the end. */
+static size_t pass_lines(const struct chunk *c)
+{
+	size_t nl = find_pair(view_make(c->p, c->n), c->i, '\n', '-');
+
+	return nl < c->n ? nl + 1 : c->n;
+}
+
 static int take_body(struct mime_reader *r, const unsigned char *p, size_t n,
     size_t *used, struct err *e)
 {
@@ -599,8 +608,6 @@ static int take_body(struct mime_reader *r, const unsigned char *p, size_t n,
 		return emit_body(r, p, n, e);
 	}
 	while (c.i < n && !done) {
-		const unsigned char *nl;
-
 		if (join_eol(r, &c, e) != 0)
 			return -1;
 		if (c.i == n)
@@ -610,9 +617,8 @@ static int take_body(struct mime_reader *r, const unsigned char *p, size_t n,
 				return -1;
 			continue;
 		}
-		nl = memchr(p + c.i, '\n', n - c.i);
-		r->at_start = nl != NULL;
-		c.i = nl == NULL ? n : (size_t)(nl - p) + 1;
+		c.i = pass_lines(&c);
+		r->at_start = p[c.i - 1] == '\n';
 	}
 	*used = c.i;
 	r->pos += c.i;

@@ -12,7 +12,10 @@
 
 #include "util/sink.h"
 
-#define SCAN_LINE_MAX 998 /* octets of a line without CRLF */
+#define SCAN_LINE_MAX 998  /* octets of a line without CRLF */
+#define SCAN_LINE_SAFE 990 /* Sendmail breaks longer ones */
+/* Mailboxes put '>' before ">From " as well, or take one away. */
+#define SCAN_QUOTES 60
 
 enum scan_flag {
 	SCAN_8BIT = 1,	 /* octets of 0x80 and up */
@@ -20,18 +23,27 @@ enum scan_flag {
 	SCAN_CR = 4,	 /* CR without LF */
 	SCAN_LF = 8,	 /* LF without CR */
 	SCAN_LONG = 16,	 /* a line of more than SCAN_LINE_MAX */
-	SCAN_FROM = 32,	 /* a line that begins "From " */
+	SCAN_FROM = 32,	 /* a line that begins "From ", ">From " ... */
 	SCAN_BLANK = 64, /* a line that ends in SP or TAB */
 	SCAN_CRLF = 128, /* a line end as it should be */
-	SCAN_BINARY = SCAN_NUL | SCAN_CR | SCAN_LONG
+	SCAN_DOT = 256, /* a line that begins with a dot */
+	SCAN_WIDE = 512, /* a line of more than SCAN_LINE_SAFE */
+	SCAN_CONTROL = 1024, /* controls that no text has; NUL is one */
+	SCAN_BINARY = SCAN_NUL | SCAN_CR | SCAN_LONG,
+	/* What some mail server changes (S6-S9), or what readers of decrypted
+	 * mail take for noise (A1). */
+	SCAN_FRAGILE = SCAN_8BIT | SCAN_BINARY | SCAN_FROM | SCAN_BLANK |
+	    SCAN_DOT | SCAN_WIDE | SCAN_CONTROL
 };
 
 /* Chunk-size independent; zeroed by the caller at first. */
 struct scan {
 	unsigned flags;
 	uint64_t col; /* octets of the line so far */
-	unsigned char first[5];
 	unsigned char last; /* octet of the line, 0 at its start */
+	unsigned char quotes; /* '>' before "From " */
+	unsigned char from;   /* octets of "From " that the line begins with */
+	bool is_other;	      /* the line does not begin so */
 	bool cr;	    /* the last octet was CR */
 };
 void scan_put(struct scan *s, struct view v);

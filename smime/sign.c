@@ -55,12 +55,18 @@ static int pick_digest(const struct cert *c, const char *name, int *bits,
 	return 0;
 }
 
-int sign_alg(const struct cert *c, const char *digest, enum sig_alg *alg,
-    struct err *e)
+int sign_alg(const struct signer *who, enum sig_alg *alg, struct err *e)
 {
+	static const enum sig_alg of[3][3] = {
+		{ SIG_RSA_SHA256, SIG_RSA_SHA384, SIG_RSA_SHA512 },
+		{ SIG_RSA_PSS_SHA256, SIG_RSA_PSS_SHA384,
+		    SIG_RSA_PSS_SHA512 },
+		{ SIG_ECDSA_SHA256, SIG_ECDSA_SHA384, SIG_ECDSA_SHA512 },
+	};
+	const struct cert *c = who->cert;
 	int bits = 0;
 
-	if (pick_digest(c, digest, &bits, e) == -1)
+	if (pick_digest(c, who->digest, &bits, e) == -1)
 		return -1;
 	if (cert_key_type(c) == CERT_KEY_OTHER)
 		return err_set(e, FAIL_POLICY, "signing with a key of type %s "
@@ -68,12 +74,8 @@ int sign_alg(const struct cert *c, const char *digest, enum sig_alg *alg,
 		    "8551 2.2)", cert_key_name(c));
 	if (cert_key_check(c, e) == -1)
 		return -1;
-	if (cert_key_type(c) == CERT_KEY_RSA)
-		*alg = bits == 256 ? SIG_RSA_SHA256 : bits == 384 ?
-		    SIG_RSA_SHA384 : SIG_RSA_SHA512;
-	else
-		*alg = bits == 256 ? SIG_ECDSA_SHA256 : bits == 384 ?
-		    SIG_ECDSA_SHA384 : SIG_ECDSA_SHA512;
+	*alg = of[cert_key_type(c) != CERT_KEY_RSA ? 2 : who->pss]
+	    [bits / 128 - 2];
 	return 0;
 }
 
@@ -245,6 +247,7 @@ static int put_detached(struct job *j, struct err *e)
 	    0;
 }
 
+/* Around the entity, which is in j->out already. */
 static int write_clear(struct job *j, struct err *e)
 {
 	unsigned char rnd[BOUNDARY_RANDOM];
@@ -266,8 +269,7 @@ static int write_clear(struct job *j, struct err *e)
 	    "\tmicalg=%s; boundary=\"=_%s\"\r\n"
 	    "\r\n"
 	    "--=_%s\r\n", j->suite.micalg, hex, hex);
-	if (buf_ok(&t, e) == -1 || sink_put(&to, t.p, t.n, e) == -1 ||
-	    spool_copy(j->entity, 0, spool_size(j->entity), &to, e) == -1)
+	if (buf_ok(&t, e) == -1 || spool_prepend(j->out, t.p, t.n, e) == -1)
 		goto out;
 	buf_clear(&t);
 	buf_printf(&t, "\r\n--=_%s\r\n"
@@ -366,33 +368,60 @@ static int write_opaque(struct job *j, struct err *e)
 	return b64_enc_end(&b64, e);
 }
 
+/* form SIGN_CLEAR: j->out is the entity. Emptied on failure. */
+static int sign_job(struct job *j, const struct key_ops *keys,
+    enum sign_form form, int64_t now, struct err *e)
+{
+	enum sig_alg alg;
+	int r = -1;
+
+	buf_init(&j->attrs, CAP_KEY_REQUEST / 2);
+	buf_init(&j->sig, CAP_SIGNATURE);
+	ossl_clear();
+	if (j->who->chain_n + 2 > CAP_CMS_CERTS) {
+		err_set(e, FAIL_LIMIT, "chain of %zu certificates",
+		    j->who->chain_n);
+		goto out;
+	}
+	if (sign_alg(j->who, &alg, e) == -1)
+		goto out;
+	j->suite = sign_suite_of(alg);
+	if (make_signature(j, keys, now, e) == -1 || put_tail(j, e) == -1)
+		goto out;
+	r = form == SIGN_CLEAR ? write_clear(j, e) : write_opaque(j, e);
+out:
+	buf_free(&j->attrs);
+	buf_free(&j->sig);
+	free(j->mem);
+	if (r == -1 && spool_clear(j->out, NULL) == -1)
+		return err_set(e, FAIL_TEMP, "output cannot be emptied");
+	return r;
+}
+
+int sign_in_place(struct spool *entity, const struct signer *who,
+    const struct key_ops *keys, int64_t now, struct err *e)
+{
+	struct job j = { .entity = entity, .who = who, .out = entity };
+
+	return sign_job(&j, keys, SIGN_CLEAR, now, e);
+}
+
 int sign_entity(const struct spool *entity, const struct signer *who,
     const struct key_ops *keys, enum sign_form form, int64_t now,
     struct spool *out, struct err *e)
 {
 	struct job j = { .entity = entity, .who = who, .out = out };
-	enum sig_alg alg;
-	int r = -1;
+	struct sink to = spool_sink(out);
 
-	buf_init(&j.attrs, CAP_KEY_REQUEST / 2);
-	buf_init(&j.sig, CAP_SIGNATURE);
-	ossl_clear();
-	if (who->chain_n + 2 > CAP_CMS_CERTS) {
-		err_set(e, FAIL_LIMIT, "chain of %zu certificates",
-		    who->chain_n);
-		goto out;
+	if (form == SIGN_CLEAR) {
+		if (spool_reserve(out, SPOOL_RESERVE, e) == -1 ||
+		    spool_copy(entity, 0, spool_size(entity), &to, e) == -1)
+			goto fail;
+		j.entity = out;
 	}
-	if (sign_alg(who->cert, who->digest, &alg, e) == -1)
-		goto out;
-	j.suite = sign_suite_of(alg);
-	if (make_signature(&j, keys, now, e) == -1 || put_tail(&j, e) == -1)
-		goto out;
-	r = form == SIGN_CLEAR ? write_clear(&j, e) : write_opaque(&j, e);
-out:
-	buf_free(&j.attrs);
-	buf_free(&j.sig);
-	free(j.mem);
-	if (r == -1 && spool_clear(out, NULL) == -1)
+	return sign_job(&j, keys, form, now, e);
+fail:
+	if (spool_clear(out, NULL) == -1)
 		return err_set(e, FAIL_TEMP, "output cannot be emptied");
-	return r;
+	return -1;
 }

@@ -18,14 +18,15 @@ struct signer {
 	const struct cert *encryption_cert; /* for EncrypKeyPref; or NULL */
 	const char *digest; /* "sha-256", "sha-384", "sha-512"; NULL: by key,
 			       sha-256 but for P-384 and P-521 */
+	bool pss; /* RSA keys: RSASSA-PSS (RFC 4056), else PKCS#1 v1.5 */
 };
 
 enum sign_form { SIGN_CLEAR, SIGN_OPAQUE };
 
-/* The algorithm for a certificate and a digest name. FAIL_POLICY when the
- * key cannot sign with it (S55, S56: said by name). */
-int sign_alg(const struct cert *c, const char *digest, enum sig_alg *alg,
-    struct err *e) MUST_CHECK;
+/* The algorithm for the signer's certificate, digest and padding.
+ * FAIL_POLICY when the key cannot sign with it (S55, S56: said by name). */
+int sign_alg(const struct signer *who, enum sig_alg *alg, struct err *e)
+    MUST_CHECK;
 
 /*
  * Sign the canonical entity and write the new entity (its Content-* fields,
@@ -37,6 +38,14 @@ int sign_alg(const struct cert *c, const char *digest, enum sig_alg *alg,
 int sign_entity(const struct spool *entity, const struct signer *who,
     const struct key_ops *keys, enum sign_form form, int64_t now,
     struct spool *out, struct err *e) MUST_CHECK;
+
+/*
+ * The same as SIGN_CLEAR, but the canonical entity's own spool becomes the
+ * new entity: what is written is only what stands around it. It needs room
+ * in front, SPOOL_RESERVE. Emptied on failure.
+ */
+int sign_in_place(struct spool *entity, const struct signer *who,
+    const struct key_ops *keys, int64_t now, struct err *e) MUST_CHECK;
 
 /*
  * S201: read back what sign_entity wrote and check structure, digest and

@@ -33,6 +33,10 @@ static int check_verification(const struct verification *v,
 	    cert_sha256(who->cert), 32))
 		return err_set(e, FAIL_BUG, CHECK "signed by another "
 		    "certificate");
+	if ((strcmp(f->algorithm, "rsa-pss") == 0) != (who->pss &&
+	    cert_key_type(who->cert) == CERT_KEY_RSA))
+		return err_set(e, FAIL_BUG, CHECK "algorithm %s was not "
+		    "ordered", f->algorithm);
 	if (sh->kind == SHAPE_CLEAR_SIGNED &&
 	    strcasecmp(sh->micalg, f->digest) != 0)
 		return err_set(e, FAIL_BUG, CHECK "micalg %s, but digest %s",

@@ -29,18 +29,22 @@ struct sign_suite sign_suite_of(enum sig_alg alg)
 {
 	static const struct {
 		enum oid digest, sig;
+		int salt;
 	} map[] = {
-		[SIG_RSA_SHA256] = { OID_SHA256, OID_RSA },
-		[SIG_RSA_SHA384] = { OID_SHA384, OID_RSA },
-		[SIG_RSA_SHA512] = { OID_SHA512, OID_RSA },
-		[SIG_ECDSA_SHA256] = { OID_SHA256, OID_ECDSA_SHA256 },
-		[SIG_ECDSA_SHA384] = { OID_SHA384, OID_ECDSA_SHA384 },
-		[SIG_ECDSA_SHA512] = { OID_SHA512, OID_ECDSA_SHA512 },
+		[SIG_RSA_SHA256] = { OID_SHA256, OID_RSA, 0 },
+		[SIG_RSA_SHA384] = { OID_SHA384, OID_RSA, 0 },
+		[SIG_RSA_SHA512] = { OID_SHA512, OID_RSA, 0 },
+		[SIG_ECDSA_SHA256] = { OID_SHA256, OID_ECDSA_SHA256, 0 },
+		[SIG_ECDSA_SHA384] = { OID_SHA384, OID_ECDSA_SHA384, 0 },
+		[SIG_ECDSA_SHA512] = { OID_SHA512, OID_ECDSA_SHA512, 0 },
+		[SIG_RSA_PSS_SHA256] = { OID_SHA256, OID_RSA_PSS, 32 },
+		[SIG_RSA_PSS_SHA384] = { OID_SHA384, OID_RSA_PSS, 48 },
+		[SIG_RSA_PSS_SHA512] = { OID_SHA512, OID_RSA_PSS, 64 },
 	};
 
 	return (struct sign_suite){ alg, oid_name(map[alg].digest),
 		oid_view(map[alg].digest), oid_view(map[alg].sig),
-		map[alg].sig == OID_RSA };
+		map[alg].sig == OID_RSA, map[alg].salt };
 }
 
 void sign_put_digest_alg(struct der_w *w, const struct sign_suite *s)
@@ -52,10 +56,42 @@ void sign_put_digest_alg(struct der_w *w, const struct sign_suite *s)
 	der_w_wrap(w, DER_SEQUENCE, mark);
 }
 
+/* The digest inside the parameters has NULL, as RFC 4055 6 writes it. */
+static void put_pss_digest(struct der_w *w, const struct sign_suite *s)
+{
+	size_t mark = der_w_mark(w);
+
+	der_w_tlv(w, DER_NULL, NULL, 0);
+	der_w_tlv(w, DER_OID, s->digest.p, s->digest.n);
+	der_w_wrap(w, DER_SEQUENCE, mark);
+}
+
+/* RSASSA-PSS-params (RFC 4055 3.1); trailerField 1 is the default. */
+static void put_pss(struct der_w *w, const struct sign_suite *s)
+{
+	unsigned char salt = (unsigned char)s->pss_salt;
+	struct view mgf1 = oid_view(OID_MGF1);
+	size_t all = der_w_mark(w), mark;
+
+	der_w_tlv(w, DER_INTEGER, &salt, 1);
+	der_w_wrap(w, DER_CTX0 + 2, all);
+	mark = der_w_mark(w);
+	put_pss_digest(w, s);
+	der_w_tlv(w, DER_OID, mgf1.p, mgf1.n);
+	der_w_wrap(w, DER_SEQUENCE, mark);
+	der_w_wrap(w, DER_CTX0 + 1, mark);
+	mark = der_w_mark(w);
+	put_pss_digest(w, s);
+	der_w_wrap(w, DER_CTX0, mark);
+	der_w_wrap(w, DER_SEQUENCE, all);
+}
+
 static void put_sig_alg(struct der_w *w, const struct sign_suite *s, int tag)
 {
 	size_t mark = der_w_mark(w);
 
+	if (s->pss_salt != 0)
+		put_pss(w, s);
 	if (s->has_null) /* RFC 3370 3.2 */
 		der_w_tlv(w, DER_NULL, NULL, 0);
 	der_w_tlv(w, DER_OID, s->sig.p, s->sig.n);

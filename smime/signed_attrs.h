@@ -17,6 +17,7 @@ struct sign_suite {
 	struct view digest; /* content octets of the digest's OID */
 	struct view sig;    /* of the signature algorithm's OID */
 	bool has_null;	    /* rsaEncryption has NULL parameters */
+	int pss_salt;	    /* octets, with RSASSA-PSS; else 0 */
 };
 
 /* Never fails for a value of enum sig_alg. */

@@ -92,6 +92,7 @@ static void describe(struct part *p, const struct mime_part *mp)
 {
 	const struct ctype *ct = mp->ctype;
 	const struct header *h = mp->header;
+	struct scan scan = {0};
 
 	p->kind = kind_of(mp);
 	p->depth = mp->depth;
@@ -104,9 +105,9 @@ static void describe(struct part *p, const struct mime_part *mp)
 			    strncmp(ct->type, "message/global", 14) != 0) ||
 	    ctype_is_multipart(ct);
 	p->is_sealed = is_sealed_type(ct);
-	p->has_odd_header = h->has_8bit;
-	for (size_t i = 0; i < h->n && !p->has_odd_header; i++)
-		p->has_odd_header = h->field[i].whole.n > SCAN_LINE_MAX;
+	scan_put(&scan, buf_view(&h->text));
+	p->has_odd_header = (scan_end(&scan) & SCAN_FRAGILE &
+	    ~(unsigned)SCAN_BLANK) != 0; /* blanks are not written */
 }
 
 static int begin_part(struct survey *sv, const struct mime_part *mp,
@@ -128,8 +129,10 @@ static int begin_part(struct survey *sv, const struct mime_part *mp,
 	if (!sv->is_outbound)
 		return 0;
 	holder = outermost_message(sv, i);
-	if (p->is_sealed && (holder != i || ctype_is_multipart(ct)))
+	if (p->is_sealed && (holder != i || ctype_is_multipart(ct))) {
 		sv->part[holder].is_frozen = true;
+		sv->part[holder].has_sealed = true;
+	}
 	if (holder == i && (ctype_is(ct, "message/partial") ||
 			       ctype_is(ct, "message/external-body"))) {
 		struct err text;
@@ -252,7 +255,7 @@ int survey_scan_frozen(const struct survey *sv, struct part *p, struct err *e)
 	if (spool_copy(sv->s, is_root ? p->body : p->start, p->end, &to, e))
 		return -1;
 	p->flags = scan_end(&scan);
-	p->dirty = p->flags & (SCAN_8BIT | SCAN_BINARY);
+	p->dirty = p->flags & (p->has_sealed ? PART_DIRT : SCAN_FRAGILE);
 	/* LF alone everywhere is the line end of the source. Among CRLF it
 	 * is part of what was signed, as far as anybody can know. */
 	p->is_raw = sv->is_outbound && (p->flags & SCAN_LF) != 0 &&

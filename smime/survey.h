@@ -11,6 +11,11 @@
 #include "smime/scan.h"
 #include "util/caps.h"
 
+/* What keeps content under another signature out of a clear one. Not blanks
+ * at the ends of lines and dots: signed text is full of them, hardly a mail
+ * server changes them today, and the opaque form has fewer readers. */
+#define PART_DIRT (SCAN_FRAGILE & ~(unsigned)(SCAN_BLANK | SCAN_DOT))
+
 enum part_kind { PART_LEAF, PART_MULTIPART, PART_MESSAGE };
 
 struct part {
@@ -26,9 +31,10 @@ struct part {
 	bool is_message; /* message type that may not be encoded */
 	bool is_sealed;	 /* signed or encrypted content */
 	bool is_frozen;	 /* copied untouched, with all that it holds */
+	bool has_sealed; /* frozen for something that is_sealed in it */
 	bool is_raw;	 /* frozen, LF in it is an octet, not a line end */
 	bool is_skipped; /* inside a frozen part */
-	bool has_odd_header; /* 8-bit or long lines */
+	bool has_odd_header; /* what transit may change */
 	struct scan scan; /* of body octets, multipart: of its remarks */
 	unsigned flags;	  /* its result */
 	/* Decided by canon.c: */

@@ -69,6 +69,10 @@ struct signer_finding {
 	bool has_inner;	      /* set by the gateway: it signs a signature */
 	bool has_list;	      /* mlExpansionHistory (S140) */
 	bool wants_receipt;   /* receiptRequest: never answered (S136) */
+	/* SMIMECapabilities, the whole value; to be believed only with
+	 * is_verified. 0 octets: absent, or more than the cap. */
+	unsigned char caps[CAP_CAPABILITIES];
+	size_t caps_n;
 	bool from_match;      /* set by the gateway at step 13 */
 	/* Likewise: the signer is not the author, but by an administrator's
 	 * word speaks for this domain, or this address; "" */

@@ -104,13 +104,20 @@ static int read_signature_type(struct reading *r, const struct der *v)
 }
 
 /* RFC 8551 2.5.2, 2.5.3: exactly one value, else the signature fails. */
-static int read_preference(struct reading *r, struct view values)
+static int read_preference(struct reading *r, enum oid type,
+    struct view values)
 {
 	struct der v;
 
-	return one_value(values, &v) == 0 ? 0 :
-	    finding_fail(r->f, SIG_FAIL, 112, "SMIMECapabilities or key "
-	    "preference without exactly one value (RFC 8551 2.5.2)");
+	if (one_value(values, &v) == -1)
+		return finding_fail(r->f, SIG_FAIL, 112, "SMIMECapabilities "
+		    "or key preference without exactly one value (RFC 8551 "
+		    "2.5.2)");
+	if (type == OID_A_SMIME_CAPS && v.whole.n <= sizeof(r->f->caps)) {
+		memcpy(r->f->caps, v.whole.p, v.whole.n);
+		r->f->caps_n = v.whole.n;
+	}
+	return 0;
 }
 
 /* An attribute that has exactly one value. */
@@ -153,7 +160,7 @@ static int read_known(struct reading *r, enum oid type, struct view values)
 	switch (type) {
 	case OID_A_SMIME_CAPS:
 	case OID_A_ENC_KEY_PREF:
-		return read_preference(r, values);
+		return read_preference(r, type, values);
 	case OID_A_CONTENT_TYPE:
 	case OID_A_MESSAGE_DIGEST:
 	case OID_A_SIGNING_TIME:

@@ -9,6 +9,7 @@
 
 #include <openssl/evp.h>
 
+#include "util/find.h"
 #include "util/ossl.h"
 
 static const EVP_MD *md_of(enum oid o, bool allow_sha1)
@@ -71,22 +72,18 @@ static int put_all(struct digests *d, const void *p, size_t n, struct err *e)
 
 int digests_put(struct digests *d, struct view v, struct err *e)
 {
+	unsigned char before = d->last_cr ? '\r' : 0;
 	size_t from = 0, lf = 0;
-	bool bare;
 
 	if (!d->normalise || v.n == 0)
 		return put_all(d, v.p, v.n, e);
-	while ((lf = view_chr(v, '\n', lf)) != (size_t)-1) {
-		bare = lf == 0 ? !d->last_cr : v.p[lf - 1] != '\r';
-		if (bare && (put_all(d, v.p + from, lf - from, e) == -1 ||
-		    put_all(d, "\r", 1, e) == -1))
+	while ((lf = find_bare_lf(v, lf, before)) < v.n) {
+		if (put_all(d, v.p + from, lf - from, e) == -1 ||
+		    put_all(d, "\r", 1, e) == -1)
 			return -1;
-		if (bare)
-			from = lf;
-		lf++;
+		from = lf++;
 	}
-	if (v.n > 0)
-		d->last_cr = v.p[v.n - 1] == '\r';
+	d->last_cr = v.p[v.n - 1] == '\r';
 	return put_all(d, v.p + from, v.n - from, e);
 }
 

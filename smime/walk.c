@@ -13,6 +13,7 @@
 #include "smime/oid.h"
 #include "util/der.h"
 
+#define HOP 256
 #define HEADER_MAX 10 /* tag, length of length, eight length octets */
 #define DER_ENUMERATED 0x0a
 #define DER_UNIVERSAL_STRING 0x1c
@@ -61,16 +62,30 @@ static const char *parse_header(const unsigned char *b, uint64_t avail,
 	return h->len > avail - h->n ? "longer than its parent" : NULL;
 }
 
-void walk_init(struct walk *w, const struct spool *s)
+void walk_init_octets(struct walk *w, const struct octets *o)
 {
-	w->s = s;
+	w->o = *o;
 	w->at = 0;
 	w->n = 0;
 }
 
+void walk_init(struct walk *w, const struct spool *s)
+{
+	struct octets o = octets_of(s);
+
+	walk_init_octets(w, &o);
+}
+
 struct walk_in walk_root(const struct walk *w)
 {
-	return (struct walk_in){ 0, spool_size(w->s), false };
+	return (struct walk_in){ 0, w->o.size, false };
+}
+
+/* A full window for who reads on; who hops from header to header, over what
+ * he does not look at, gets a few octets. */
+static size_t window_at(const struct walk *w, uint64_t off)
+{
+	return off <= w->at + w->n ? sizeof(w->window) : HOP;
 }
 
 int walk_read(struct walk *w, uint64_t off, void *p, size_t n, struct err *e)
@@ -85,12 +100,15 @@ int walk_read(struct walk *w, uint64_t off, void *p, size_t n, struct err *e)
 				k = n;
 			memcpy(to, w->window + (off - w->at), k);
 		} else if (n >= sizeof(w->window)) {
-			if (spool_read(w->s, off, to, n, &k, e) == -1)
+			if (octets_read(&w->o, off, to, n, &k, e) == -1)
 				return -1;
 		} else {
+			size_t size = n > HOP ? sizeof(w->window) :
+			    window_at(w, off);
+
 			w->n = 0;
-			if (spool_read(w->s, off, w->window,
-			    sizeof(w->window), &k, e) == -1)
+			if (octets_read(&w->o, off, w->window, size, &k,
+			    e) == -1)
 				return -1;
 			w->at = off;
 			w->n = k;

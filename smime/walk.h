@@ -7,13 +7,13 @@
 #ifndef SMIME_WALK_H
 #define SMIME_WALK_H
 
+#include "smime/octets.h"
 #include "util/caps.h"
-#include "util/spool.h"
 
 #define WALK_WINDOW 8192
 
 struct walk {
-	const struct spool *s;
+	struct octets o;
 	uint64_t at; /* offset of the window */
 	size_t n;    /* octets in it */
 	unsigned char window[WALK_WINDOW];
@@ -37,6 +37,7 @@ struct walk_in {
 };
 
 void walk_init(struct walk *w, const struct spool *s);
+void walk_init_octets(struct walk *w, const struct octets *o);
 /* All of the spool as one list of elements. */
 struct walk_in walk_root(const struct walk *w);
 

@@ -3,7 +3,7 @@
 # Copyright (c) 2026 the postseal authors
 #
 # Run several of the test tiers one after the other and count them together:
-# check asan fuzz tsan bookworm trixie. The last line is
+# check asan fuzz tsan interop bookworm trixie. The last line is
 # "N passed, N failed, N skipped"; a tier that ends without such a line, or
 # badly without a failed test, counts as one failed.
 set -eu
@@ -18,6 +18,8 @@ tier() {
 	check) ./run check ;;
 	asan | tsan) make -s -j "$jobs" "$1" ;;
 	fuzz) make -s -j "$jobs" fuzz-smoke ;;
+	interop) make -s -j "$jobs" interop \
+	    INTEROP="--peers openssl,gpgsm,nss,bc" ;;
 	bookworm | trixie) tests/debian.sh "$1" check ;;
 	*) echo "no such tier: $1" && return 64 ;;
 	esac

@@ -48,6 +48,13 @@
 #define CAP_EXPANSION_RATIO 20
 #define CAP_EXPANSION_FLOOR (64u << 10)
 
+/* A list of SMIMECapabilities, octets. Beyond: as if there were none. Lists
+ * kept for one address, and for all. Beyond: the one that was signed first
+ * goes. */
+#define CAP_CAPABILITIES 1024
+#define CAP_CAPABILITIES_ADDRESS 8
+#define CAP_CAPABILITIES_STORE 100000
+
 /* Addresses taken from one certificate. Beyond: ignored and counted. */
 #define CAP_CERT_ADDRESSES 256
 

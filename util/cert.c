@@ -423,6 +423,11 @@ struct view cert_ski(const struct cert *c)
 	return c->ski;
 }
 
+struct view cert_smime_caps(const struct cert *c)
+{
+	return c->part.caps_ignored ? view_make(NULL, 0) : c->part.caps;
+}
+
 const unsigned char *cert_spki_sha256(const struct cert *c)
 {
 	return c->spki_sha256;

@@ -73,6 +73,11 @@ bool cert_is_self_issued(const struct cert *c);
  * (empty when the extension is absent). Borrowed. */
 struct view cert_ias(const struct cert *c);
 struct view cert_ski(const struct cert *c);
+/*
+ * What the extension for S/MIME capabilities holds (RFC 4262 2), not looked
+ * at. Borrowed; empty when it is absent, critical, or there twice.
+ */
+struct view cert_smime_caps(const struct cert *c);
 /* SHA-256 of the SubjectPublicKeyInfo, 32 octets. */
 const unsigned char *cert_spki_sha256(const struct cert *c);
 

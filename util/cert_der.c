@@ -19,6 +19,10 @@ static const unsigned char oid_email[] = {
 static const unsigned char oid_utf8_mailbox[] = {
 	0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x09
 };
+/* 1.2.840.113549.1.9.15, RFC 4262 2 */
+static const unsigned char oid_caps[] = {
+	0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0f
+};
 static const unsigned char oid_rsa[] = {
 	0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01
 };
@@ -44,15 +48,28 @@ static int read_validity(struct cert_parts *p, struct view v)
 	    der_time(&to, &p->not_after) != 0 ? -1 : 0;
 }
 
+/* RFC 4262 2: not critical, and once as every extension (RFC 5280 4.2). */
+static void read_caps(struct cert_parts *p, bool is_critical, struct view v)
+{
+	p->caps_ignored = p->has_caps || is_critical;
+	p->has_caps = true;
+	p->caps = v;
+}
+
 /* Extension ::= SEQUENCE { extnID, critical DEFAULT FALSE, extnValue } */
 static int read_extension(struct cert_parts *p, struct view v)
 {
 	struct der oid, critical, value, names;
+	int rc;
 
-	if (der_get(&v, DER_OID, &oid) != 0 ||
-	    der_opt(&v, DER_BOOLEAN, &critical) < 0 ||
-	    der_get(&v, DER_OCTET_STRING, &value) != 0 || v.n != 0)
+	if (der_get(&v, DER_OID, &oid) != 0)
 		return -1;
+	rc = der_opt(&v, DER_BOOLEAN, &critical);
+	if (rc < 0 || der_get(&v, DER_OCTET_STRING, &value) != 0 || v.n != 0)
+		return -1;
+	if (IS_OID(oid.val, oid_caps))
+		read_caps(p, rc == 1 && (critical.val.n != 1 ||
+		    critical.val.p[0] != 0), value.val);
 	if (!IS_OID(oid.val, oid_san))
 		return 0;
 	p->san_twice = p->has_san;

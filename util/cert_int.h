@@ -20,6 +20,9 @@ struct cert_parts {
 	struct view san;     /* GeneralNames, content; empty when absent */
 	bool has_san;
 	bool san_twice;	     /* RFC 5280 4.2: at most one */
+	struct view caps;    /* SMIMECapabilities, whole; empty when absent */
+	bool has_caps;
+	bool caps_ignored;   /* critical, or twice */
 	int64_t not_before;
 	int64_t not_after;
 };

@@ -83,12 +83,28 @@ static void put_ascii(struct buf *b, unsigned char c)
 	}
 }
 
+/* How many octets at the start stand for themselves? Nearly all do. */
+static size_t plain(struct view v)
+{
+	size_t n = 0;
+
+	while (n < v.n && v.p[n] >= 0x20 && v.p[n] < 0x7f && v.p[n] != '"' &&
+	    v.p[n] != '\\')
+		n++;
+	return n;
+}
+
 static void put_quoted(struct buf *b, struct view v)
 {
 	size_t n;
 
 	buf_putc(b, '"');
 	for (; v.n > 0; v = view_sub(v, n, v.n)) {
+		n = plain(v);
+		if (n > 0) {
+			buf_put(b, v.p, n);
+			continue;
+		}
 		n = utf8_first(v, NULL);
 		if (n == 1) {
 			put_ascii(b, v.p[0]);

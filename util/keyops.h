@@ -19,7 +19,10 @@ enum sig_alg {
 	SIG_RSA_SHA512,
 	SIG_ECDSA_SHA256,
 	SIG_ECDSA_SHA384,
-	SIG_ECDSA_SHA512
+	SIG_ECDSA_SHA512,
+	SIG_RSA_PSS_SHA256, /* salt and MGF1 of the digest (RFC 4056 3) */
+	SIG_RSA_PSS_SHA384,
+	SIG_RSA_PSS_SHA512
 };
 
 struct key_ops {

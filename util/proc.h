@@ -50,6 +50,27 @@ int ipc_send(int sock, struct view payload, const int *fds, size_t nfds,
 int ipc_recv(int sock, struct buf *payload, int fds[IPC_FDS], struct err *e)
     MUST_CHECK;
 
+/* The same in one read, where the peer sends the next message only when this
+ * one was answered; octets behind it are FAIL_BUG. payload->max is not less
+ * than CAP_IPC. */
+int ipc_recv_only(int sock, struct buf *payload, int fds[IPC_FDS],
+    struct err *e) MUST_CHECK;
+
+/*
+ * Messages without descriptors, as many in one read as there are: the next
+ * one, until the call after it. Returns as ipc_recv.
+ */
+struct ipc_stream {
+	struct buf in;
+	size_t pos;
+};
+void ipc_stream_init(struct ipc_stream *s);
+void ipc_stream_free(struct ipc_stream *s);
+/* Is a whole message there already? */
+bool ipc_stream_has(const struct ipc_stream *s);
+int ipc_stream_next(int sock, struct ipc_stream *s, struct view *payload,
+    struct err *e) MUST_CHECK;
+
 /* Typed fields inside a payload. Writers append to a buf; readers take from
  * an rd (util/buf.h) and the last one must leave rd_left() == 0. */
 void ipc_put_u8(struct buf *b, uint8_t x);

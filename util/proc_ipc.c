@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define HEADER_N 4
+#define RECV_ROOM 32000 /* what a short message takes, read at once */
 
 /* Room for the descriptors of one message, aligned for a header. */
 union control {
@@ -117,22 +118,30 @@ static int collect(struct msghdr *m, int fds[IPC_FDS], size_t *have)
 	return (m->msg_flags & MSG_CTRUNC) != 0 ? -1 : rc;
 }
 
+/* What came behind the four octets in front, of the same read. */
+struct behind {
+	unsigned char *to;
+	size_t room, got;
+};
+
 /* The four octets in front: 1, 0 at end of file before them, -1. */
 static int recv_head(int sock, unsigned char head[HEADER_N],
-    int fds[IPC_FDS], struct err *e)
+    struct behind *more, int fds[IPC_FDS], struct err *e)
 {
 	union control control;
-	struct iovec iov;
+	struct iovec iov[2];
 	struct msghdr m;
 	size_t got = 0, have = 0;
 	ssize_t n;
 
 	while (got < HEADER_N) {
 		memset(&m, 0, sizeof(m));
-		iov.iov_base = head + got;
-		iov.iov_len = HEADER_N - got;
-		m.msg_iov = &iov;
-		m.msg_iovlen = 1;
+		iov[0].iov_base = head + got;
+		iov[0].iov_len = HEADER_N - got;
+		iov[1].iov_base = more->to;
+		iov[1].iov_len = more->room;
+		m.msg_iov = iov;
+		m.msg_iovlen = more->room > 0 ? 2 : 1;
 		m.msg_control = control.room;
 		m.msg_controllen = sizeof(control.room);
 		n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
@@ -150,6 +159,7 @@ static int recv_head(int sock, unsigned char head[HEADER_N],
 			    "it ended after %zu octets", got);
 		got += (size_t)n;
 	}
+	more->got = got - HEADER_N;
 	return 1;
 }
 
@@ -172,42 +182,152 @@ static int recv_payload(int sock, unsigned char *to, size_t n, struct err *e)
 	return 0;
 }
 
-int ipc_recv(int sock, struct buf *payload, int fds[IPC_FDS], struct err *e)
+static size_t length_of(const unsigned char head[HEADER_N])
+{
+	return (size_t)head[0] << 24 | (size_t)head[1] << 16 |
+	    (size_t)head[2] << 8 | head[3];
+}
+
+static int receive(int sock, struct buf *payload, struct behind *more,
+    int fds[IPC_FDS], struct err *e)
 {
 	unsigned char head[HEADER_N];
 	unsigned char *to;
 	size_t n;
-	int i, rc;
+	int rc;
 
-	for (i = 0; i < IPC_FDS; i++)
-		fds[i] = -1;
-	buf_clear(payload);
-	rc = recv_head(sock, head, fds, e);
+	rc = recv_head(sock, head, more, fds, e);
 	if (rc <= 0)
 		goto fail;
-	n = (size_t)head[0] << 24 | (size_t)head[1] << 16 |
-	    (size_t)head[2] << 8 | head[3];
+	n = length_of(head);
 	if (n > CAP_IPC || n > payload->max) {
 		rc = err_set(e, FAIL_BUG, "message of a process: %zu octets, "
 		    "at most %zu allowed", n,
 		    payload->max < CAP_IPC ? payload->max : (size_t)CAP_IPC);
 		goto fail;
 	}
-	to = buf_room(payload, n);
+	if (more->got > n) {
+		rc = err_set(e, FAIL_BUG, "message of a process: %zu octets "
+		    "too much", more->got - n);
+		goto fail;
+	}
+	payload->n = more->got; /* kept when it grows */
+	to = buf_room(payload, n - more->got);
 	if (to == NULL) {
 		rc = buf_ok(payload, e);
 		goto fail;
 	}
-	rc = recv_payload(sock, to, n, e);
+	rc = recv_payload(sock, to, n - more->got, e);
 	if (rc != 0)
 		goto fail;
+	to -= more->got;
 	payload->n = n;
 	to[n] = '\0';
 	return 1;
 fail:
+	payload->n = 0;
 	close_all(fds);
 	return rc;
 }
+
+static void begin_receive(struct buf *payload, int fds[IPC_FDS])
+{
+	int i;
+
+	for (i = 0; i < IPC_FDS; i++)
+		fds[i] = -1;
+	buf_clear(payload);
+}
+
+int ipc_recv(int sock, struct buf *payload, int fds[IPC_FDS], struct err *e)
+{
+	struct behind none = { NULL, 0, 0 };
+
+	begin_receive(payload, fds);
+	return receive(sock, payload, &none, fds, e);
+}
+
+int ipc_recv_only(int sock, struct buf *payload, int fds[IPC_FDS],
+    struct err *e)
+{
+	struct behind more = { NULL, RECV_ROOM, 0 };
+
+	begin_receive(payload, fds);
+	more.to = buf_room(payload, RECV_ROOM);
+	if (more.to == NULL)
+		return buf_ok(payload, e);
+	return receive(sock, payload, &more, fds, e);
+}
+
+/* ---- many messages in a read ---- */
+
+#define STREAM_ROOM 65536
+
+void ipc_stream_init(struct ipc_stream *s)
+{
+	buf_init(&s->in, CAP_IPC + HEADER_N + STREAM_ROOM);
+	s->pos = 0;
+}
+
+void ipc_stream_free(struct ipc_stream *s)
+{
+	buf_free(&s->in);
+	s->pos = 0;
+}
+
+bool ipc_stream_has(const struct ipc_stream *s)
+{
+	size_t n = s->in.n - s->pos;
+
+	return n >= HEADER_N &&
+	    n - HEADER_N >= length_of(s->in.p + s->pos);
+}
+
+/* One read: as ipc_recv. */
+static int read_more(int sock, struct ipc_stream *s, struct err *e)
+{
+	unsigned char *to;
+	ssize_t n;
+
+	if (s->pos > 0) {
+		s->in.n -= s->pos;
+		memmove(s->in.p, s->in.p + s->pos, s->in.n);
+		s->pos = 0;
+	}
+	if (s->in.n >= HEADER_N && length_of(s->in.p) > CAP_IPC)
+		return err_set(e, FAIL_BUG, "message of a process: %zu octets, "
+		    "at most %u allowed", length_of(s->in.p), CAP_IPC);
+	to = buf_room(&s->in, STREAM_ROOM);
+	if (to == NULL)
+		return buf_ok(&s->in, e);
+	do
+		n = recv(sock, to, STREAM_ROOM, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, FAIL_TEMP, "message of a process");
+	if (n == 0 && s->in.n > 0)
+		return err_set(e, FAIL_TEMP, "message of a process: it ended "
+		    "after %zu octets", s->in.n);
+	s->in.n += (size_t)n;
+	return n > 0;
+}
+
+int ipc_stream_next(int sock, struct ipc_stream *s, struct view *payload,
+    struct err *e)
+{
+	size_t n;
+	int rc;
+
+	while (!ipc_stream_has(s))
+		if ((rc = read_more(sock, s, e)) <= 0)
+			return rc;
+	n = length_of(s->in.p + s->pos);
+	*payload = view_make(s->in.p + s->pos + HEADER_N, n);
+	s->pos += HEADER_N + n;
+	return 1;
+}
+
+/* ---- fields ---- */
 
 void ipc_put_u8(struct buf *b, uint8_t x)
 {

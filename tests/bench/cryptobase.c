@@ -5,7 +5,8 @@
  * cannot do without, in processes with nothing else to do, keys and
  * certificates at hand. Uses nothing of the gateway.
  *
- * cryptobase [-t SECONDS] [-p PROCESSES] [-s OCTETS] [OPERATION...]
+ * cryptobase [-t SECONDS] [-p PROCESSES] [-s OCTETS] [-r RECIPIENTS]
+ *     [OPERATION...]
  * prints: operation octets processes rate (per second, of all processes)
  * and the processor time of one in ms, which other programs do not change
  */
@@ -47,6 +48,8 @@ struct kit {
 	BIO *sealed_ec;
 	BIO *both_ec; /* EnvelopedData of what is in opaque */
 	BIO *opaque;  /* SignedData by RSA, without certificates */
+	BIO *detached; /* the same without the content */
+	int recipients;
 	STACK_OF(X509) *signers;
 };
 
@@ -129,14 +132,18 @@ make_signed(struct kit *k, const struct id *id, unsigned int flags)
 /* EnvelopedData of what in holds, streamed into a new BIO of that kind: the
  * null one where only the time counts, as a growing one would take most. */
 static BIO *
-make_sealed(BIO *in, const struct id *to, const BIO_METHOD *kind)
+make_sealed(BIO *in, const struct id *to, int recipients,
+    const BIO_METHOD *kind)
 {
 	const unsigned int flags = CMS_BINARY | CMS_STREAM;
 	STACK_OF(X509) *certs = sk_X509_new_null();
 	BIO *out = BIO_new(kind);
 	CMS_ContentInfo *c = NULL;
 
-	if (certs != NULL && sk_X509_push(certs, to->cert) > 0)
+	while (recipients > 0 && certs != NULL &&
+	    sk_X509_push(certs, to->cert) > 0)
+		recipients--;
+	if (recipients == 0)
 		c = CMS_encrypt(certs, in, EVP_aes_256_cbc(), flags);
 	if (c == NULL || i2d_CMS_bio_stream(out, c, in, (int)flags) != 1) {
 		BIO_free(out);
@@ -151,7 +158,7 @@ static int
 seal_to(struct kit *k, const struct id *to)
 {
 	BIO *in = BIO_new_mem_buf(k->text, (int)k->n);
-	BIO *out = make_sealed(in, to, BIO_s_null());
+	BIO *out = make_sealed(in, to, k->recipients, BIO_s_null());
 	int rc = out != NULL ? 0 : -1;
 
 	BIO_free(in);
@@ -256,6 +263,21 @@ open_both(struct kit *k)
 }
 
 static int
+verify_rsa(struct kit *k)
+{
+	CMS_ContentInfo *c = parse(k->detached);
+	BIO *in = BIO_new_mem_buf(k->text, (int)k->n);
+	int rc = -1;
+
+	if (c != NULL && CMS_verify(c, k->signers, NULL, in, NULL,
+	    CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) == 1)
+		rc = 0;
+	CMS_ContentInfo_free(c);
+	BIO_free(in);
+	return rc;
+}
+
+static int
 do_base64(struct kit *k)
 {
 	EVP_ENCODE_CTX *c = EVP_ENCODE_CTX_new();
@@ -299,6 +321,7 @@ static const struct operation operation[] = {
 	{ "open-ec", "d2i, CMS_decrypt P-256", open_ec },
 	{ "openboth-ec", "d2i, CMS_decrypt P-256, CMS_verify RSA-2048",
 	  open_both },
+	{ "verify-rsa", "d2i, CMS_verify RSA-2048, detached", verify_rsa },
 	{ "base64", "EVP_EncodeUpdate", do_base64 },
 	{ "sha-aes", "SHA-256 and AES-256-CBC", do_sha_aes },
 };
@@ -348,17 +371,18 @@ make_kit(struct kit *k, size_t n)
 	for (size_t i = 0; i < n; i++)
 		k->text[i] = (unsigned char)("mail and more "[i % 14]);
 	in = BIO_new_mem_buf(k->text, (int)n);
-	k->sealed_rsa = make_sealed(in, &k->rsa, BIO_s_mem());
+	k->sealed_rsa = make_sealed(in, &k->rsa, 1, BIO_s_mem());
 	BIO_free(in);
 	in = BIO_new_mem_buf(k->text, (int)n);
-	k->sealed_ec = make_sealed(in, &k->ec, BIO_s_mem());
+	k->sealed_ec = make_sealed(in, &k->ec, 1, BIO_s_mem());
 	BIO_free(in);
 	k->opaque = make_signed(k, &k->rsa, CMS_NOCERTS);
+	k->detached = make_signed(k, &k->rsa, CMS_NOCERTS | CMS_DETACHED);
 	in = make_signed(k, &k->rsa, CMS_NOCERTS);
-	k->both_ec = make_sealed(in, &k->ec, BIO_s_mem());
+	k->both_ec = make_sealed(in, &k->ec, 1, BIO_s_mem());
 	BIO_free(in);
 	if (k->sealed_rsa == NULL || k->sealed_ec == NULL ||
-	    k->both_ec == NULL || k->opaque == NULL)
+	    k->both_ec == NULL || k->opaque == NULL || k->detached == NULL)
 		die("sealing the input of the open operations");
 }
 
@@ -369,6 +393,7 @@ free_kit(struct kit *k)
 	BIO_free(k->sealed_ec);
 	BIO_free(k->both_ec);
 	BIO_free(k->opaque);
+	BIO_free(k->detached);
 	sk_X509_free(k->signers);
 	X509_free(k->rsa.cert);
 	X509_free(k->ec.cert);
@@ -457,7 +482,7 @@ static void
 print_usage(void)
 {
 	fputs("usage: cryptobase [-t SECONDS] [-p PROCESSES] [-s OCTETS] "
-	    "[OPERATION...]\n", stderr);
+	    "[-r RECIPIENTS] [OPERATION...]\n", stderr);
 	for (size_t i = 0; i < OPERATIONS; i++)
 		fprintf(stderr, "  %-12s %s\n", operation[i].name,
 		    operation[i].what);
@@ -492,24 +517,29 @@ int
 main(int argc, char **argv)
 {
 	long processes = sysconf(_SC_NPROCESSORS_ONLN), size = 5120;
+	long recipients = 1;
 	double seconds = 1;
 	struct kit k;
 	int c;
 
-	while ((c = getopt(argc, argv, "t:p:s:")) != -1) {
+	while ((c = getopt(argc, argv, "t:p:s:r:")) != -1) {
 		if (c == 't')
 			seconds = strtod(optarg, NULL);
 		else if (c == 'p')
 			processes = strtol(optarg, NULL, 10);
 		else if (c == 's')
 			size = strtol(optarg, NULL, 10);
+		else if (c == 'r')
+			recipients = strtol(optarg, NULL, 10);
 		else
 			print_usage();
 	}
 	if (processes < 1 || processes > PROCESSES_MAX || size < 1 ||
-	    size > 256L << 20 || seconds <= 0)
+	    size > 256L << 20 || recipients < 1 || recipients > 10000 ||
+	    seconds <= 0)
 		print_usage();
 	make_kit(&k, (size_t)size);
+	k.recipients = (int)recipients;
 	for (size_t i = 0; optind == argc && i < OPERATIONS; i++)
 		report(&k, &operation[i], seconds, processes);
 	for (int i = optind; i < argc; i++)

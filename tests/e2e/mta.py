@@ -371,8 +371,9 @@ def leaves(data):
     msg = email.message_from_bytes(data, policy=email.policy.compat32)
     out = []
     for part in msg.walk():
-        if part.is_multipart() or \
-                part.get_content_type() == 'application/pkcs7-signature':
+        if part.is_multipart() or part.get_content_type() in (
+                'application/pkcs7-signature',
+                'application/x-pkcs7-signature'):
             continue
         body = part.get_payload(decode=True)
         if body is None:

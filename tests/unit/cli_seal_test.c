@@ -8,7 +8,10 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
+#include "gateway/learn.h"
 #include "tests/unit/gateway_world.h"
+
+#include "caps_list.h"
 
 static struct world w;
 static char in_path[100], out_path[100], err_path[100], json_path[100];
@@ -313,6 +316,68 @@ static void the_verdict_is_written_and_remembered(void **state)
 	buf_free(&line);
 }
 
+/* What the signer's software reads, as people and programs see it. */
+static void S106_S113_open_learns_and_show_says(void **state)
+{
+	static const char ours[] = "AES-256-GCM, AES-128-GCM, AES-256-CBC, "
+	    "AES-128-CBC (signed mail of alice@example.com, ";
+	static const char json[] = "\"capabilities\":[{\"address\":"
+	    "\"alice@example.com\",\"source\":\"mail\",\"signed\":\"2";
+	static const char more[] = "\"ciphers\":[\"AES-256-GCM\","
+	    "\"AES-128-GCM\",\"AES-256-CBC\",\"AES-128-CBC\"],\"oaep\":"
+	    "false,\"cek_hkdf\":false}]";
+
+	(void)state;
+	expect(run(cmd_cert, "cert show alice@example.com", view_of("")), 0);
+	assert_false(says(&out, "\nreads "));
+	expect(run(cmd_cert, "cert list --json alice@example.com",
+	    view_of("")), 0);
+	assert_true(says(&out, "\"capabilities\":[],"));
+	output_has_the_line_ends_of_the_input(state);
+	expect(run(cmd_cert, "cert show alice@example.com", view_of("")), 0);
+	assert_true(says(&out, "\nreads        "));
+	assert_true(says(&out, ours));
+	expect(run(cmd_cert, "cert show --json alice@example.com",
+	    view_of("")), 0);
+	assert_true(says(&out, json));
+	assert_true(says(&out, more));
+	expect(run(cmd_cert, "cert list --json alice@example.com",
+	    view_of("")), 0);
+	assert_true(says(&out, json));
+	/* who only received said nothing */
+	expect(run(cmd_cert, "cert show bob@example.org", view_of("")), 0);
+	assert_false(says(&out, "\nreads "));
+}
+
+static void learn_of_bob(const char *list, int64_t at)
+{
+	struct learned l = {.address = "bob@example.org", .signed_at = at};
+	struct view v = caps_list(list);
+
+	memcpy(l.list, v.p, v.n);
+	l.list_n = v.n;
+	assert_int_equal(learn_keep(w.ks, &l, time(NULL), &w.e), 0);
+}
+
+static void S111_S113_what_show_says_of_odd_lists(void **state)
+{
+	(void)state;
+	learn_of_bob(RC2_40, 1000000000);
+	expect(run(cmd_cert, "cert show bob@example.org", view_of("")), 0);
+	assert_true(says(&out, "\nreads        no cipher that postseal writes"
+	    " (signed mail of bob@example.org, 2001-09-09)\n"));
+	learn_of_bob(CBC256 OAEP CEK_HKDF, 1000000001);
+	expect(run(cmd_cert, "cert show bob@example.org", view_of("")), 0);
+	assert_true(says(&out, "\nreads        AES-256-CBC, RSAES-OAEP, "
+	    "CEK-HKDF, which is not used (signed mail of bob@example.org, "
+	    "2001-09-09)\n"));
+	expect(run(cmd_cert, "cert show --json bob@example.org",
+	    view_of("")), 0);
+	assert_true(says(&out, "\"signed\":\"2001-09-09T01:46:41Z\","
+	    "\"ciphers\":[\"AES-256-CBC\"],\"oaep\":true,\"cek_hkdf\":"
+	    "true}]"));
+}
+
 static void rules_are_checked_and_explained(void **state)
 {
 	(void)state;
@@ -358,6 +423,8 @@ static void status_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(S106_S113_open_learns_and_show_says),
+		cmocka_unit_test(S111_S113_what_show_says_of_odd_lists),
 		cmocka_unit_test(failures_have_their_code_and_no_output),
 		cmocka_unit_test(what_goes_in_clear_is_noted),
 		cmocka_unit_test(quarantine_is_a_refusal_here),

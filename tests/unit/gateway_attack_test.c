@@ -245,16 +245,17 @@ static void encrypt_for(const char *const *who, size_t n,
 	    "Content-Type: text/plain\r\n\r\nSecret plans\r\n";
 	struct spool *entity = NULL, *sealed = NULL;
 	struct sink to = sink_to_buf(der);
-	struct cert *c[8];
+	struct enc_to c[8] = {{0}};
+	struct cert *own[8];
 	struct header h;
 
 	for (size_t i = 0; i < n; i++)
-		c[i] = cert_of(who[i]);
+		c[i].cert = own[i] = cert_of(who[i]);
 	assert_int_equal(spool_new(&entity, 1u << 20, NULL), 0);
 	assert_int_equal(spool_new(&sealed, 1u << 20, NULL), 0);
 	assert_int_equal(spool_write(entity, text, strlen(text), NULL), 0);
-	assert_int_equal(encrypt_entity(entity,
-	    (const struct cert *const *)c, n, cipher, sealed, NULL), 0);
+	assert_int_equal(encrypt_entity(entity, c, n, cipher, sealed, NULL),
+	    0);
 	assert_int_equal(header_read(&h, sealed, 0, spool_size(sealed),
 	    NULL), 0);
 	buf_clear(der);
@@ -264,7 +265,7 @@ static void encrypt_for(const char *const *who, size_t n,
 	spool_free(&entity);
 	spool_free(&sealed);
 	for (size_t i = 0; i < n; i++)
-		cert_free(&c[i]);
+		cert_free(&own[i]);
 }
 
 /* The encrypted key of his RecipientInfo is another one's now. */

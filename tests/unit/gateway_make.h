@@ -79,7 +79,7 @@ static UNUSED void make_sealed(struct world *w, const char *who,
     enum enc_cipher cipher, struct buf *b)
 {
 	struct cert *c = make_cert(w, who, KS_ENCRYPT);
-	const struct cert *to = c;
+	struct enc_to to = {c, false};
 	struct spool *in = make_spool(buf_view(b)), *out = NULL;
 
 	assert_int_equal(spool_new(&out, 1u << 30, NULL), 0);

@@ -70,7 +70,7 @@ static void encrypt_entity_for_bob(struct view inside, enum enc_cipher cipher)
 {
 	struct spool *entity = NULL, *sealed = NULL;
 	struct selection sel = {0};
-	const struct cert *cert;
+	struct enc_to bobs = {0};
 	struct sink to = sink_to_buf(&w.out);
 	struct addr bob;
 
@@ -80,8 +80,8 @@ static void encrypt_entity_for_bob(struct view inside, enum enc_cipher cipher)
 	assert_int_equal(addr_parse(&bob, view_of(BOB), NULL), 0);
 	assert_int_equal(keystore_select(w.ks, &bob, KS_ENCRYPT, time(NULL),
 	    &sel, NULL), 0);
-	cert = sel.cert;
-	assert_int_equal(encrypt_entity(entity, &cert, 1, cipher, sealed,
+	bobs.cert = sel.cert;
+	assert_int_equal(encrypt_entity(entity, &bobs, 1, cipher, sealed,
 	    NULL), 0);
 	buf_clear(&w.out);
 	buf_puts(&w.out, "From: alice@example.com\r\nMIME-Version: 1.0\r\n");

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,19 +22,19 @@
 
 static struct pool *pool;
 static struct stats st;
-static int ticks;
+static atomic_int ticks; /* of all threads */
 
 static void tick(void *arg)
 {
 	(void)arg;
-	ticks++;
+	atomic_fetch_add(&ticks, 1);
 }
 
 static int setup(void **state)
 {
 	(void)state;
 	memset(&st, 0, sizeof(st));
-	ticks = 0;
+	atomic_store(&ticks, 0);
 	return pool_new(&pool, &st, NULL);
 }
 
@@ -101,7 +102,7 @@ static void M13_waiting_ends_and_ticks(void **state)
 	(void)state;
 	assert_int_equal(take(&w, 40, &e), -1);
 	assert_int_equal(e.kind, FAIL_TEMP);
-	assert_true(ticks > 0);
+	assert_true(atomic_load(&ticks) > 0);
 	assert_int_equal(atomic_load(&st.waiting), 0);
 	close(t);
 }
@@ -191,6 +192,99 @@ static void idle_when_all_are_back(void **state)
 	close(t);
 }
 
+/* ---- in line ---- */
+
+#define LINE 5
+
+struct waiting {
+	pthread_t thread;
+	int64_t ms;
+	int served; /* its place, or 0 */
+};
+
+static atomic_int places;
+
+static void *wait_in_line(void *arg)
+{
+	struct waiting *x = arg;
+	struct pool_worker *w;
+
+	if (take(&w, x->ms, NULL) != 0)
+		return NULL;
+	x->served = atomic_fetch_add(&places, 1) + 1;
+	pool_give(pool, &w);
+	return NULL;
+}
+
+/* They come one after the other. */
+static void queue_up(struct waiting *x, size_t n)
+{
+	const struct timespec pause = { 0, 1000000 };
+	size_t i;
+
+	atomic_store(&places, 0);
+	for (i = 0; i < n; i++) {
+		assert_int_equal(pthread_create(&x[i].thread, NULL,
+		    wait_in_line, &x[i]), 0);
+		while (atomic_load(&st.waiting) != (int)i + 1)
+			(void)nanosleep(&pause, NULL);
+	}
+}
+
+static void M45_who_waits_is_served_in_order(void **state)
+{
+	struct waiting x[LINE];
+	struct pool_worker *w;
+	int t = generation(1, LINE), s = add(1, 1), i;
+
+	(void)state;
+	assert_int_equal(take(&w, 0, NULL), 0);
+	assert_false(pool_is_wanted(pool));
+	for (i = 0; i < LINE; i++)
+		x[i] = (struct waiting){ .ms = 60000 };
+	queue_up(x, LINE);
+	assert_true(pool_is_wanted(pool));
+	pool_give(pool, &w);
+	for (i = 0; i < LINE; i++) {
+		assert_int_equal(pthread_join(x[i].thread, NULL), 0);
+		assert_int_equal(x[i].served, i + 1);
+	}
+	assert_false(pool_is_wanted(pool));
+	assert_true(pool_idle(pool, 0));
+	close(s);
+	close(t);
+}
+
+/* The first, one in the middle and the last give up: nobody is passed over,
+ * and no worker is lost. */
+static void M13_who_gave_up_is_not_served(void **state)
+{
+	static const bool stays[LINE] = { false, true, false, true, false };
+	struct waiting x[LINE];
+	struct pool_worker *w;
+	int t = generation(1, LINE), s = add(1, 1), place = 0, i;
+
+	(void)state;
+	assert_int_equal(take(&w, 0, NULL), 0);
+	for (i = 0; i < LINE; i++)
+		x[i] = (struct waiting){ .ms = stays[i] ? 60000 : 1500 };
+	queue_up(x, LINE);
+	for (i = 0; i < LINE; i++)
+		if (!stays[i])
+			assert_int_equal(pthread_join(x[i].thread, NULL), 0);
+	assert_int_equal(atomic_load(&st.waiting), 2);
+	pool_give(pool, &w);
+	for (i = 0; i < LINE; i++) {
+		if (stays[i])
+			assert_int_equal(pthread_join(x[i].thread, NULL), 0);
+		assert_int_equal(x[i].served, stays[i] ? ++place : 0);
+	}
+	assert_int_equal(take(&w, 0, NULL), 0);
+	pool_give(pool, &w);
+	close(s);
+	close(t);
+}
+
 /* ---- many threads ---- */
 
 #define THREADS 32
@@ -248,6 +342,8 @@ int main(void)
 		T(give_and_take),
 		T(old_generation_ends_after_its_work),
 		T(idle_when_all_are_back),
+		T(M45_who_waits_is_served_in_order),
+		T(M13_who_gave_up_is_not_served),
 		T(M18_a_worker_has_one_message_at_a_time),
 	};
 

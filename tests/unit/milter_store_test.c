@@ -11,7 +11,9 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include "caps_list.h"
 #include "milter/child.h"
+#include "milter/wire.h"
 
 static struct world w;
 static int sock[2];
@@ -31,7 +33,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void record(const char *id, int64_t when)
+static void record_of(const char *id, int64_t when,
+    const struct learned *learned)
 {
 	struct buf b, json;
 
@@ -43,9 +46,17 @@ static void record(const char *id, int64_t when)
 	ipc_put_u64(&b, (uint64_t)when);
 	ipc_put_view(&b, buf_view(&json));
 	ipc_put_view(&b, view_of(""));
+	wire_put_learned(&b, learned);
 	assert_int_equal(ipc_send(sock[0], buf_view(&b), NULL, 0, NULL), 0);
 	buf_free(&json);
 	buf_free(&b);
+}
+
+static void record(const char *id, int64_t when)
+{
+	const struct learned nothing = {0};
+
+	record_of(id, when, &nothing);
 }
 
 /* Everything that was sent, then the end. */
@@ -131,6 +142,98 @@ static void old_records_are_dropped(void **state)
 	assert_true(is_there("new"));
 }
 
+/* ---- capabilities ---- */
+
+static struct learned learned(const char *who, int64_t at, struct view list)
+{
+	struct learned l = {.signed_at = at, .list_n = list.n};
+
+	text_set(l.address, sizeof(l.address), who);
+	memcpy(l.list, list.p, list.n);
+	return l;
+}
+
+/* NULL: nothing is known. */
+static void expect_list(const char *who, const char *list)
+{
+	const unsigned char cert[32] = {0};
+	struct ks_caps k;
+	struct addr a;
+	bool found;
+
+	assert_int_equal(addr_parse(&a, view_of(who), NULL), 0);
+	assert_int_equal(keystore_caps_get(w.ks, &a, cert, &k, &found, &w.e),
+	    0);
+	assert_int_equal(found, list != NULL);
+	if (list != NULL && !view_eq(view_make(k.list, k.n),
+	    caps_list(list)))
+		fail_msg("%s: another list", who);
+}
+
+static void S106_lists_are_there_at_the_end(void **state)
+{
+	int64_t now = time(NULL);
+	struct learned l;
+
+	(void)state;
+	l = learned("alice@example.com", now - 10, caps_list(GCM256));
+	record_of("first", now, &l);
+	record("second", now);
+	l = learned("alice@example.com", now - 11, caps_list(CBC128));
+	record_of("older", now, &l);
+	l = learned("bob@example.org", now - 5, caps_list(CBC256));
+	record_of("bob", now, &l);
+	assert_int_equal(loop(1000), 0);
+	expect_list("alice@example.com", GCM256);
+	expect_list("bob@example.org", CBC256);
+	assert_true(is_there("first") && is_there("older"));
+}
+
+/* attack A32: a process that mail broke makes lists up
+ * verdict: what no mail can say is not kept; audit records are */
+static void S106_A32_lists_that_nobody_signed(void **state)
+{
+	int64_t now = time(NULL);
+	const struct learned l[] = {
+		learned("carol@example.com", now + 86401, caps_list(GCM256)),
+		learned("carol@example.com", INT64_MAX, caps_list(GCM256)),
+		learned("no address", now, caps_list(GCM256)),
+		learned("carol@example.com", now, view_of("garbage")),
+		learned("carol@example.com", now, view_of("")),
+	};
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 32);
+	for (size_t i = 0; i < ARRAY_LEN(l); i++) {
+		buf_clear(&b);
+		buf_printf(&b, "made-up-%zu", i);
+		record_of(buf_str(&b), now, &l[i]);
+	}
+	record("last", now);
+	assert_int_equal(loop(1000), 0);
+	expect_list("carol@example.com", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(l); i++) {
+		buf_clear(&b);
+		buf_printf(&b, "made-up-%zu", i);
+		assert_true(is_there(buf_str(&b)));
+	}
+	assert_true(is_there("last"));
+	buf_free(&b);
+}
+
+static void S106_a_day_ahead_is_taken(void **state)
+{
+	int64_t now = time(NULL);
+	struct learned l = learned("dave@example.com", now + 86400,
+	    caps_list(GCM128));
+
+	(void)state;
+	record_of("ahead", now, &l);
+	assert_int_equal(loop(1000), 0);
+	expect_list("dave@example.com", GCM128);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -139,6 +242,9 @@ int main(void)
 		T(malformed_record_ends_it_and_keeps_the_others),
 		T(records_are_there_at_the_end),
 		T(old_records_are_dropped),
+		T(S106_lists_are_there_at_the_end),
+		T(S106_A32_lists_that_nobody_signed),
+		T(S106_a_day_ahead_is_taken),
 	};
 
 	return cmocka_run_group_tests_name("milter_store", tests, NULL, NULL);

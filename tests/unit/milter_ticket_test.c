@@ -99,8 +99,14 @@ static void malformed_packets_change_nothing(void **state)
 		    "\0\0", 28 },
 		{ "open, more after it", "\1aaaaaaaaaaaaaaaa\0\0\0\1\0\0x",
 		    24 },
-		{ "recipient of no ticket", "\2aaaaaaaaaaaaaaaa\0\0\0\1x",
-		    22 },
+		{ "open without recipients", "\1aaaaaaaaaaaaaaaa\0\0\0\1"
+		    "\0\0", 23 },
+		{ "open, recipients cut", "\1aaaaaaaaaaaaaaaa\0\0\0\1\0\0"
+		    "\0\0\0\5\0\0\0\1", 31 },
+		{ "open, recipient beyond its list", "\1aaaaaaaaaaaaaaaa"
+		    "\0\0\0\1\0\0\0\0\0\4\0\0\0\1x", 32 },
+		{ "recipient of no ticket", "\2aaaaaaaaaaaaaaaa"
+		    "\0\0\0\5\0\0\0\1x", 26 },
 		{ "close of no ticket", "\3aaaaaaaaaaaaaaaa", 17 },
 	};
 	size_t i;
@@ -210,12 +216,29 @@ static void refused_attempts_count_too(void **state)
 	assert_int_equal(ask(id1, 1, TICKET_SIGN, alice), FAIL_LIMIT);
 }
 
+/* attack A35: a worker keeps the ticket of a message that it has answered
+ * verdict: the ticket ends at the latest when the next message comes */
+static void A35_the_next_ticket_of_a_worker_ends_the_one_before(void **state)
+{
+	(void)state;
+	issue(id1, 1, "alice", "<bob@example.com>");
+	assert_int_equal(ask(id1, 1, TICKET_SIGN, alice), 0);
+	issue(id2, 1, "bob", "<bob@example.com>");
+	assert_int_equal(ask(id2, 1, TICKET_SIGN, bob), 0);
+	assert_int_equal(ask(id1, 1, TICKET_SIGN, alice), FAIL_TEMP);
+	assert_int_equal(tickets_alive(table), 1);
+	/* those of other workers stay */
+	issue(id1, 2, "alice", "<bob@example.com>");
+	assert_int_equal(ask(id1, 2, TICKET_SIGN, alice), 0);
+	assert_int_equal(ask(id2, 1, TICKET_SIGN, bob), 0);
+}
+
 static void old_tickets_are_forgotten(void **state)
 {
 	(void)state;
 	issue(id1, 1, "alice", "<bob@example.com>");
 	assert_int_equal(tickets_drain(table, sock[1], 1000), 0);
-	issue(id2, 1, "alice", "<bob@example.com>");
+	issue(id2, 2, "alice", "<bob@example.com>");
 	assert_int_equal(tickets_drain(table, sock[1], 1000 + TICKET_LIFE_S),
 	    0);
 	assert_int_equal(tickets_alive(table), 2);
@@ -227,7 +250,7 @@ static void old_tickets_are_forgotten(void **state)
 
 static void tickets_at_the_cap(void **state)
 {
-	unsigned char p[1 + TICKET_ID + 4 + 2];
+	unsigned char p[1 + TICKET_ID + 4 + 2 + 4];
 	size_t i;
 
 	(void)state;
@@ -236,6 +259,7 @@ static void tickets_at_the_cap(void **state)
 	for (i = 0; i < TICKETS_MAX + 1; i++) {
 		p[1] = (unsigned char)(i >> 8);
 		p[2] = (unsigned char)i;
+		memcpy(p + 1 + TICKET_ID, p + 1, 2); /* the worker */
 		tickets_packet(table, view_make(p, sizeof(p)), 1);
 		if (i + 1 <= TICKETS_MAX)
 			assert_int_equal(tickets_alive(table), i + 1);
@@ -319,6 +343,7 @@ int main(void)
 		T(closed_ticket_gives_no_right),
 		T(S97_operations_at_the_cap),
 		T(refused_attempts_count_too),
+		T(A35_the_next_ticket_of_a_worker_ends_the_one_before),
 		T(old_tickets_are_forgotten),
 		T(tickets_at_the_cap),
 		T(many_recipients_in_several_packets),

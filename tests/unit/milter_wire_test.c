@@ -204,7 +204,10 @@ struct forged { /* an answer put together by hand */
 	int ret, body;
 	struct edit edit;
 	bool has_edit;
+	const struct learned *learned; /* NULL: nothing */
 };
+
+static const struct learned nothing;
 
 static void forge(struct buf *b, const struct forged *f)
 {
@@ -216,6 +219,7 @@ static void forge(struct buf *b, const struct forged *f)
 	ipc_put_str(b, f->text);
 	ipc_put_u8(b, (uint8_t)f->ret);
 	ipc_put_view(b, view_of(""));
+	wire_put_learned(b, f->learned == NULL ? &nothing : f->learned);
 	ipc_put_u8(b, (uint8_t)f->body);
 	ipc_put_u32(b, f->has_edit);
 	if (f->has_edit) {
@@ -392,6 +396,73 @@ static void M4_lines_of_997_to_999_octets(void **state)
 	}
 }
 
+/* ---- what was learned ---- */
+
+static void S106_learned_of_wrong_sizes_is_refused(void **state)
+{
+	const struct {
+		const char *name;
+		size_t address_n, cert_n, list_n;
+		uint64_t at;
+		int want;
+	} row[] = {
+		{ "as it should be", 20, 32, 10, 1000, 0 },
+		{ "nothing", 0, 32, 0, 0, 0 },
+		{ "address at its size", CAP_ADDRESS * 2 + 1, 32, 10, 1, 0 },
+		{ "address beyond", CAP_ADDRESS * 2 + 2, 32, 10, 1, -1 },
+		{ "list at its cap", 20, 32, CAP_CAPABILITIES, 1, 0 },
+		{ "list beyond", 20, 32, CAP_CAPABILITIES + 1, 1, -1 },
+		{ "31 octets of a hash", 20, 31, 10, 1, -1 },
+		{ "33 octets of a hash", 20, 33, 10, 1, -1 },
+		{ "no hash", 20, 0, 10, 1, -1 },
+		{ "last second", 20, 32, 10, INT64_MAX, 0 },
+		{ "before 1970", 20, 32, 10, (uint64_t)INT64_MAX + 1, -1 },
+	};
+	char text[2048];
+	struct learned l;
+	struct buf b;
+	struct rd r;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		buf_init(&b, 8192);
+		ipc_put_view(&b, view_make(text, row[i].address_n));
+		ipc_put_view(&b, view_make(text, row[i].cert_n));
+		ipc_put_u64(&b, row[i].at);
+		ipc_put_view(&b, view_make(text, row[i].list_n));
+		rd_init(&r, buf_view(&b));
+		if (wire_get_learned(&l, &r) != row[i].want)
+			fail_msg("%s: not %d", row[i].name, row[i].want);
+		if (row[i].want == 0) {
+			assert_int_equal(rd_left(&r), 0);
+			assert_int_equal(strlen(l.address),
+			    row[i].address_n);
+			assert_int_equal(l.list_n, row[i].list_n);
+			assert_int_equal(l.signed_at, row[i].at);
+		}
+		buf_free(&b);
+	}
+}
+
+static void S106_address_with_NUL_is_refused(void **state)
+{
+	struct learned l;
+	struct buf b;
+	struct rd r;
+
+	(void)state;
+	buf_init(&b, 200);
+	ipc_put_view(&b, view_make("a@b\0@c", 6));
+	ipc_put_view(&b, view_make("0123456789abcdef0123456789abcdef", 32));
+	ipc_put_u64(&b, 1);
+	ipc_put_view(&b, view_of("x"));
+	rd_init(&r, buf_view(&b));
+	assert_int_equal(wire_get_learned(&l, &r), -1);
+	assert_string_equal(l.address, "");
+	buf_free(&b);
+}
+
 static void make_verdict(struct verdict *v)
 {
 	struct err e = { 0 };
@@ -405,6 +476,12 @@ static void make_verdict(struct verdict *v)
 	assert_int_equal(verdict_insert(v, "X-A", " b\n c", &e), 0);
 	assert_int_equal(verdict_add(v, "MIME-Version", " 1.0", &e), 0);
 	assert_int_equal(spool_new(&v->body, 100, &e), 0);
+	text_set(v->learned.address, sizeof(v->learned.address),
+	    "alice@a.example");
+	memset(v->learned.cert, 7, sizeof(v->learned.cert));
+	v->learned.signed_at = 1700000001;
+	memcpy(v->learned.list, "0\0", 2);
+	v->learned.list_n = 2;
 }
 
 static void answer_round_trip(void **state)
@@ -434,7 +511,13 @@ static void answer_round_trip(void **state)
 	assert_int_equal(a.edit[2].kind, EDIT_ADD);
 	assert_non_null(strstr(a.log, "qid=4F2"));
 	assert_non_null(strstr(buf_str(&a.json), v.id));
+	assert_string_equal(a.learned.address, "alice@a.example");
+	assert_memory_equal(a.learned.cert, v.learned.cert, 32);
+	assert_int_equal(a.learned.signed_at, 1700000001);
+	assert_int_equal(a.learned.list_n, 2);
+	assert_memory_equal(a.learned.list, "0\0", 2);
 	answer_free(&a);
+	assert_string_equal(a.learned.address, "");
 	buf_free(&b);
 	verdict_free(&v);
 }
@@ -496,6 +579,8 @@ int main(void)
 		cmocka_unit_test(M9_reply_and_action_must_fit),
 		cmocka_unit_test(M4_A42_edits_that_forge_headers_are_refused),
 		cmocka_unit_test(M4_lines_of_997_to_999_octets),
+		cmocka_unit_test(S106_learned_of_wrong_sizes_is_refused),
+		cmocka_unit_test(S106_address_with_NUL_is_refused),
 		cmocka_unit_test(answer_round_trip),
 		cmocka_unit_test(answer_cut_anywhere_is_refused),
 		cmocka_unit_test(own_reply_comes_from_the_table),

@@ -273,9 +273,21 @@ static void S6_S7_S8_what_transit_changes_is_encoded(void **state)
 	    "Content-Type: text/plain; format=flowed; delsp=yes\r\n"
 	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 	    "soft=20\r\n=2D-=20\r\n=2E\r\ntab=09\r\n");
-	/* Without another reason a dot line stays. */
-	expect("Content-Type: text/plain\r\n\r\n.\r\n",
-	    "Content-Type: text/plain\r\n\r\n.\r\n");
+	expect("Content-Type: text/plain\r\n\r\n.\r\na.\r\n..b\r\n",
+	    "Content-Type: text/plain\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+	    "=2E\r\na.\r\n=2E.b\r\n");
+	/* What is nearly one of them stays. */
+	expect("Content-Type: text/plain\r\n\r\n"
+	       "from\r\n> From a\r\nFrom\tb\r\nFrom\r\n --\r\n a.\r\n",
+	    "Content-Type: text/plain\r\n\r\n"
+	    "from\r\n> From a\r\nFrom\tb\r\nFrom\r\n --\r\n a.\r\n");
+	/* Mailboxes add a '>' there, and readers take one away. */
+	expect("Content-Type: text/plain\r\n\r\n>From a\r\n>>>From b\r\n"
+	       ">a\r\n>>From\r\n",
+	    "Content-Type: text/plain\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+	    "=3EFrom a\r\n=3E>>From b\r\n>a\r\n>>From\r\n");
 }
 
 /* attack A41: a delimiter in the middle of a long line, or encoded, for a
@@ -354,7 +366,8 @@ static void S9_long_lines_are_encoded(void **state)
 	static const struct {
 		size_t n;
 		bool encoded;
-	} c[] = {{997, false}, {998, false}, {999, true}, {5000, true}};
+	} c[] = {{989, false}, {990, false}, {991, true}, {998, true},
+	    {999, true}, {5000, true}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
@@ -450,7 +463,7 @@ static const char signed_inside[] =
     "Content-Type: multipart/signed; boundary=s;\r\n"
     " protocol=\"application/pkcs7-signature\"; micalg=sha-256\r\n\r\n"
     "pre\r\n--s \r\nContent-Type: text/plain \r\n"
-    "Content-Transfer-Encoding: 8bit\r\n\r\n%s\r\nFrom a \r\n--s\r\n"
+    "Content-Transfer-Encoding: 8bit\r\n\r\n%s\r\n.a \r\n--s\r\n"
     "Content-Type: application/pkcs7-signature\r\n\r\nAA\r\n--s--\r\n";
 
 static void check_frozen(const char *prefix, const char *body, bool is_7bit)
@@ -496,29 +509,37 @@ static void S11_signed_content_is_never_touched(void **state)
 	check_frozen("", "\xe4", false);
 	check_frozen("", "a\rb", false);
 	check_frozen("", "a\nb", false);
+	check_frozen("", "a\r\nFrom b", false);
 	check_frozen(message, "plain", true);
 	check_frozen(message, "\xe4", false);
+	check_frozen(message, "From b", false);
 }
 
 static void attached_message_with_two_readings_is_not_touched(void **state)
 {
-	static const char inner[] =
+	static const char *const inner[] = {
 	    "Content-Type: message/rfc822\r\n\r\n"
 	    "Content-Type: text/plain\r\nContent-Type: text/html\r\n\r\n"
-	    "From x \r\n";
+	    "x\r\n",
+	    "Content-Type: message/rfc822\r\n\r\n"
+	    "Content-Type: text/plain\r\nContent-Type: text/html\r\n\r\n"
+	    ".x \r\n"};
 	struct result r;
 	struct buf in;
 
 	(void)state;
-	buf_init(&in, 4096);
-	buf_printf(&in, "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
-			"--b\r\n%s\r\n--b--\r\n", inner);
-	r = run_view(buf_view(&in), true);
-	assert_int_equal(r.rc, 0);
-	assert_true(r.info.is_7bit);
-	assert_non_null(strstr(buf_str(&r.out), inner));
-	buf_free(&r.out);
-	buf_free(&in);
+	for (size_t i = 0; i < ARRAY_LEN(inner); i++) {
+		buf_init(&in, 4096);
+		buf_printf(&in, "Content-Type: multipart/mixed; boundary=b\r\n"
+		    "\r\n--b\r\n%s\r\n--b--\r\n", inner[i]);
+		r = run_view(buf_view(&in), true);
+		assert_int_equal(r.rc, 0);
+		assert_int_equal(r.info.is_7bit, i == 0);
+		assert_false(r.info.has_signature);
+		assert_non_null(strstr(buf_str(&r.out), inner[i]));
+		buf_free(&r.out);
+		buf_free(&in);
+	}
 }
 
 static void S14_preamble_and_epilogue_of_the_outermost_go(void **state)
@@ -569,6 +590,44 @@ static void missing_close_delimiters_are_added(void **state)
 	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
 	    "Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\n"
 	    "x\r\n--c--\r\n--b\r\n\r\ny\r\n\r\n--b--\r\n");
+}
+
+static void S5_binary_content_is_encoded_for_delivery(void **state)
+{
+	static const char msg[] =
+	    "Content-Type: multipart/mixed; boundary=b\r\n"
+	    "Content-Transfer-Encoding: binary\r\n\r\n"
+	    "--b\r\nContent-Type: image/png\r\n"
+	    "Content-Transfer-Encoding: binary\r\n\r\n\x89PNG\r\n\x1a\n\0"
+	    "\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: binary\r\n\r\n\xc3\xa4\r\n"
+	    "--b--\r\n";
+	struct result r;
+
+	(void)state;
+	r = run_view(view_make(msg, sizeof(msg) - 1), false);
+	assert_int_equal(r.rc, 0);
+	assert_string_equal(buf_str(&r.out),
+	    "Content-Type: multipart/mixed; boundary=b\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\n"
+	    "--b\r\nContent-Type: image/png\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\niVBORw0KGgoA\r\n"
+	    "\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\n\xc3\xa4\r\n"
+	    "--b--\r\n");
+	buf_free(&r.out);
+}
+
+static void S3_controls_are_encoded(void **state)
+{
+	(void)state;
+	expect("Content-Type: text/plain\r\n\r\na\x01\x7f b\r\n",
+	    "Content-Type: text/plain\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+	    "a=01=7F b\r\n");
+	/* of ISO 2022, and a new page */
+	expect("Content-Type: text/plain\r\n\r\n\x1b$B\x1b(B\f\r\n",
+	    "Content-Type: text/plain\r\n\r\n\x1b$B\x1b(B\f\r\n");
 }
 
 static void deliverable_copies_what_is_clean(void **state)
@@ -678,6 +737,8 @@ int main(void)
 		    attached_message_with_two_readings_is_not_touched),
 		cmocka_unit_test(S14_preamble_and_epilogue_of_the_outermost_go),
 		cmocka_unit_test(missing_close_delimiters_are_added),
+		cmocka_unit_test(S5_binary_content_is_encoded_for_delivery),
+		cmocka_unit_test(S3_controls_are_encoded),
 		cmocka_unit_test(deliverable_copies_what_is_clean),
 		cmocka_unit_test(A45_bare_line_ends_do_not_leave),
 		cmocka_unit_test(A14_limits_are_kept),

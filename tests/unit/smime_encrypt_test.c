@@ -16,7 +16,7 @@
 #include "testca.h"
 
 static struct testca ca;
-static struct testca_id rsa, p256, p384, p521, x25519, ed, pss, weak;
+static struct testca_id rsa, rsa2, p256, p384, p521, x25519, ed, pss, weak;
 static struct testca_keys keys;
 
 static const char text[] = "Content-Type: text/plain\r\n\r\nA secret for"
@@ -29,9 +29,9 @@ static int setup(void **state)
 {
 	static const char *const kinds[] = { "rsa:2048", "ec:P-256",
 		"ec:P-384", "ec:P-521", "x25519", "ed25519", "rsa-pss",
-		"rsa:1024" };
+		"rsa:1024", "rsa:2048" };
 	struct testca_id *ids[] = { &rsa, &p256, &p384, &p521, &x25519, &ed,
-		&pss, &weak };
+		&pss, &weak, &rsa2 };
 
 	(void)state;
 	testca_init(&ca);
@@ -46,7 +46,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct testca_id *ids[] = { &rsa, &p256, &p384, &p521, &x25519, &ed,
-		&pss, &weak };
+		&pss, &weak, &rsa2 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
@@ -55,7 +55,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct spool *encrypt(struct view data, const struct cert *const *to,
+static struct spool *encrypt(struct view data, const struct enc_to *to,
     size_t n, enum enc_cipher cipher)
 {
 	struct spool *in = spool_with(data), *out = spool_empty();
@@ -159,14 +159,14 @@ static void we_decrypt(struct view der, const struct testca_id *id,
 static void S85_S94_everybody_ordered_can_read(void **state)
 {
 	const struct testca_id *ids[] = { &rsa, &p256, &p384, &p521 };
-	const struct cert *to[ARRAY_LEN(ids)];
+	struct enc_to to[ARRAY_LEN(ids)];
 	struct spool *s;
 	struct buf der;
 
 	(void)state;
 	buf_init(&der, BIG);
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
-		to[i] = ids[i]->cert;
+		to[i] = (struct enc_to){ ids[i]->cert, false };
 	for (size_t k = 0; k < ARRAY_LEN(ciphers); k++) {
 		for (size_t i = 0; i <= ARRAY_LEN(ids); i++) {
 			bool all = i == ARRAY_LEN(ids);
@@ -189,12 +189,62 @@ static void S85_S94_everybody_ordered_can_read(void **state)
 	buf_free(&der);
 }
 
+static bool has(const struct buf *b, const char *p, size_t n)
+{
+	return memmem(b->p, b->n, p, n) != NULL;
+}
+
+/* OAEP for who reads it, PKCS#1 for the other, EC beside them. */
+static void S93_S94_key_transport_for_each_recipient(void **state)
+{
+	/* id-RSAES-OAEP with SHA-256 in both places, no label (RFC 3560) */
+	static const char oaep[] = "\x30\x38\x06\x09\x2a\x86\x48\x86\xf7\x0d"
+	    "\x01\x01\x07\x30\x2b\xa0\x0d\x30\x0b\x06\x09\x60\x86\x48\x01"
+	    "\x65\x03\x04\x02\x01\xa1\x1a\x30\x18\x06\x09\x2a\x86\x48\x86"
+	    "\xf7\x0d\x01\x01\x08\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03"
+	    "\x04\x02\x01";
+	static const char pkcs1[] = "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d"
+	    "\x01\x01\x01\x05\x00\x04\x82";
+	struct enc_to to[] = { { rsa.cert, true }, { rsa2.cert, false },
+		{ p256.cert, true } };
+	struct err e;
+	struct spool *s;
+	struct buf der;
+
+	(void)state;
+	buf_init(&der, BIG);
+	for (size_t k = 0; k < ARRAY_LEN(ciphers); k++) {
+		buf_clear(&der);
+		s = encrypt(view_of(text), to, 3, ciphers[k]);
+		get_der(s, &der);
+		assert_true(has(&der, oaep, sizeof(oaep) - 1));
+		assert_true(has(&der, pkcs1, sizeof(pkcs1) - 1));
+		ossl_decrypts(buf_view(&der), &rsa, view_of(text));
+		ossl_decrypts(buf_view(&der), &rsa2, view_of(text));
+		ossl_decrypts(buf_view(&der), &p256, view_of(text));
+		to[0].oaep = false;
+		assert_int_equal(encrypt_self_check(s, to, 3, ciphers[k], &e),
+		    -1);
+		assert_int_equal(e.kind, FAIL_BUG);
+		to[0].oaep = true;
+		spool_free(&s);
+	}
+	/* named twice, what all its names can read is taken */
+	to[1] = (struct enc_to){ rsa.cert, false };
+	buf_clear(&der);
+	s = encrypt(view_of(text), to, 2, ENC_AES256_CBC);
+	get_der(s, &der);
+	assert_false(has(&der, oaep, sizeof(oaep) - 1));
+	spool_free(&s);
+	buf_free(&der);
+}
+
 static void contents_of_all_sizes(void **state)
 {
 	static const size_t sizes[] = { 1, 15, 16, 17, 4096, 65535, 65536,
 		65537, 3000001 };
 	unsigned char *data = malloc(3000001);
-	const struct cert *to[] = { p256.cert };
+	const struct enc_to to[] = { { p256.cert, false } };
 	struct spool *s;
 	struct buf der;
 
@@ -224,7 +274,7 @@ static void S26_S31_headers_are_exact(void **state)
 {
 	static const char *const types[] = { "enveloped-data",
 		"enveloped-data", "authEnveloped-data", "authEnveloped-data" };
-	const struct cert *to[] = { rsa.cert };
+	const struct enc_to to[] = { { rsa.cert, false } };
 	struct buf want, got;
 	struct spool *s;
 
@@ -249,11 +299,6 @@ static void S26_S31_headers_are_exact(void **state)
 	buf_free(&got);
 }
 
-static bool has(const struct buf *b, const char *p, size_t n)
-{
-	return memmem(b->p, b->n, p, n) != NULL;
-}
-
 /* S90, S91: KDF SHA-256 and a wrap of the cipher's size; S94: PKCS#1. */
 static void S90_S91_key_agreement_is_as_ordered(void **state)
 {
@@ -262,7 +307,7 @@ static void S90_S91_key_agreement_is_as_ordered(void **state)
 	static const char wrap128[] = "\x60\x86\x48\x01\x65\x03\x04\x01\x05";
 	static const char wrap256[] = "\x60\x86\x48\x01\x65\x03\x04\x01\x2d";
 	const struct testca_id *ids[] = { &p256, &p384, &p521 };
-	const struct cert *to[1];
+	struct enc_to to[1] = { { NULL, false } };
 	struct spool *s;
 	struct buf der;
 	bool small;
@@ -273,7 +318,7 @@ static void S90_S91_key_agreement_is_as_ordered(void **state)
 		small = ciphers[k] == ENC_AES128_CBC || ciphers[k] ==
 		    ENC_AES128_GCM;
 		for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
-			to[0] = ids[i]->cert;
+			to[0].cert = ids[i]->cert;
 			buf_clear(&der);
 			s = encrypt(view_of(text), to, 1, ciphers[k]);
 			get_der(s, &der);
@@ -301,9 +346,11 @@ static void get_ids(struct view der, struct buf *out)
 
 static void recipients_once_and_in_an_order_that_says_nothing(void **state)
 {
-	const struct cert *a[] = { rsa.cert, p256.cert, p384.cert, p256.cert,
-		rsa.cert };
-	const struct cert *b[] = { p384.cert, rsa.cert, p256.cert };
+	const struct enc_to a[] = { { rsa.cert, false }, { p256.cert, false },
+		{ p384.cert, false }, { p256.cert, false },
+		{ rsa.cert, false } };
+	const struct enc_to b[] = { { p384.cert, false }, { rsa.cert, false },
+		{ p256.cert, false } };
 	struct buf der, x, y;
 	struct cms *c = NULL;
 	struct spool *s;
@@ -347,7 +394,8 @@ static void S92_keys_that_libcrypto_does_wrong_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct cert *to[] = { rsa.cert, rows[i].id->cert };
+		const struct enc_to to[] = { { rsa.cert, false },
+			{ rows[i].id->cert, false } };
 
 		assert_int_equal(encrypt_entity(in, to, 2, ENC_AES256_CBC,
 		    out, &e), -1);
@@ -365,7 +413,7 @@ static void S92_keys_that_libcrypto_does_wrong_are_refused(void **state)
 
 static void full_output_is_emptied(void **state)
 {
-	const struct cert *to[] = { p256.cert };
+	const struct enc_to to[] = { { p256.cert, false } };
 	struct spool *in, *out;
 	struct err e;
 	char *data = calloc(1, 200000);
@@ -388,7 +436,7 @@ static void full_output_is_emptied(void **state)
 /* S89: another key, IV and ephemeral key every time. */
 static void S89_nothing_repeats(void **state)
 {
-	const struct cert *to[] = { p256.cert };
+	const struct enc_to to[] = { { p256.cert, false } };
 	enum { N = 50 };
 	struct buf got[N];
 	struct spool *s;
@@ -414,7 +462,7 @@ static void S89_nothing_repeats(void **state)
  * that a fork copies */
 static void A63_a_fork_does_not_repeat_keys(void **state)
 {
-	const struct cert *to[] = { p256.cert };
+	const struct enc_to to[] = { { p256.cert, false } };
 	unsigned char mac[16];
 	struct spool *s;
 	struct buf der;
@@ -442,8 +490,8 @@ static void A63_a_fork_does_not_repeat_keys(void **state)
 
 static void self_check_wants_what_was_ordered(void **state)
 {
-	const struct cert *a[] = { rsa.cert, p256.cert };
-	const struct cert *b[] = { rsa.cert, p384.cert };
+	const struct enc_to a[] = { { rsa.cert, false }, { p256.cert, false } };
+	const struct enc_to b[] = { { rsa.cert, false }, { p384.cert, false } };
 	struct spool *s = encrypt(view_of(text), a, 2, ENC_AES256_CBC), *t;
 	struct buf all;
 	struct err e;
@@ -477,6 +525,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(S85_S94_everybody_ordered_can_read),
+		cmocka_unit_test(S93_S94_key_transport_for_each_recipient),
 		cmocka_unit_test(contents_of_all_sizes),
 		cmocka_unit_test(S26_S31_headers_are_exact),
 		cmocka_unit_test(S90_S91_key_agreement_is_as_ordered),

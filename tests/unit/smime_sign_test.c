@@ -61,7 +61,7 @@ static const struct cert *chain[1];
 static struct signer signer_of(const struct testca_id *id, const char *digest)
 {
 	chain[0] = ca.sub.cert;
-	return (struct signer){ id->cert, chain, 1, NULL, digest };
+	return (struct signer){ id->cert, chain, 1, NULL, digest, false };
 }
 
 static struct spool *sign(const struct signer *who, enum sign_form form,
@@ -155,11 +155,10 @@ static void ossl_verify(struct view der, const struct view *content,
 	CMS_ContentInfo_free(c);
 }
 
-static void interop_one(const struct testca_id *id, const char *digest,
-    enum sign_form form, const char *want_micalg)
+static void interop_one(const struct signer *who, enum sign_form form,
+    const char *want_micalg)
 {
-	struct signer who = signer_of(id, digest);
-	struct spool *s = sign(&who, form, view_of(entity_text));
+	struct spool *s = sign(who, form, view_of(entity_text));
 	struct view part = { NULL, 0 };
 	struct buf all, der;
 	struct shape sh;
@@ -182,7 +181,7 @@ static void interop_one(const struct testca_id *id, const char *digest,
 	}
 	ossl_verify(buf_view(&der), form == SIGN_CLEAR ? &part : NULL,
 	    view_of(entity_text));
-	if (sign_self_check(s, &who, &e) == -1)
+	if (sign_self_check(s, who, &e) == -1)
 		fail_msg("%s", e.msg);
 	spool_free(&s);
 	buf_free(&all);
@@ -194,26 +193,66 @@ static void S22_S24_S55_libcrypto_verifies_what_we_sign(void **state)
 	static const struct {
 		const struct testca_id *id;
 		const char *digest;
+		bool pss;
 		const char *micalg;
 	} rows[] = {
-		{ &rsa, NULL, "sha-256" },
-		{ &rsa, "sha-256", "sha-256" },
-		{ &rsa, "sha-384", "sha-384" },
-		{ &rsa, "sha-512", "sha-512" },
-		{ &p256, NULL, "sha-256" },
-		{ &p256, "sha-512", "sha-512" },
-		{ &p384, NULL, "sha-384" },
-		{ &p384, "sha-256", "sha-256" },
-		{ &p521, NULL, "sha-512" },
+		{ &rsa, NULL, false, "sha-256" },
+		{ &rsa, "sha-256", false, "sha-256" },
+		{ &rsa, "sha-384", false, "sha-384" },
+		{ &rsa, "sha-512", false, "sha-512" },
+		{ &rsa, NULL, true, "sha-256" },
+		{ &rsa, "sha-256", true, "sha-256" },
+		{ &rsa, "sha-384", true, "sha-384" },
+		{ &rsa, "sha-512", true, "sha-512" },
+		{ &p256, NULL, false, "sha-256" },
+		{ &p256, "sha-512", false, "sha-512" },
+		{ &p384, NULL, true, "sha-384" }, /* pss is about RSA */
+		{ &p384, "sha-256", false, "sha-256" },
+		{ &p521, NULL, false, "sha-512" },
 	};
+	struct signer who;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		interop_one(rows[i].id, rows[i].digest, SIGN_CLEAR,
-		    rows[i].micalg);
-		interop_one(rows[i].id, rows[i].digest, SIGN_OPAQUE,
-		    rows[i].micalg);
+		who = signer_of(rows[i].id, rows[i].digest);
+		who.pss = rows[i].pss;
+		interop_one(&who, SIGN_CLEAR, rows[i].micalg);
+		interop_one(&who, SIGN_OPAQUE, rows[i].micalg);
 	}
+}
+
+/* The salt as long as the digest, MGF1 with the same digest (RFC 4056 3). */
+static void S55_pss_parameters_are_exact(void **state)
+{
+	static const unsigned char alg[] = { 0x30, 0x41, 0x06, 0x09, 0x2a,
+		0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a, 0x30, 0x34,
+		0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+		0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0xa1, 0x1c, 0x30,
+		0x1a, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01,
+		0x01, 0x08, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+		0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0xa2, 0x03, 0x02,
+		0x01, 0x40 };
+	struct signer who = signer_of(&rsa, "sha-512");
+	struct shape sh;
+	struct spool *s;
+	struct buf der;
+	struct err e;
+
+	(void)state;
+	buf_init(&der, BIG);
+	who.pss = true;
+	s = sign(&who, SIGN_CLEAR, view_of(entity_text));
+	read_shape(s, &sh);
+	get_der(s, &sh, &der);
+	/* of the signature, and in CMSAlgorithmProtection under its tag */
+	assert_non_null(memmem(der.p, der.n, alg, sizeof(alg)));
+	assert_non_null(memmem(der.p, der.n, "\xa1\x41\x06\x09\x2a", 5));
+	/* one that was made with the other padding is another signature */
+	who.pss = false;
+	assert_int_equal(sign_self_check(s, &who, &e), -1);
+	assert_int_equal(e.kind, FAIL_BUG);
+	spool_free(&s);
+	buf_free(&der);
 }
 
 static void opaque_content_of_all_sizes(void **state)
@@ -419,12 +458,11 @@ static void S55_S56_keys_and_digests_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		assert_int_equal(sign_alg(rows[i].id->cert, rows[i].digest,
-		    &alg, &e), -1);
+		who = signer_of(rows[i].id, rows[i].digest);
+		assert_int_equal(sign_alg(&who, &alg, &e), -1);
 		assert_int_equal(e.kind, FAIL_POLICY);
 		if (strstr(e.msg, rows[i].says) == NULL)
 			fail_msg("row %zu: %s", i, e.msg);
-		who = signer_of(rows[i].id, rows[i].digest);
 		out = spool_empty();
 		assert_int_equal(sign_entity(in, &who, &ops, SIGN_CLEAR, NOW,
 		    out, &e), -1);
@@ -574,6 +612,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(S22_S24_S55_libcrypto_verifies_what_we_sign),
+		cmocka_unit_test(S55_pss_parameters_are_exact),
 		cmocka_unit_test(opaque_content_of_all_sizes),
 		cmocka_unit_test(S24_S25_S26_headers_are_exact),
 		cmocka_unit_test(lines_fit_for_mail),

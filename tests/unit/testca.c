@@ -226,9 +226,11 @@ static int sign_attrs(void *ctx, const unsigned char cert_sha256_[32],
 {
 	struct testca_keys *k = ctx;
 	const struct testca_id *id = find_id(k, cert_sha256_);
-	const EVP_MD *md = alg == SIG_RSA_SHA384 || alg == SIG_ECDSA_SHA384 ?
-	    EVP_sha384() : alg == SIG_RSA_SHA512 || alg == SIG_ECDSA_SHA512 ?
-	    EVP_sha512() : EVP_sha256();
+	/* three of each kind: sha-256, sha-384, sha-512 */
+	int size = (int)(alg - SIG_RSA_SHA256) % 3;
+	const EVP_MD *md = size == 0 ? EVP_sha256() : size == 1 ?
+	    EVP_sha384() : EVP_sha512();
+	EVP_PKEY_CTX *pc = NULL;
 	EVP_MD_CTX *m;
 	unsigned char *to;
 	size_t n = 1024;
@@ -240,7 +242,10 @@ static int sign_attrs(void *ctx, const unsigned char cert_sha256_[32],
 		return err_set(e, FAIL_INPUT, "no such key");
 	to = buf_room(sig, n);
 	MUST((m = EVP_MD_CTX_new()) != NULL && to != NULL);
-	MUST(EVP_DigestSignInit(m, NULL, md, NULL, id->key) == 1);
+	MUST(EVP_DigestSignInit(m, &pc, md, NULL, id->key) == 1);
+	MUST(alg < SIG_RSA_PSS_SHA256 ||
+	    (EVP_PKEY_CTX_set_rsa_padding(pc, RSA_PKCS1_PSS_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_pss_saltlen(pc, -1) == 1));
 	MUST(EVP_DigestSign(m, to, &n, attrs.p, attrs.n) == 1);
 	sig->n += n;
 	EVP_MD_CTX_free(m);

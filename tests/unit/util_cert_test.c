@@ -24,6 +24,8 @@
 #include "util/der.h"
 #include "util/ossl.h"
 
+#include "caps_list.h"
+
 /* What a certificate of a test shall have; NULL or 0 is left out. */
 struct want {
 	struct view san; /* GeneralNames content */
@@ -35,6 +37,8 @@ struct want {
 	bool ski;
 	EVP_PKEY *key; /* not the one of the issuer */
 	bool san_twice;
+	struct view caps[2]; /* SMIMECapabilities; p NULL: no extension */
+	bool is_critical;    /* the first of them */
 };
 
 static EVP_PKEY *ec_key;
@@ -62,6 +66,19 @@ static void add_san(X509 *x, struct view names)
 	assert_int_equal(ASN1_OCTET_STRING_set(os, v.p, (int)v.n), 1);
 	ext = X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, os);
 	assert_non_null(ext);
+	assert_int_equal(X509_add_ext(x, ext, -1), 1);
+	X509_EXTENSION_free(ext);
+	ASN1_OCTET_STRING_free(os);
+}
+
+static void add_caps(X509 *x, struct view list, bool is_critical)
+{
+	ASN1_OCTET_STRING *os = ASN1_OCTET_STRING_new();
+	X509_EXTENSION *ext;
+
+	assert_int_equal(ASN1_OCTET_STRING_set(os, list.p, (int)list.n), 1);
+	ext = X509_EXTENSION_create_by_NID(NULL, NID_SMIMECapabilities,
+	    is_critical, os);
 	assert_int_equal(X509_add_ext(x, ext, -1), 1);
 	X509_EXTENSION_free(ext);
 	ASN1_OCTET_STRING_free(os);
@@ -120,6 +137,9 @@ static void make(const struct want *w, struct buf *out)
 		add_ext(x, NID_basic_constraints, w->bc);
 	if (w->ski)
 		add_ext(x, NID_subject_key_identifier, "01:02:03");
+	for (int i = 0; i < 2; i++)
+		if (w->caps[i].p != NULL)
+			add_caps(x, w->caps[i], i == 0 && w->is_critical);
 	assert_true(X509_sign(x, ec_key, EVP_sha256()) > 0);
 	n = i2d_X509(x, &der);
 	assert_true(n > 0);
@@ -609,6 +629,40 @@ static void S175_names_cannot_turn_text_around(void **state)
 	}
 }
 
+/* The extension is handed on as it is; who reads the list checks it. */
+static void S109_extension_for_capabilities(void **state)
+{
+	struct view list = caps_list(GCM256), other = caps_list(RC2_40);
+	const struct {
+		const char *name;
+		struct want w;
+		struct view want;
+	} rows[] = {
+		{ "none", { .ski = true }, { NULL, 0 } },
+		{ "critical", { .caps = { list }, .is_critical = true },
+		    { NULL, 0 } },
+		{ "twice", { .caps = { list, other } }, { NULL, 0 } },
+		{ "twice, the first critical", { .caps = { list, other },
+		    .is_critical = true }, { NULL, 0 } },
+		{ "empty", { .caps = { view_of("") } }, { NULL, 0 } },
+		{ "garbage", { .caps = { view_of("garbage") } },
+		    view_of("garbage") },
+		{ "a list", { .caps = { list } }, list },
+		{ "beside others", { .caps = { list }, .ski = true,
+		    .eku = "emailProtection" }, list },
+	};
+	struct cert *c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		c = parsed(&rows[i].w);
+		if (!view_eq(cert_smime_caps(c), rows[i].want))
+			fail_msg("%s: %zu octets", rows[i].name,
+			    cert_smime_caps(c).n);
+		cert_free(&c);
+	}
+}
+
 static int free_key(void **state)
 {
 	(void)state;
@@ -631,6 +685,7 @@ int main(void)
 		cmocka_unit_test(usage),
 		cmocka_unit_test(parts),
 		cmocka_unit_test(S175_names_cannot_turn_text_around),
+		cmocka_unit_test(S109_extension_for_capabilities),
 	};
 
 	return cmocka_run_group_tests_name("util_cert", tests, NULL,

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * From the signature of a message into its verdict, from there into the
+ * store, and from the store back when a cipher is chosen.
+ */
+#include "gateway/learn.h"
+
+#include <string.h>
+
+#include "gateway/author.h"
+#include "gateway/gateway_int.h"
+#include "util/when.h"
+
+#define DAY 86400
+
+/* ---- noting ---- */
+
+/* RFC 8551 2.5.1: what claims to be of tomorrow would be the newest for
+ * good. */
+static bool is_time(int64_t signed_at, int64_t now)
+{
+	return signed_at >= 0 && signed_at <= now + DAY;
+}
+
+static bool is_list(struct view der)
+{
+	struct capabilities c;
+
+	return der.n > 0 && capabilities_read(&c, der, NULL) == 0;
+}
+
+/* The author's own word: the certificate has his address, nobody vouches
+ * for him. */
+static bool is_authors(const struct txn *t, const struct signer_finding *f)
+{
+	return f->result == SIG_PASS && f->is_verified && f->from_match &&
+	    f->for_domain[0] == '\0' && author_proven(t, f) != NULL &&
+	    is_time(f->signing_time, t->now) &&
+	    is_list(view_make(f->caps, f->caps_n));
+}
+
+void learn_note(struct txn *t, const struct verification *ver)
+{
+	struct learned *l = &t->v->learned;
+
+	if (ver == NULL || ver->result != SIG_PASS)
+		return;
+	for (size_t i = 0; i < ver->signers; i++) {
+		const struct signer_finding *f = &ver->signer[i];
+
+		if (!is_authors(t, f))
+			continue;
+		text_set(l->address, sizeof(l->address),
+		    author_proven(t, f));
+		memcpy(l->cert, cert_sha256(f->cert), sizeof(l->cert));
+		l->signed_at = f->signing_time;
+		memcpy(l->list, f->caps, f->caps_n);
+		l->list_n = f->caps_n;
+		return;
+	}
+}
+
+/* ---- keeping ---- */
+
+int learn_keep(struct keystore *ks, const struct learned *l, int64_t now,
+    struct err *e)
+{
+	struct addr a;
+
+	if (l->address[0] == '\0')
+		return 0;
+	if (addr_parse(&a, view_of(l->address), NULL) != 0 ||
+	    !is_time(l->signed_at, now) || l->list_n > sizeof(l->list) ||
+	    !is_list(view_make(l->list, l->list_n)))
+		return err_set(e, FAIL_BUG, "capabilities that nobody may "
+		    "have signed");
+	return keystore_caps_learn(ks, &a, l->cert, l->signed_at,
+	    view_make(l->list, l->list_n), e);
+}
+
+/* ---- looking up ---- */
+
+/* What cannot be read counts as not there. */
+static void read_list(struct learnt *out, struct view der,
+    enum learn_source source)
+{
+	out->source = der.n > 0 &&
+	    capabilities_read(&out->caps, der, NULL) == 0 ? source :
+	    LEARN_NOTHING;
+}
+
+/* Of another certificate's time, which this one came after? */
+static bool is_outdated(const struct ks_caps *k, const struct cert *c)
+{
+	return !k->is_own && c != NULL && k->signed_at < cert_not_before(c);
+}
+
+int learn_lookup(struct keystore *ks, const struct addr *a,
+    const struct cert *c, struct learnt *out, struct err *e)
+{
+	struct ks_caps k;
+	bool found;
+
+	memset(out, 0, sizeof(*out));
+	if (keystore_caps_get(ks, a, c == NULL ? NULL : cert_sha256(c), &k,
+	    &found, e) != 0)
+		return -1;
+	if (c != NULL && (!found || is_outdated(&k, c)))
+		read_list(out, cert_smime_caps(c), LEARN_CERT);
+	if (out->source != LEARN_NOTHING || !found)
+		return 0;
+	read_list(out, view_make(k.list, k.n), LEARN_MAIL);
+	out->signed_at = k.signed_at;
+	return 0;
+}
+
+static void say_why(const struct learnt *l, char *why, size_t n)
+{
+	char date[WHEN_SIZE];
+	struct err text = { 0 };
+
+	switch (l->source) {
+	case LEARN_MAIL:
+		(void)err_set(&text, FAIL_POLICY, "learned from signed mail "
+		    "of %s", when_date(date, l->signed_at));
+		text_set(why, n, text.msg);
+		break;
+	case LEARN_CERT:
+		text_set(why, n, "from the certificate");
+		break;
+	case LEARN_NOTHING:
+		text_set(why, n, "nothing known");
+		break;
+	}
+}
+
+int learn_get(struct txn *t, size_t i, struct capabilities *out, char *why,
+    size_t why_n, struct err *e)
+{
+	struct learnt l;
+	struct addr who;
+
+	txn_mailbox(t, i, &who);
+	if (learn_lookup(t->g->ks, &who, t->rcpt[i].cert, &l, e) != 0)
+		return -1;
+	*out = l.caps;
+	say_why(&l, why, why_n);
+	return 0;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Which rules can match an address at all: a table from addresses, domains
+ * and groups to the numbers of the rules that name them. It only saves
+ * looking at the others; whether a rule matches is decided in rules_match.c.
+ */
+#include "gateway/rules_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RULES_FEW 8 /* up to here looking at each is as fast */
+
+/* Postings sorted by what they say; slots find the first of those that say
+ * the same. */
+struct table {
+	struct posting *posting;
+	size_t n;
+	uint32_t *slot; /* number of a posting + 1; 0: free */
+	size_t slots;	/* a power of 2, more than n */
+	/* which kinds there are at a place: others need no search */
+	unsigned char kinds[POSTING_PLACES];
+};
+
+struct rules_index {
+	struct table rule;  /* where a rule names somebody */
+	struct table group; /* who is in a group, at place 0 */
+};
+
+static int compare(const void *va, const void *vb)
+{
+	const struct posting *a = va, *b = vb;
+	int c = strcmp(a->text, b->text);
+
+	if (c != 0)
+		return c;
+	if (a->place != b->place)
+		return a->place < b->place ? -1 : 1;
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	return a->n < b->n ? -1 : a->n > b->n;
+}
+
+static bool is_same(const struct posting *a, const struct posting *b)
+{
+	return a->place == b->place && a->kind == b->kind &&
+	    strcmp(a->text, b->text) == 0;
+}
+
+static int compare_who(const void *va, const void *vb)
+{
+	const struct who *a = va, *b = vb;
+
+	return who_compare(a, b->kind, b->text);
+}
+
+static size_t hash(unsigned place, enum who_kind kind, const char *text)
+{
+	uint32_t h = 2166136261u ^ (place << 8 | (unsigned)kind);
+
+	for (; *text != '\0'; text++)
+		h = (h ^ (unsigned char)*text) * 16777619u;
+	return h ^ h >> 15;
+}
+
+const struct posting *rules_index_find(const struct rules_index *x,
+    unsigned place, enum who_kind kind, const char *text)
+{
+	const struct table *t = place == 0 ? &x->group : &x->rule;
+	size_t i;
+
+	if ((t->kinds[place] & 1u << kind) == 0)
+		return NULL;
+	for (i = hash(place, kind, text);; i++) {
+		const struct posting *p;
+
+		i &= t->slots - 1;
+		if (t->slot[i] == 0)
+			return NULL;
+		p = &t->posting[t->slot[i] - 1];
+		if (p->place == place && p->kind == kind &&
+		    strcmp(p->text, text) == 0)
+			return p;
+	}
+}
+
+/* ---- making it ---- */
+
+static void free_table(struct table *t)
+{
+	free(t->posting);
+	free(t->slot);
+}
+
+/* Room for one more; rooms are powers of two. */
+static int add(struct table *t, struct posting p)
+{
+	struct posting *more;
+
+	if ((t->n & (t->n - 1)) == 0) {
+		more = reallocarray(t->posting, t->n == 0 ? 1 : t->n * 2,
+		    sizeof(*more));
+		if (more == NULL)
+			return -1;
+		t->posting = more;
+	}
+	t->posting[t->n++] = p;
+	return 0;
+}
+
+/* Sort, and count at the first of equal ones how many there are. */
+static void sort_table(struct table *t)
+{
+	size_t first = 0;
+
+	if (t->n == 0)
+		return;
+	qsort(t->posting, t->n, sizeof(*t->posting), compare);
+	for (size_t i = 0; i < t->n; i++) {
+		if (!is_same(&t->posting[i], &t->posting[first]))
+			first = i;
+		t->posting[first].run = (uint32_t)(i - first + 1);
+	}
+}
+
+static int hash_table(struct table *t)
+{
+	t->slots = 16;
+	while (t->slots < t->n * 2)
+		t->slots *= 2;
+	t->slot = calloc(t->slots, sizeof(*t->slot));
+	if (t->slot == NULL)
+		return -1;
+	for (size_t i = 0; i < t->n; i += t->posting[i].run) {
+		const struct posting *p = &t->posting[i];
+		size_t s = hash(p->place, p->kind, p->text);
+
+		while (t->slot[s & (t->slots - 1)] != 0)
+			s++;
+		t->slot[s & (t->slots - 1)] = (uint32_t)i + 1;
+		t->kinds[p->place] |= (unsigned char)(1u << p->kind);
+	}
+	return 0;
+}
+
+/* All that a set says, but not what its groups say. */
+static int add_set(struct table *t, struct who_set *s, unsigned place, size_t n)
+{
+	if (s->n > 1 && !s->is_sorted)
+		qsort(s->who, s->n, sizeof(*s->who), compare_who);
+	s->is_sorted = true;
+	for (size_t i = 0; i < s->n; i++)
+		if (add(t, (struct posting){ s->who[i].text, (uint32_t)n, 1,
+		    (unsigned char)place, (unsigned char)s->who[i].kind }) != 0)
+			return -1;
+	return 0;
+}
+
+static int add_condition(struct table *t, const struct rules *r, size_t n,
+    struct who_set *s, enum posting_field f)
+{
+	const struct rule *rule = &r->rule[n];
+	unsigned place = POSTING_PLACE(rule->direction, f);
+
+	if (add_set(t, s, place, n) != 0)
+		return -1;
+	for (size_t i = 0; i < s->groups; i++)
+		if (add(t, (struct posting){ r->group[s->group[i]->number].name,
+		    (uint32_t)n, 1, (unsigned char)place, WHO_GROUP }) != 0)
+			return -1;
+	return 0;
+}
+
+static int add_rule(struct table *t, struct rules *r, size_t n)
+{
+	struct conditions *c = &r->rule[n].cond;
+	unsigned place = POSTING_PLACE(r->rule[n].direction, POSTING_OTHER);
+
+	if (!c->has_from && !c->has_to && !c->has_envelope_from)
+		return add(t, (struct posting){ "", (uint32_t)n, 1,
+		    (unsigned char)place, WHO_ADDRESS });
+	if (c->has_to && add_condition(t, r, n, &c->to, POSTING_TO) != 0)
+		return -1;
+	if (c->has_from &&
+	    add_condition(t, r, n, &c->from, POSTING_FROM) != 0)
+		return -1;
+	return !c->has_envelope_from ? 0 : add_condition(t, r, n,
+	    &c->envelope_from, POSTING_ENVELOPE_FROM);
+}
+
+/*
+ * Of a rule with several conditions the one stays that tells it from most
+ * others: "from alice@a to @b" among a thousand rules to @b is found by
+ * alice. Lists can be long: what counts is the most common one in it.
+ */
+static int keep_rarest(struct table *t, size_t rules)
+{
+	uint32_t (*most)[POSTING_FIELDS], run = 0;
+	size_t kept = 0;
+
+	most = calloc(rules, sizeof(*most));
+	if (most == NULL)
+		return -1;
+	for (size_t i = 0; i < t->n; i++) {
+		const struct posting *p = &t->posting[i];
+		uint32_t *m = &most[p->n][p->place % POSTING_FIELDS];
+
+		if (i == 0 || !is_same(p, p - 1))
+			run = p->run;
+		if (run > *m)
+			*m = run;
+	}
+	for (size_t i = 0; i < t->n; i++) {
+		const struct posting *p = &t->posting[i];
+		const uint32_t *m = most[p->n];
+		unsigned best = p->place % POSTING_FIELDS;
+
+		for (unsigned f = 0; f < POSTING_FIELDS; f++)
+			if (m[f] != 0 && (m[f] < m[best] ||
+			    (m[f] == m[best] && f < best)))
+				best = f;
+		if (best == p->place % POSTING_FIELDS)
+			t->posting[kept++] = *p;
+	}
+	t->n = kept;
+	free(most);
+	return 0;
+}
+
+void rules_index_make(struct rules *r)
+{
+	struct rules_index *x;
+
+	if (r->n <= RULES_FEW || r->n >= UINT32_MAX || r->index != NULL)
+		return;
+	x = calloc(1, sizeof(*x));
+	if (x == NULL)
+		return;
+	for (size_t i = 0; i < r->groups; i++) {
+		r->group[i].set->number = i;
+		if (add_set(&x->group, r->group[i].set, 0, i) != 0)
+			goto out;
+	}
+	for (size_t i = 0; i < r->n; i++)
+		if (add_rule(&x->rule, r, i) != 0)
+			goto out;
+	sort_table(&x->rule);
+	if (keep_rarest(&x->rule, r->n) != 0)
+		goto out;
+	sort_table(&x->rule);
+	sort_table(&x->group);
+	if (hash_table(&x->rule) != 0 || hash_table(&x->group) != 0)
+		goto out;
+	r->index = x;
+	x = NULL;
+out:
+	rules_index_free(&x);
+}
+
+void rules_index_free(struct rules_index **xp)
+{
+	struct rules_index *x = *xp;
+
+	if (x == NULL)
+		return;
+	free_table(&x->rule);
+	free_table(&x->group);
+	free(x);
+	*xp = NULL;
+}
