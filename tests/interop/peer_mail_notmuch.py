@@ -5,7 +5,7 @@ import json
 
 import gnupg
 import mime
-from peer import Peer, Refused, Result, first_line, numbers
+from peer import Peer, Refused, Result, first_line
 
 THEIRS = '@example.org'
 CONFIG = '[database]\npath=%s\n[user]\nprimary_email=alice@example.org\n'

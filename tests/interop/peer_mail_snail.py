@@ -5,7 +5,7 @@ import os
 import re
 
 import mime
-from peer import Kind, Peer, Refused, Result, first_line
+from peer import Kind, Peer, Refused, Result
 
 OURS, THEIRS = '@example.com', '@example.org'
 VERIFIED = b'Message 1 was verified successfully'
