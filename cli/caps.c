@@ -29,7 +29,7 @@ int caps_show(struct keystore *ks, const struct cert *c, struct buf *b,
     struct err *e)
 {
 	char date[WHEN_SIZE];
-	struct learnt l;
+	struct reader l;
 
 	for (size_t i = 0; i < cert_addresses(c); i++) {
 		const struct addr *a = cert_address(c, i);
@@ -51,7 +51,7 @@ int caps_show(struct keystore *ks, const struct cert *c, struct buf *b,
 }
 
 static void put_object(struct json *j, const struct addr *a,
-    const struct learnt *l)
+    const struct reader *l)
 {
 	char date[WHEN_SIZE];
 
@@ -73,7 +73,7 @@ static void put_object(struct json *j, const struct addr *a,
 int caps_json(struct keystore *ks, const struct cert *c, struct json *j,
     struct err *e)
 {
-	struct learnt l;
+	struct reader l;
 
 	json_array(j, "capabilities");
 	for (size_t i = 0; i < cert_addresses(c); i++) {

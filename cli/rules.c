@@ -8,6 +8,8 @@
 #include "cli/cli.h"
 #include "gateway/authority.h"
 #include "gateway/gateway.h"
+#include "gateway/learn.h"
+#include "smime/sign.h"
 #include "util/when.h"
 
 int cli_rules(struct cli *c, const char *path, struct rules **out)
@@ -60,7 +62,7 @@ struct question {
 	struct envelope env;
 	struct addr from;
 	struct buf out;
-	bool has_cert; /* the last selection found one */
+	struct cert *cert; /* that the last selection found, or NULL */
 	/* for the recipient at hand */
 	bool is_signed, is_encrypted;
 	const char *why_not; /* refused */
@@ -75,7 +77,8 @@ static int print_selection(struct question *q, const char *label,
 
 	if (keystore_select(q->c->ks, a, use, cli_now(q->c), &s, &e) != 0)
 		return cli_fail(&e);
-	q->has_cert = s.cert != NULL;
+	cert_free(&q->cert);
+	q->cert = s.cert == NULL ? NULL : cert_ref(s.cert);
 	if (s.cert != NULL)
 		buf_printf(&q->out, "  %-12s%.16s  %s  until %s\n", label,
 		    cert_sha256_hex(s.cert), cert_subject(s.cert),
@@ -99,6 +102,20 @@ static bool may_sign(const struct question *q)
 	return authority_may_sign(c, q->env.login, NULL, &q->from);
 }
 
+/* false: the key is of no use. */
+static bool print_signature(struct question *q, const struct writing *x)
+{
+	struct signer who = {.cert = q->cert, .digest = x->digest,
+	    .pss = x->pss};
+	struct err e = {0};
+	enum sig_alg alg;
+	bool can = sign_alg(&who, &alg, &e) == 0;
+
+	buf_printf(&q->out, "  %-12s%s\n", "signature",
+	    can ? writing_signature(alg) : e.msg);
+	return can;
+}
+
 static int explain_signature(struct question *q, const struct treatment *t)
 {
 	bool may = may_sign(q);
@@ -113,11 +130,36 @@ static int explain_signature(struct question *q, const struct treatment *t)
 	    may ? "may" : "may not", q->from.text);
 	if (may)
 		rc = print_selection(q, "sign with", &q->from, KS_SIGN);
-	q->is_signed = may && q->has_cert;
+	q->is_signed = may && q->cert != NULL && print_signature(q,
+	    &t->writing);
 	if (!q->is_signed && t->sign_or == OR_MUST)
 		q->why_not = may ? "its author has no usable certificate"
 		    : "the client may not sign as its author";
 	return rc;
+}
+
+static int print_cipher(struct question *q, const struct writing *x,
+    const struct addr *to)
+{
+	enum enc_cipher cipher;
+	struct reader known;
+	struct err e = {0};
+	char why[100];
+
+	if (learn_lookup(q->c->ks, to, q->cert, &known, &e) != 0)
+		return cli_fail(&e);
+	learn_why(&known, x, why, sizeof(why));
+	if (capabilities_choose(&known.caps, 1, &x->cipher, &cipher) == 0) {
+		buf_printf(&q->out, "  %-12s%s, %s (capabilities: %s)\n",
+		    "cipher", enc_cipher_str(cipher), writing_transport(
+		    q->cert, writing_oaep(x, &known.caps)), why);
+	} else {
+		buf_printf(&q->out, "  %-12snone that is at least %s "
+		    "(capabilities: %s)\n", "cipher",
+		    enc_cipher_str(x->cipher.floor), why);
+		q->why_not = "known to read nothing as strong as min-cipher";
+	}
+	return 0;
 }
 
 static int explain_encryption(struct question *q, const struct treatment *t,
@@ -128,8 +170,10 @@ static int explain_encryption(struct question *q, const struct treatment *t,
 	if (!t->encrypt)
 		return 0;
 	rc = print_selection(q, "encrypt to", to, KS_ENCRYPT);
-	q->is_encrypted = q->has_cert;
-	if (!q->is_encrypted && t->encrypt_or == OR_MUST)
+	q->is_encrypted = q->cert != NULL;
+	if (rc == 0 && q->is_encrypted)
+		rc = print_cipher(q, &t->writing, to);
+	else if (t->encrypt_or == OR_MUST)
 		q->why_not = "no usable certificate of the recipient";
 	return rc;
 }
@@ -247,6 +291,7 @@ static int explain(struct cli *c, int argc, char **argv)
 	if (rc == 0)
 		rc = cli_print(&q.out);
 	buf_free(&q.out);
+	cert_free(&q.cert);
 	rules_free(&q.rules);
 	cli_list_free(&to);
 	cli_list_free(&rest);

@@ -90,6 +90,7 @@ struct plan {
 	bool sign, opaque, encrypt;
 	struct writing writing; /* of the rule, the same for all */
 	enum hp_policy protect;
+	bool must_protect; /* some recipient's rule asks for it */
 	enum enc_cipher cipher; /* that all can read */
 	struct enc_to *to;	/* n certificates; the array is owned */
 	size_t n;
@@ -116,9 +117,12 @@ void plan_note_encryption(struct verdict_rcpt *r, const struct enc_to *to,
 bool plan_seals(const struct txn *t, size_t i);
 /*
  * The message is encrypted already. Can all for whom it must be, as far as
- * can be told, open it (S43)? FAIL_TEMP.
+ * can be told, open it, and is its cipher what their rules want (S43, S105)?
+ * *lack says what is wrong, behind "encrypted already, but"; NULL: it is
+ * enough. FAIL_TEMP.
  */
-int plan_is_enough(struct txn *t, bool *is_enough, struct err *e) MUST_CHECK;
+int plan_is_enough(struct txn *t, const char **lack, struct err *e)
+    MUST_CHECK;
 
 /* ---- seal.c ---- */
 

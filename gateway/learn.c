@@ -82,7 +82,7 @@ int learn_keep(struct keystore *ks, const struct learned *l, int64_t now,
 /* ---- looking up ---- */
 
 /* What cannot be read counts as not there. */
-static void read_list(struct learnt *out, struct view der,
+static void read_list(struct reader *out, struct view der,
     enum learn_source source)
 {
 	out->source = der.n > 0 &&
@@ -97,7 +97,7 @@ static bool is_outdated(const struct ks_caps *k, const struct cert *c)
 }
 
 int learn_lookup(struct keystore *ks, const struct addr *a,
-    const struct cert *c, struct learnt *out, struct err *e)
+    const struct cert *c, struct reader *out, struct err *e)
 {
 	struct ks_caps k;
 	bool found;
@@ -115,36 +115,37 @@ int learn_lookup(struct keystore *ks, const struct addr *a,
 	return 0;
 }
 
-static void say_why(const struct learnt *l, char *why, size_t n)
+int learn_get(struct txn *t, size_t i, struct reader *out, struct err *e)
 {
-	char date[WHEN_SIZE];
-	struct err text = { 0 };
-
-	switch (l->source) {
-	case LEARN_MAIL:
-		(void)err_set(&text, FAIL_POLICY, "learned from signed mail "
-		    "of %s", when_date(date, l->signed_at));
-		text_set(why, n, text.msg);
-		break;
-	case LEARN_CERT:
-		text_set(why, n, "from the certificate");
-		break;
-	case LEARN_NOTHING:
-		text_set(why, n, "nothing known");
-		break;
-	}
-}
-
-int learn_get(struct txn *t, size_t i, struct capabilities *out, char *why,
-    size_t why_n, struct err *e)
-{
-	struct learnt l;
 	struct addr who;
 
 	txn_mailbox(t, i, &who);
-	if (learn_lookup(t->g->ks, &who, t->rcpt[i].cert, &l, e) != 0)
-		return -1;
-	*out = l.caps;
-	say_why(&l, why, why_n);
-	return 0;
+	return learn_lookup(t->g->ks, &who, t->rcpt[i].cert, out, e);
+}
+
+void learn_why(const struct reader *l, const struct writing *x, char *why,
+    size_t n)
+{
+	const char *only = x->cipher.is_fixed ? "key transport only: " : "";
+	char date[WHEN_SIZE];
+	struct err text = { 0 };
+
+	if (x->cipher.is_fixed && !x->learns_oaep) {
+		text_set(why, n, "not used, as the rule says");
+		return;
+	}
+	switch (l->source) {
+	case LEARN_MAIL:
+		(void)err_set(&text, FAIL_POLICY, "%slearned from signed mail "
+		    "of %s", only, when_date(date, l->signed_at));
+		break;
+	case LEARN_CERT:
+		(void)err_set(&text, FAIL_POLICY, "%sfrom the certificate",
+		    only);
+		break;
+	case LEARN_NOTHING:
+		(void)err_set(&text, FAIL_POLICY, "nothing known");
+		break;
+	}
+	text_set(why, n, text.msg);
 }

@@ -30,9 +30,9 @@ void learn_note(struct txn *t, const struct verification *ver);
 int learn_keep(struct keystore *ks, const struct learned *l, int64_t now,
     struct err *e) MUST_CHECK;
 
-/* Where a list is from. */
+/* What is known of somebody as a reader, and where from. */
 enum learn_source { LEARN_NOTHING, LEARN_MAIL, LEARN_CERT };
-struct learnt {
+struct reader {
 	enum learn_source source;
 	int64_t signed_at; /* LEARN_MAIL */
 	struct capabilities caps;
@@ -45,11 +45,16 @@ struct learnt {
  * mail signed with another one. FAIL_TEMP.
  */
 int learn_lookup(struct keystore *ks, const struct addr *a,
-    const struct cert *c, struct learnt *out, struct err *e) MUST_CHECK;
+    const struct cert *c, struct reader *out, struct err *e) MUST_CHECK;
 
-/* The same of recipient i, whose chosen certificate is t->rcpt[i].cert; why
- * is a short phrase for the verdict. FAIL_TEMP. */
-int learn_get(struct txn *t, size_t i, struct capabilities *out, char *why,
-    size_t why_n, struct err *e) MUST_CHECK;
+/* The same of recipient i, whose chosen certificate is t->rcpt[i].cert.
+ * FAIL_TEMP. */
+int learn_get(struct txn *t, size_t i, struct reader *out, struct err *e)
+    MUST_CHECK;
+
+/* What the choice of cipher and key transport goes by, for people; or that
+ * a rule leaves no choice. */
+void learn_why(const struct reader *l, const struct writing *x, char *why,
+    size_t n);
 
 #endif

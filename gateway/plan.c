@@ -18,6 +18,7 @@
 struct form {
 	bool seals; /* looked at here at all */
 	bool sign, encrypt, opaque;
+	enum sig_alg alg; /* with sign */
 	struct writing writing;
 	enum hp_policy protect;
 };
@@ -257,9 +258,16 @@ static int wish_sign(struct planner *pl, size_t i, struct err *e)
 	if (ask_author(pl, e) != 0)
 		return -1;
 	if (pl->may_sign) {
+		struct signer who = {.cert = pl->p->signer.cert,
+		    .digest = w->writing.digest, .pss = w->writing.pss};
+
+		if (sign_alg(&who, &pl->form[i].alg, e) != 0)
+			return -1;
 		pl->form[i].sign = true;
 		pl->form[i].opaque = w->opaque;
 		pl->form[i].protect = protect_policy(w->protect_headers);
+		pl->p->must_protect = pl->p->must_protect ||
+		    w->protect_headers != NULL;
 		return 0;
 	}
 	text_set(r->reason, sizeof(r->reason), pl->why_not_text);
@@ -309,20 +317,18 @@ static int wish(struct planner *pl, size_t i, struct err *e)
 
 /* ---- groups (S129) ---- */
 
+/* What is fixed was compared with the floor when the rules were read. */
 static bool same_cipher(const struct cipher_policy *a,
     const struct cipher_policy *b)
 {
-	return a->unknown == b->unknown && a->floor == b->floor &&
-	    a->is_fixed == b->is_fixed;
+	return a->unknown == b->unknown && a->is_fixed == b->is_fixed &&
+	    (a->is_fixed || a->floor == b->floor);
 }
 
 static bool same_signature(const struct form *a, const struct form *b)
 {
-	const char *x = a->writing.digest == NULL ? "" : a->writing.digest;
-	const char *y = b->writing.digest == NULL ? "" : b->writing.digest;
-
 	return a->opaque == b->opaque && a->protect == b->protect &&
-	    a->writing.pss == b->writing.pss && strcmp(x, y) == 0;
+	    a->alg == b->alg;
 }
 
 /* Key transport is each recipient's own matter. */
@@ -448,17 +454,19 @@ static int choose_algorithms(struct planner *pl, struct capabilities *caps,
 {
 	struct txn *t = pl->t;
 	struct plan *p = pl->p;
+	struct reader known;
 
 	for (size_t i = 0; i < t->v->rcpts; i++) {
 		struct verdict_rcpt *r = &t->v->rcpt[i];
 		const struct writing *w = &pl->form[i].writing;
 
-		if (learn_get(t, i, &caps[i], r->capabilities,
-		    sizeof(r->capabilities), e) != 0)
+		if (learn_get(t, i, &known, e) != 0)
 			return -1;
+		caps[i] = known.caps;
+		learn_why(&known, w, r->capabilities,
+		    sizeof(r->capabilities));
 		p->to[p->n].cert = t->rcpt[i].cert;
-		p->to[p->n++].oaep = w->oaep ||
-		    (w->learns_oaep && caps[i].oaep);
+		p->to[p->n++].oaep = writing_oaep(w, &caps[i]);
 	}
 	if (share_transport(pl, e) != 0)
 		return -1;
@@ -517,16 +525,16 @@ static int fill_plan(struct planner *pl, struct err *e)
 /* Encrypted, but not for these recipients: mail like any other (S43). */
 static int judge_class(struct txn *t, struct err *e)
 {
-	bool is_enough;
+	const char *lack;
 
 	if (t->v->class != CLASS_ENCRYPTED)
 		return 0;
-	if (plan_is_enough(t, &is_enough, e) != 0)
+	if (plan_is_enough(t, &lack, e) != 0)
 		return -1;
-	if (is_enough)
+	if (lack == NULL)
 		return 0;
-	txn_warn(t, "encrypted already, but not to a certificate of every "
-	    "recipient: treated as if it were not");
+	txn_warn(t, "encrypted already, but %s: treated as if it were not",
+	    lack);
 	t->v->class = CLASS_NORMAL;
 	return 0;
 }

@@ -134,8 +134,7 @@ void plan_note_encryption(struct verdict_rcpt *r, const struct enc_to *to,
 {
 	text_set(r->cipher, sizeof(r->cipher), enc_cipher_str(cipher));
 	text_set(r->key_transport, sizeof(r->key_transport),
-	    cert_key_type(to->cert) != CERT_KEY_RSA ? "ECDH-SHA256" :
-	    to->oaep ? "RSAES-OAEP-SHA256" : "RSAES-PKCS1-v1_5");
+	    writing_transport(to->cert, to->oaep));
 }
 
 /* ---- mail that is encrypted already ---- */
@@ -193,26 +192,22 @@ static int is_named(struct txn *t, struct naming *n, size_t i, bool *unknown,
 /* Is it known to be less than a rule allows (min-cipher)? */
 static bool is_weaker(const struct cms_cipher *x, enum enc_cipher floor)
 {
-	bool is_256 = floor == ENC_AES256_CBC || floor == ENC_AES256_GCM;
-	bool is_gcm = floor == ENC_AES128_GCM || floor == ENC_AES256_GCM;
-
 	if (x->weak)
 		return true;
 	/* Of a cipher that we do not have nobody here knows more. */
 	if (!x->supported)
-		return floor != ENC_AES128_CBC;
-	return x->cek_len < (is_256 ? 32 : 16) ||
-	    (is_gcm && !x->authenticated);
+		return !cipher_meets(16, false, floor);
+	return !cipher_meets(x->cek_len, x->authenticated, floor);
 }
 
-int plan_is_enough(struct txn *t, bool *is_enough, struct err *e)
+int plan_is_enough(struct txn *t, const char **lack, struct err *e)
 {
 	struct naming n = {t->cms, NULL, NULL, false};
 	size_t strangers = 0, left = 0;
 	bool unknown;
 	int rc = 1;
 
-	*is_enough = false;
+	*lack = NULL;
 	n.is_named = calloc(cms_rids(t->cms) + 1, sizeof(*n.is_named));
 	if (n.is_named == NULL)
 		return err_set(e, FAIL_TEMP, "plan: out of memory");
@@ -222,14 +217,18 @@ int plan_is_enough(struct txn *t, bool *is_enough, struct err *e)
 		if (!plan_seals(t, i) || w->pass || !w->encrypt ||
 		    w->encrypt_or != OR_MUST)
 			continue;
-		rc = is_weaker(cms_cipher(t->cms), w->writing.cipher.floor)
-		    ? 0 : is_named(t, &n, i, &unknown, e);
+		if (is_weaker(cms_cipher(t->cms), w->writing.cipher.floor)) {
+			*lack = "with a broken cipher, or less than min-cipher";
+			break;
+		}
+		rc = is_named(t, &n, i, &unknown, e);
 		strangers += rc == 1 && unknown;
 	}
 	/* of those whom we do not know, no more than the rest can be for */
 	for (size_t i = 0; i < cms_rids(t->cms); i++)
 		left += !n.is_named[i];
-	*is_enough = rc == 1 && strangers <= left;
+	if (*lack == NULL && (rc != 1 || strangers > left))
+		*lack = "not to a certificate of every recipient";
 	free(n.is_named);
 	return rc < 0 ? -1 : 0;
 }

@@ -14,15 +14,20 @@
 /*
  * Replace *entity, the canonical one, by the one with protected fields, and
  * note in the verdict what becomes of those outside. Nothing is done with
- * HP_OFF, and without a signature of ours: encryption alone, and what came
- * signed by others, RFC 9788 1.8.2 leaves out. *is_7bit becomes false when
- * only the opaque form can carry the fields (RFC 6532), else it stays.
+ * HP_OFF, or without a signature (RFC 9788 1.8.2 leaves encryption alone
+ * out). *is_7bit becomes false when only the opaque form can carry the fields
+ * (RFC 6532), else it stays.
+ *
+ * Where no rule asks for it, it is done only if nothing outside has to change
+ * and the form stays the same; else a warning says why not.
  * FAIL_INPUT, FAIL_LIMIT: of the message, with the field named; FAIL_TEMP.
  */
-int protect_run(struct txn *t, enum hp_policy p, bool sign, bool encrypt,
-    struct spool **entity, bool *is_7bit, struct err *e) MUST_CHECK;
+int protect_run(struct txn *t, const struct plan *p, struct spool **entity,
+    bool *is_7bit, struct err *e) MUST_CHECK;
 
-/* The policy of a rule's word, HP_OFF for NULL. */
+/* The words of rules for them, as messages list them. */
+#define PROTECT_POLICIES "off, copy, baseline, shy"
+/* The policy of a rule's word; of none, what everybody gets. */
 enum hp_policy protect_policy(const char *word);
 
 #endif

@@ -33,7 +33,8 @@ static enum direction direction_at(const struct conf_stmt *st, size_t w)
 	return 0;
 }
 
-/* Words of the language may not name a group or a profile. */
+/* Words of lines and conditions may not name a group or a profile; the words
+ * of writing.c may, but a profile's line takes them for themselves. */
 static bool is_reserved(const char *s)
 {
 	static const char *const word[] = {"from", "to", "envelope-from",
@@ -125,32 +126,37 @@ static bool is_new_profile(const struct rules *r, const struct conf_stmt *st,
 /* A word and its value, or (first alone) a profile to start from, at w;
  * returns the index after it. */
 static size_t parse_profile_word(const struct rules *r,
-    struct writing_words *own, const struct writing_words **base,
+    struct writing_words *own, struct writing_base *base,
     const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 {
 	int line;
 
 	if (writing_parse(own, st, &w, ce))
 		return w;
-	if (w == 2)
-		*base = rules_profile(r, st->word[w].s, &line);
-	if (w != 2 || *base == NULL)
-		conf_error(ce, st, w, "profile: expected %sdigest, signature, "
-		    "cipher, min-cipher, key-transport or capabilities, found "
-		    "%s", w == 2 ? WRITING_BUILTIN ", a profile above, " : "",
-		    st->word[w].s);
-	return w + 1;
+	if (w == 2) {
+		base->name = st->word[w].s;
+		base->words = rules_profile(r, base->name, &line);
+	}
+	if (w == 2 && base->words != NULL)
+		return w + 1;
+	conf_error(ce, st, w, "profile: expected %s" WRITING_SIGNS ", "
+	    WRITING_ENCRYPTS ", found %s",
+	    w == 2 ? WRITING_PROFILES ", a profile above, " : "",
+	    st->word[w].s);
+	while (w < st->words && !rules_word_is(st, w, ","))
+		w++;
+	return w;
 }
 
 static void parse_profile_words(const struct rules *r,
     struct writing_words *out, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	const struct writing_words *base = NULL;
+	struct writing_base base = {NULL, NULL};
 	struct writing_words own = {{NULL}};
 
 	if (st->words < 3)
-		conf_error(ce, st, 1, "profile: expected " WRITING_BUILTIN
+		conf_error(ce, st, 1, "profile: expected " WRITING_PROFILES
 		    " or words as digest sha-256");
 	for (size_t w = 2; w < st->words;) {
 		w = parse_profile_word(r, &own, &base, st, w, ce);
@@ -163,10 +169,7 @@ static void parse_profile_words(const struct rules *r,
 			conf_error(ce, st, w - 1,
 			    "profile: expected a word after the comma");
 	}
-	if (base != NULL)
-		*out = *base;
-	writing_merge(out, &own);
-	writing_check(out, st, 1, ce);
+	writing_combine(out, &base, &own, st, ce);
 }
 
 static void parse_profile(struct rules *r, const struct conf_stmt *st,

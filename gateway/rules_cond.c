@@ -23,7 +23,49 @@ bool rules_word_is(const struct conf_stmt *st, size_t w, const char *s)
 	    strcmp(st->word[w].s, s) == 0;
 }
 
-static bool is_condition(const struct conf_stmt *st, size_t w)
+bool rules_is_one_of(const char *list, const char *s)
+{
+	size_t n = strlen(s);
+
+	for (const char *f = strstr(list, s); n > 0 && f != NULL;
+	    f = strstr(f + 1, s))
+		if ((f == list || f[-1] == ' ') &&
+		    (f[n] == ',' || f[n] == '\0'))
+			return true;
+	return false;
+}
+
+size_t rules_find(const struct conf_stmt *st, size_t w, const char *list)
+{
+	while (w < st->words && (st->word[w].quoted ||
+	    !rules_is_one_of(list, st->word[w].s)))
+		w++;
+	return w;
+}
+
+const char *rules_value(const struct conf_stmt *st, size_t w,
+    const char *list, size_t *next, struct conf_errors *ce)
+{
+	const char *s;
+
+	*next = w + 1;
+	if (w + 1 >= st->words || rules_word_is(st, w + 1, ",") ||
+	    rules_word_is(st, w + 1, ":")) {
+		conf_error(ce, st, w, "%s: expected one of %s",
+		    st->word[w].s, list);
+		return "";
+	}
+	s = st->word[w + 1].s;
+	*next = w + 2;
+	if (!st->word[w + 1].quoted && rules_is_one_of(list, s))
+		return s;
+	conf_error(ce, st, w + 1, "%s: expected one of %s, found %s%s%s",
+	    st->word[w].s, list, st->word[w + 1].quoted ? "\"" : "", s,
+	    st->word[w + 1].quoted ? "\"" : "");
+	return "";
+}
+
+bool rules_is_condition(const struct conf_stmt *st, size_t w)
 {
 	for (size_t i = 0; i < ARRAY_LEN(condition); i++)
 		if (rules_word_is(st, w, condition[i]))
@@ -35,7 +77,7 @@ static bool is_condition(const struct conf_stmt *st, size_t w)
 static bool is_value(const struct conf_stmt *st, size_t w)
 {
 	return w < st->words && !rules_word_is(st, w, ":") &&
-	    !rules_word_is(st, w, ",") && !is_condition(st, w);
+	    !rules_word_is(st, w, ",") && !rules_is_condition(st, w);
 }
 
 const struct group *rules_group(const struct rules *r, const char *name)
@@ -318,7 +360,8 @@ size_t rules_parse_conditions(struct rules *r, struct rule *rule, bool also,
 			    also ? ", subject, header, attachment, size, class"
 				 : "", st->word[w].s);
 			next = w + 1;
-			while (next < st->words && !is_condition(st, next) &&
+			while (next < st->words &&
+			    !rules_is_condition(st, next) &&
 			    !rules_word_is(st, next, ":"))
 				next++;
 		}

@@ -106,6 +106,18 @@ const struct posting *rules_index_find(const struct rules_index *x,
 
 /* Is this unquoted word so? */
 bool rules_word_is(const struct conf_stmt *st, size_t w, const char *s);
+/* Is s one of the names in list, which ", " keeps apart? */
+bool rules_is_one_of(const char *list, const char *s);
+/* The first of them that stands unquoted at w or behind it, or st->words. */
+size_t rules_find(const struct conf_stmt *st, size_t w, const char *list);
+/*
+ * The value behind word w, one of list; *next is the index after it. "" when
+ * it is missing or another, which is reported.
+ */
+const char *rules_value(const struct conf_stmt *st, size_t w,
+    const char *list, size_t *next, struct conf_errors *ce);
+/* Does a condition begin at w? */
+bool rules_is_condition(const struct conf_stmt *st, size_t w);
 const struct group *rules_group(const struct rules *r, const char *name);
 /* Of the file or of the program; *line is 0 for the latter. NULL: none. */
 const struct writing_words *rules_profile(const struct rules *r,

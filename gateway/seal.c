@@ -166,8 +166,7 @@ static int make_canonical(struct maker *m, struct err *e)
 
 static int make_protected(struct maker *m, struct err *e)
 {
-	if (protect_run(m->t, m->p->protect, m->p->sign, m->p->encrypt,
-	    &m->entity, &m->info.is_7bit, e) != 0)
+	if (protect_run(m->t, m->p, &m->entity, &m->info.is_7bit, e) != 0)
 		return judge(m, e);
 	return 0;
 }

@@ -6,8 +6,9 @@
  */
 #include "gateway/rules_int.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "gateway/protect.h"
 
 /* Directions in which a word makes sense; internal mail has both sides. */
 enum side { SIDE_OUT = 1, SIDE_IN = 2, SIDE_ANY = 3 };
@@ -15,20 +16,20 @@ enum side { SIDE_OUT = 1, SIDE_IN = 2, SIDE_ANY = 3 };
 struct word {
 	const char *s;
 	enum side side;
-	const char *or_words; /* allowed after "or", blank-separated */
+	const char *or_words; /* allowed after "or" */
 	size_t flag;	      /* offset of the bool in struct treatment */
 	size_t or_flag;	      /* offset of the enum or_else, 0: none */
 };
 
 #define FLAG(f) offsetof(struct treatment, f)
 static const struct word word[] = {
-	{"sign", SIDE_OUT, " plain ", FLAG(sign), FLAG(sign_or)},
-	{"encrypt", SIDE_OUT, " plain tls quarantine ", FLAG(encrypt),
+	{"sign", SIDE_OUT, "plain", FLAG(sign), FLAG(sign_or)},
+	{"encrypt", SIDE_OUT, "plain, tls, quarantine", FLAG(encrypt),
 	    FLAG(encrypt_or)},
 	{"opaque", SIDE_OUT, "", FLAG(opaque), 0},
 	{"decrypt", SIDE_IN, "", FLAG(decrypt), 0},
 	{"leave-sealed", SIDE_IN, "", FLAG(leave_sealed), 0},
-	{"verify", SIDE_IN, " quarantine reject ", FLAG(verify),
+	{"verify", SIDE_IN, "quarantine, reject", FLAG(verify),
 	    FLAG(verify_or)},
 	{"harvest", SIDE_IN, "", FLAG(harvest), 0},
 	{"store-encrypted", SIDE_IN, "", FLAG(store_encrypted), 0},
@@ -49,7 +50,8 @@ struct parser {
 	struct rule *rule;
 	const struct conf_stmt *st;
 	struct conf_errors *ce;
-	const struct writing_words *base; /* the profile, or NULL */
+	size_t first; /* word behind the colon */
+	struct writing_base base; /* the profile */
 	unsigned sides; /* of all words so far */
 	bool has_revocation;
 };
@@ -80,28 +82,20 @@ static const struct word *find_word(const char *s)
 	return NULL;
 }
 
-static void check_side(struct parser *p, enum side side, size_t w)
+static bool fits(const struct parser *p, enum side side)
 {
-	const char *s = p->st->word[w].s;
-
-	if (p->rule->direction == DIR_OUTBOUND && side == SIDE_IN)
-		conf_error(p->ce, p->st, w,
-		    "%s is for inbound mail, not for outbound", s);
-	if (p->rule->direction == DIR_INBOUND && side == SIDE_OUT)
-		conf_error(p->ce, p->st, w,
-		    "%s is for outbound mail, not for inbound", s);
-	if (side != SIDE_ANY)
-		p->sides |= (unsigned)side;
+	return !(p->rule->direction == DIR_OUTBOUND && side == SIDE_IN) &&
+	    !(p->rule->direction == DIR_INBOUND && side == SIDE_OUT);
 }
 
-static bool is_listed(const char *list, const char *s)
+static void check_side(struct parser *p, enum side side, size_t w)
 {
-	size_t n = strlen(s);
-
-	for (const char *f = strstr(list, s); f != NULL; f = strstr(f + 1, s))
-		if (f > list && f[-1] == ' ' && f[n] == ' ')
-			return true;
-	return false;
+	if (!fits(p, side))
+		conf_error(p->ce, p->st, w, "%s is for %s mail, not for %s",
+		    p->st->word[w].s, side == SIDE_IN ? "inbound" : "outbound",
+		    direction_str(p->rule->direction));
+	if (side != SIDE_ANY)
+		p->sides |= (unsigned)side;
 }
 
 /* "or X" after the word k; w is at "or". Returns the index after it. */
@@ -113,15 +107,17 @@ static size_t parse_or(struct parser *p, const struct word *k, size_t w)
 	if (w + 1 >= p->st->words || k->or_flag == 0) {
 		conf_error(p->ce, p->st, w,
 		    k->or_flag == 0 ? "%s has no alternative"
-				    : "%s or: expected%s", k->s, k->or_words);
+				    : "%s or: expected one of %s", k->s,
+		    k->or_words);
 		return w + 2;
 	}
 	s = p->st->word[w + 1].s;
 	slot = (enum or_else *)(void *)((char *)&p->rule->treatment +
 	    k->or_flag);
-	if (p->st->word[w + 1].quoted || !is_listed(k->or_words, s)) {
+	if (p->st->word[w + 1].quoted || !rules_is_one_of(k->or_words, s)) {
 		conf_error(p->ce, p->st, w + 1,
-		    "%s or %s: expected one of%s", k->s, s, k->or_words);
+		    "%s or: expected one of %s, found %s", k->s,
+		    k->or_words, s);
 		return w + 2;
 	}
 	for (size_t i = OR_PLAIN; i < ARRAY_LEN(or_name); i++)
@@ -167,46 +163,42 @@ static size_t parse_profile(struct parser *p, size_t w)
 		return w + 1;
 	}
 	t->profile = p->st->word[w + 1].s;
-	p->base = rules_profile(p->r, t->profile, &line);
-	if (p->base == NULL)
+	p->base.name = t->profile;
+	p->base.words = rules_profile(p->r, t->profile, &line);
+	if (p->base.words == NULL)
 		conf_error(p->ce, p->st, w + 1, "no profile %s above, and "
-		    WRITING_BUILTIN " come with the program", t->profile);
+		    WRITING_PROFILES " come with the program", t->profile);
 	return w + 2;
 }
 
 static size_t parse_protect(struct parser *p, size_t w)
 {
 	struct treatment *t = &p->rule->treatment;
-	const char *s = w + 1 < p->st->words ? p->st->word[w + 1].s : "";
+	size_t next;
 
 	if (t->protect_headers != NULL)
 		conf_error(p->ce, p->st, w,
 		    "protect-headers stands in this line already");
 	check_side(p, SIDE_OUT, w);
-	t->protect_headers = s;
-	if (strcmp(s, "off") != 0 && strcmp(s, "copy") != 0 &&
-	    strcmp(s, "baseline") != 0 && strcmp(s, "shy") != 0)
-		conf_error(p->ce, p->st, w,
-		    "protect-headers: expected off, copy, baseline or shy");
-	return w + 2;
+	t->protect_headers = rules_value(p->st, w, PROTECT_POLICIES, &next,
+	    p->ce);
+	return next;
 }
 
 /* Soft is how it is when nothing is said. */
 static size_t parse_revocation(struct parser *p, size_t w)
 {
-	const char *s = w + 1 < p->st->words ? p->st->word[w + 1].s : "";
+	size_t next;
 
 	if (p->has_revocation)
 		conf_error(p->ce, p->st, w,
 		    "revocation stands in this line already");
 	p->has_revocation = true;
 	check_side(p, SIDE_IN, w);
-	if (strcmp(s, "hard") == 0)
+	if (strcmp(rules_value(p->st, w, "hard, soft", &next, p->ce),
+	    "hard") == 0)
 		p->rule->treatment.revocation_hard = true;
-	else if (strcmp(s, "soft") != 0)
-		conf_error(p->ce, p->st, w,
-		    "revocation: expected hard or soft");
-	return w + 2;
+	return next;
 }
 
 static size_t parse_refuse(struct parser *p, size_t w)
@@ -225,6 +217,13 @@ static size_t parse_refuse(struct parser *p, size_t w)
 	t->refuse = p->st->word[w + 1].s;
 	return w + 2;
 }
+
+/* What this version can carry out. */
+#define FOR_OUTBOUND                                                        \
+	"sign, encrypt, opaque, profile, " WRITING_SIGNS ", "               \
+	WRITING_ENCRYPTS ", protect-headers, "
+#define FOR_INBOUND                                                         \
+	"decrypt, leave-sealed, verify, revocation, store-encrypted, "
 
 static size_t parse_one(struct parser *p, size_t w)
 {
@@ -249,12 +248,14 @@ static size_t parse_one(struct parser *p, size_t w)
 		if (rules_word_is(p->st, w, "refuse"))
 			return parse_refuse(p, w);
 	}
-	conf_error(p->ce, p->st, w,
-	    "unknown treatment %s, expected sign, encrypt, opaque, profile, "
-	    "digest, signature, cipher, min-cipher, key-transport, "
-	    "capabilities, protect-headers, decrypt, leave-sealed, verify, "
-	    "revocation, harvest, store-encrypted, pass, refuse or "
-	    "remove-trigger", p->st->word[w].s);
+	if (rules_is_condition(p->st, w))
+		conf_error(p->ce, p->st, w, "%s is a condition: it stands "
+		    "before the colon", p->st->word[w].s);
+	else
+		conf_error(p->ce, p->st, w, "unknown treatment %s, expected "
+		    "%s%spass or refuse", p->st->word[w].s,
+		    p->rule->direction == DIR_INBOUND ? "" : FOR_OUTBOUND,
+		    p->rule->direction == DIR_OUTBOUND ? "" : FOR_INBOUND);
 	while (w < p->st->words && !rules_word_is(p->st, w, ","))
 		w++;
 	return w;
@@ -274,58 +275,75 @@ static int count(const struct treatment *t)
 	return n;
 }
 
-static void check_together(struct parser *p, bool also, size_t w)
+/* The first of the line's treatments that is one of names. */
+static size_t place_of(const struct parser *p, const char *names)
 {
-	const struct treatment *t = &p->rule->treatment;
-	const char *why = NULL;
+	size_t w = rules_find(p->st, p->first, names);
 
-	if ((t->pass || t->refuse != NULL) &&
-	    (count(t) > 1 || p->has_revocation))
-		why = "pass and refuse stand alone";
-	else if (t->opaque && !t->sign)
-		why = "opaque is a form of signature: it needs sign";
-	else if (t->profile != NULL && !t->sign && !t->encrypt)
-		why = "profile needs sign or encrypt";
-	else if (writing_is_for_signing(&t->words) && !t->sign)
-		why = "digest and signature need sign";
-	else if (writing_is_for_encrypting(&t->words) && !t->encrypt)
-		why = "cipher, min-cipher, key-transport and capabilities "
-		      "need encrypt";
-	else if (t->protect_headers != NULL && !t->sign)
-		why = "protect-headers needs sign: without a signature nobody "
-		      "could believe them (RFC 9788 1.8.2)";
-	else if (t->leave_sealed && t->decrypt)
-		why = "leave-sealed and decrypt contradict each other";
-	else if (t->store_encrypted && t->decrypt)
-		why = "store-encrypted and decrypt contradict each other: "
-		      "what arrives encrypted stays so";
-	else if (p->has_revocation && !t->verify)
-		why = "revocation is about signatures: it needs verify";
-	else if (p->sides == SIDE_ANY)
-		why = "an internal line seals or opens, not both";
-	else if (also && (t->pass || t->leave_sealed ||
-	    t->sign_or != OR_MUST || t->encrypt_or == OR_PLAIN))
-		why = "an also line can only strengthen";
-	if (why != NULL)
-		conf_error(p->ce, p->st, w, "%s", why);
+	return w < p->st->words ? w : p->first;
 }
 
-static void finish_writing(struct parser *p, size_t w)
+static void check_together(const struct parser *p, bool also)
 {
-	struct writing_words words = {{NULL}};
+	const struct treatment *t = &p->rule->treatment;
+	const struct {
+		enum side side; /* said already when it does not fit */
+		bool is_wrong;
+		const char *names, *why;
+	} rule[] = {
+		{SIDE_ANY, (t->pass || t->refuse != NULL) && (count(t) > 1 ||
+		    p->has_revocation), "pass, refuse",
+		    "pass and refuse stand alone"},
+		{SIDE_OUT, t->opaque && !t->sign, "opaque",
+		    "opaque is a form of signature: it needs sign"},
+		{SIDE_OUT, t->profile != NULL && !t->sign && !t->encrypt,
+		    "profile", "profile needs sign or encrypt"},
+		{SIDE_OUT, writing_is_for_signing(&t->words) && !t->sign,
+		    WRITING_SIGNS, WRITING_SIGNS " need sign"},
+		{SIDE_OUT, writing_is_for_encrypting(&t->words) && !t->encrypt,
+		    WRITING_ENCRYPTS, WRITING_ENCRYPTS " need encrypt"},
+		{SIDE_OUT, t->protect_headers != NULL && !t->sign,
+		    "protect-headers", "protect-headers needs sign: without a "
+		    "signature nobody could believe them (RFC 9788 1.8.2)"},
+		{SIDE_IN, t->leave_sealed && t->decrypt, "leave-sealed",
+		    "leave-sealed and decrypt contradict each other"},
+		{SIDE_IN, t->store_encrypted && t->decrypt, "store-encrypted",
+		    "store-encrypted and decrypt contradict each other: what "
+		    "arrives encrypted stays so"},
+		{SIDE_IN, p->has_revocation && !t->verify, "revocation",
+		    "revocation is about signatures: it needs verify"},
+		{SIDE_ANY, p->rule->direction == DIR_INTERNAL &&
+		    p->sides == SIDE_ANY, "",
+		    "an internal line seals or opens, not both"},
+		{SIDE_ANY, also && (t->pass || t->leave_sealed ||
+		    t->sign_or != OR_MUST || t->encrypt_or == OR_PLAIN), "",
+		    "an also line can only strengthen"},
+	};
 
-	if (p->base != NULL)
-		words = *p->base;
-	writing_merge(&words, &p->rule->treatment.words);
-	writing_check(&words, p->st, w, p->ce);
-	writing_resolve(&words, &p->rule->treatment.writing);
+	for (size_t i = 0; i < ARRAY_LEN(rule); i++) {
+		if (!rule[i].is_wrong || !fits(p, rule[i].side))
+			continue;
+		conf_error(p->ce, p->st, place_of(p, rule[i].names), "%s",
+		    rule[i].why);
+		return;
+	}
+}
+
+static void finish(struct parser *p, bool also)
+{
+	struct treatment *t = &p->rule->treatment;
+	struct writing_words words;
+
+	check_together(p, also);
+	writing_combine(&words, &p->base, &t->words, p->st, p->ce);
+	writing_resolve(&words, &t->writing);
 }
 
 void rules_parse_treatments(const struct rules *r, struct rule *rule, bool also,
     const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 {
-	struct parser p = {r, rule, st, ce, NULL, 0, false};
-	size_t first = w;
+	struct parser p = {.r = r, .rule = rule, .st = st, .ce = ce,
+	    .first = w};
 
 	if (w >= st->words) {
 		conf_error(ce, st, st->words - 1,
@@ -352,8 +370,7 @@ void rules_parse_treatments(const struct rules *r, struct rule *rule, bool also,
 			conf_error(ce, st, w - 1,
 			    "expected a treatment after the comma");
 	}
-	check_together(&p, also, first);
-	finish_writing(&p, first);
+	finish(&p, also);
 }
 
 static void put_word(struct buf *out, size_t start, const char *s)

@@ -8,19 +8,21 @@
 
 #include <string.h>
 
-#define CIPHERS " aes-128-cbc aes-256-cbc aes-128-gcm aes-256-gcm "
+#include "gateway/rules_int.h"
+
+#define CIPHERS "aes-128-cbc, aes-256-cbc, aes-128-gcm, aes-256-gcm"
 
 static const struct {
 	const char *s;
-	const char *values; /* blank-separated */
-	bool signs;	    /* else it is about encryption */
+	const char *values;
+	bool signs; /* else it is about encryption */
 } word[] = {
-	[WRITE_DIGEST] = {"digest", " sha-256 sha-384 sha-512 ", true},
-	[WRITE_SIGNATURE] = {"signature", " pkcs1 pss ", true},
+	[WRITE_DIGEST] = {"digest", "sha-256, sha-384, sha-512", true},
+	[WRITE_SIGNATURE] = {"signature", "pkcs1, pss", true},
 	[WRITE_CIPHER] = {"cipher", CIPHERS, false},
 	[WRITE_MIN_CIPHER] = {"min-cipher", CIPHERS, false},
-	[WRITE_TRANSPORT] = {"key-transport", " pkcs1 oaep ", false},
-	[WRITE_CAPABILITIES] = {"capabilities", " use ignore ", false},
+	[WRITE_TRANSPORT] = {"key-transport", "pkcs1, oaep", false},
+	[WRITE_CAPABILITIES] = {"capabilities", "use, ignore", false},
 };
 
 /* I23 to I27, I15. */
@@ -52,45 +54,27 @@ const struct writing_words *writing_builtin(const char *name)
 	return NULL;
 }
 
-static bool is_value(const char *values, const char *s)
-{
-	size_t n = strlen(s);
-
-	for (const char *f = strstr(values, s); n > 0 && f != NULL;
-	    f = strstr(f + 1, s))
-		if (f[-1] == ' ' && f[n] == ' ')
-			return true;
-	return false;
-}
-
 bool writing_parse(struct writing_words *out, const struct conf_stmt *st,
     size_t *w, struct conf_errors *ce)
 {
-	const char *s;
+	const char *value;
 	size_t i, at = *w;
 
 	for (i = 0; i < WRITING_WORDS; i++)
-		if (!st->word[at].quoted &&
-		    strcmp(st->word[at].s, word[i].s) == 0)
+		if (rules_word_is(st, at, word[i].s))
 			break;
 	if (i == WRITING_WORDS)
 		return false;
-	s = at + 1 < st->words && !st->word[at + 1].quoted
-	    ? st->word[at + 1].s
-	    : "";
 	if (out->value[i] != NULL)
 		conf_error(ce, st, at, "%s stands in this line already",
 		    word[i].s);
-	if (is_value(word[i].values, s))
-		out->value[i] = s;
-	else
-		conf_error(ce, st, at + (at + 1 < st->words),
-		    "%s: expected one of%s", word[i].s, word[i].values);
-	*w = at + 2;
+	value = rules_value(st, at, word[i].values, w, ce);
+	if (*value != '\0')
+		out->value[i] = value;
 	return true;
 }
 
-void writing_merge(struct writing_words *into,
+static void merge(struct writing_words *into,
     const struct writing_words *from)
 {
 	/* Whether capabilities count is said of a cipher: it goes with it. */
@@ -103,15 +87,9 @@ void writing_merge(struct writing_words *into,
 
 static enum enc_cipher cipher_of(const char *s, enum enc_cipher otherwise)
 {
-	static const char *const name[ENC_CIPHERS] = {
-		[ENC_AES128_CBC] = "aes-128-cbc",
-		[ENC_AES256_CBC] = "aes-256-cbc",
-		[ENC_AES128_GCM] = "aes-128-gcm",
-		[ENC_AES256_GCM] = "aes-256-gcm",
-	};
-
 	for (size_t i = 0; i < ENC_CIPHERS && s != NULL; i++)
-		if (strcmp(name[i], s) == 0)
+		if (view_ieq_str(view_of(s),
+		    enc_cipher_str((enum enc_cipher)i)))
 			return (enum enc_cipher)i;
 	return otherwise;
 }
@@ -142,16 +120,41 @@ void writing_resolve(const struct writing_words *words, struct writing *out)
 	    !says(words, WRITE_CAPABILITIES, "ignore");
 }
 
-void writing_check(const struct writing_words *words,
-    const struct conf_stmt *st, size_t w, struct conf_errors *ce)
+/* Where the line says it: the first of these words, else its name or
+ * direction. */
+static size_t place_of(const struct conf_stmt *st)
 {
+	static const char *const names[] = {"min-cipher", "cipher",
+	    "profile"};
+	size_t w;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		w = rules_find(st, 1, names[i]);
+		if (w < st->words)
+			return w;
+	}
+	return 0;
+}
+
+void writing_combine(struct writing_words *out,
+    const struct writing_base *base, const struct writing_words *own,
+    const struct conf_stmt *st, struct conf_errors *ce)
+{
+	bool has_other;
 	struct writing x;
 
-	writing_resolve(words, &x);
-	if (!cipher_at_least(x.cipher.unknown, x.cipher.floor))
-		conf_error(ce, st, w, "cipher %s is less than min-cipher %s",
-		    words->value[WRITE_CIPHER],
-		    words->value[WRITE_MIN_CIPHER]);
+	memset(out, 0, sizeof(*out));
+	if (base->words != NULL)
+		*out = *base->words;
+	merge(out, own);
+	writing_resolve(out, &x);
+	if (cipher_at_least(x.cipher.unknown, x.cipher.floor))
+		return;
+	has_other = own->value[WRITE_CIPHER] == NULL;
+	conf_error(ce, st, place_of(st),
+	    "cipher %s%s%s is less than min-cipher %s",
+	    out->value[WRITE_CIPHER], has_other ? " of profile " : "",
+	    has_other ? base->name : "", out->value[WRITE_MIN_CIPHER]);
 }
 
 static bool is_for(const struct writing_words *words, bool signs)
@@ -182,4 +185,33 @@ void writing_print(const struct writing_words *words, size_t start,
 			buf_puts(out, ", ");
 		buf_printf(out, "%s %s", word[i].s, words->value[i]);
 	}
+}
+
+bool writing_oaep(const struct writing *x, const struct capabilities *reads)
+{
+	return x->oaep || (x->learns_oaep && reads->oaep);
+}
+
+const char *writing_transport(const struct cert *c, bool oaep)
+{
+	if (cert_key_type(c) != CERT_KEY_RSA)
+		return "ECDH-SHA256";
+	return oaep ? "RSAES-OAEP-SHA256" : "RSAES-PKCS1-v1_5";
+}
+
+const char *writing_signature(enum sig_alg alg)
+{
+	static const char *const name[] = {
+		[SIG_RSA_SHA256] = "RSASSA-PKCS1-v1_5-SHA256",
+		[SIG_RSA_SHA384] = "RSASSA-PKCS1-v1_5-SHA384",
+		[SIG_RSA_SHA512] = "RSASSA-PKCS1-v1_5-SHA512",
+		[SIG_ECDSA_SHA256] = "ECDSA-SHA256",
+		[SIG_ECDSA_SHA384] = "ECDSA-SHA384",
+		[SIG_ECDSA_SHA512] = "ECDSA-SHA512",
+		[SIG_RSA_PSS_SHA256] = "RSASSA-PSS-SHA256",
+		[SIG_RSA_PSS_SHA384] = "RSASSA-PSS-SHA384",
+		[SIG_RSA_PSS_SHA512] = "RSASSA-PSS-SHA512",
+	};
+
+	return name[alg];
 }

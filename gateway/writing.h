@@ -10,6 +10,7 @@
 
 #include "smime/capability.h"
 #include "util/conf.h"
+#include "util/keyops.h"
 
 enum writing_word {
 	WRITE_DIGEST,
@@ -36,8 +37,10 @@ struct writing {
 
 /* A profile that comes with the program, or NULL. */
 const struct writing_words *writing_builtin(const char *name);
-/* Their names, for messages. */
-#define WRITING_BUILTIN "compat, modern, edi-energy, legacy"
+/* Names, for messages; a test holds them to the tables. */
+#define WRITING_PROFILES "compat, modern, edi-energy, legacy"
+#define WRITING_SIGNS "digest, signature"
+#define WRITING_ENCRYPTS "cipher, min-cipher, key-transport, capabilities"
 
 /*
  * Does one of the words stand at w? Then its value is taken (or what is
@@ -45,12 +48,19 @@ const struct writing_words *writing_builtin(const char *name);
  */
 bool writing_parse(struct writing_words *out, const struct conf_stmt *st,
     size_t *w, struct conf_errors *ce);
-/* What from says overrides what into says. */
-void writing_merge(struct writing_words *into,
-    const struct writing_words *from);
-/* Reports a cipher below the least one at word w. */
-void writing_check(const struct writing_words *words,
-    const struct conf_stmt *st, size_t w, struct conf_errors *ce);
+
+/* A profile to start from; words NULL: none. */
+struct writing_base {
+	const char *name;
+	const struct writing_words *words;
+};
+/*
+ * What own says overrides what base says. A cipher below the least one is
+ * reported, at the words of st that say so.
+ */
+void writing_combine(struct writing_words *out,
+    const struct writing_base *base, const struct writing_words *own,
+    const struct conf_stmt *st, struct conf_errors *ce);
 /* Checked words as they are used; nothing said is the profile compat. */
 void writing_resolve(const struct writing_words *words, struct writing *out);
 /* Is anything said that is for signatures, for encryption? */
@@ -60,5 +70,11 @@ bool writing_is_for_encrypting(const struct writing_words *words);
  * ends at start. */
 void writing_print(const struct writing_words *words, size_t start,
     struct buf *out);
+
+/* To an RSA key of somebody who reads this: OAEP? */
+bool writing_oaep(const struct writing *x, const struct capabilities *reads);
+/* "RSAES-OAEP-SHA256", "RSASSA-PSS-SHA256", for people. */
+const char *writing_transport(const struct cert *c, bool oaep);
+const char *writing_signature(enum sig_alg alg);
 
 #endif

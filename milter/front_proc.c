@@ -28,6 +28,8 @@
 /* For the rest of an answer once it began. */
 #define RECV_TIMEOUT_S 60
 #define MAX_DATA 1048575 /* MILTER_MDS_1M (M15) */
+/* Octets of freed spools in memory that the next ones get. */
+#define SPOOL_KEPT ((size_t)4 << 20)
 
 static struct front front;
 static const struct front_start *start;
@@ -120,6 +122,7 @@ void front_proc(const struct front_start *s)
 	(void)mallopt(M_ARENA_MAX, 4);
 	(void)mallopt(M_MMAP_THRESHOLD, 65536);
 	start = s;
+	spool_set_memory(SPOOL_MEMORY, SIZE_MAX, SPOOL_KEPT);
 	if ((s->config->spool != NULL &&
 	    spool_set_dir(s->config->spool, &e) != 0) ||
 	    front_init(&front, s->stats, s->ctl, &e) != 0) {

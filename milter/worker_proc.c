@@ -141,7 +141,7 @@ void worker_proc(const struct worker_start *s)
 	struct err e = { 0 };
 
 	child_drop(&s->ids);
-	spool_set_memory(SPOOL_EACH, SPOOL_TOGETHER);
+	spool_set_memory(SPOOL_EACH, SPOOL_TOGETHER, SPOOL_TOGETHER);
 	if (s->config->spool != NULL &&
 	    spool_set_dir(s->config->spool, &e) != 0) {
 		log_err("event=start process=worker error=\"%s\"", e.msg);

@@ -13,13 +13,13 @@
 
 static const struct {
 	enum oid oid;
-	int bits;
+	size_t key_len;
 	bool is_authenticated;
 } ciphers[ENC_CIPHERS] = {
-	[ENC_AES128_CBC] = { OID_AES128_CBC, 128, false },
-	[ENC_AES256_CBC] = { OID_AES256_CBC, 256, false },
-	[ENC_AES128_GCM] = { OID_AES128_GCM, 128, true },
-	[ENC_AES256_GCM] = { OID_AES256_GCM, 256, true },
+	[ENC_AES128_CBC] = { OID_AES128_CBC, 16, false },
+	[ENC_AES256_CBC] = { OID_AES256_CBC, 32, false },
+	[ENC_AES128_GCM] = { OID_AES128_GCM, 16, true },
+	[ENC_AES256_GCM] = { OID_AES256_GCM, 32, true },
 };
 
 /* ---- reading ---- */
@@ -116,10 +116,16 @@ int capabilities_read(struct capabilities *out, struct view der,
 
 /* ---- choosing ---- */
 
+bool cipher_meets(size_t key_len, bool is_authenticated, enum enc_cipher b)
+{
+	return key_len >= ciphers[b].key_len &&
+	    (is_authenticated || !ciphers[b].is_authenticated);
+}
+
 bool cipher_at_least(enum enc_cipher a, enum enc_cipher b)
 {
-	return ciphers[a].bits >= ciphers[b].bits &&
-	    (ciphers[a].is_authenticated || !ciphers[b].is_authenticated);
+	return cipher_meets(ciphers[a].key_len, ciphers[a].is_authenticated,
+	    b);
 }
 
 /* What one reads, as a list, his first choice first. */
@@ -169,19 +175,27 @@ static int choose_fixed(const struct cipher_policy *p, enum enc_cipher *out)
 	return 0;
 }
 
+/* Authenticated before longer. */
+static bool is_stronger(enum enc_cipher a, enum enc_cipher b)
+{
+	if (ciphers[a].is_authenticated != ciphers[b].is_authenticated)
+		return ciphers[a].is_authenticated;
+	return ciphers[a].key_len > ciphers[b].key_len;
+}
+
 /* -1: none of these. */
 static int strongest(unsigned common, enum enc_cipher *out)
 {
-	static const enum enc_cipher by_strength[] = { ENC_AES256_GCM,
-		ENC_AES128_GCM, ENC_AES256_CBC, ENC_AES128_CBC };
+	bool any = false;
 
-	for (size_t i = 0; i < ARRAY_LEN(by_strength); i++) {
-		if ((common & 1u << by_strength[i]) == 0)
+	for (unsigned i = 0; i < ENC_CIPHERS; i++) {
+		if ((common & 1u << i) == 0 ||
+		    (any && !is_stronger((enum enc_cipher)i, *out)))
 			continue;
-		*out = by_strength[i];
-		return 0;
+		*out = (enum enc_cipher)i;
+		any = true;
 	}
-	return -1;
+	return any ? 0 : -1;
 }
 
 int capabilities_choose(const struct capabilities *c, size_t n,

@@ -38,6 +38,8 @@ struct cipher_policy {
 
 /* Is a at least as strong as b: key length, and authenticated if b is? */
 bool cipher_at_least(enum enc_cipher a, enum enc_cipher b);
+/* The same of any cipher, as one that others wrote with. */
+bool cipher_meets(size_t key_len, bool is_authenticated, enum enc_cipher b);
 
 /*
  * The cipher for one copy that all n read (S107 to S111): the first of the

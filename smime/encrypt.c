@@ -367,6 +367,9 @@ static int check_cms(const struct cms *c, const struct enc_to *v, size_t n,
 	if (cms_type(c) != (is_gcm(cipher) ? CMS_AUTH_ENVELOPED :
 	    CMS_ENVELOPED) || !cms_has_content(c))
 		return err_set(e, FAIL_BUG, CHECK "wrong content type");
+	if (cms_has_junk(c))
+		return err_set(e, FAIL_BUG, CHECK "octets that are not "
+		    "base64");
 	if (!x->supported || strcmp(x->name, enc_cipher_str(cipher)) != 0)
 		return err_set(e, FAIL_BUG, CHECK "cipher %s, ordered %s",
 		    x->name, enc_cipher_str(cipher));

@@ -103,6 +103,12 @@ bool hp_is_shown(struct view name)
 	return k != NULL && k->is_shown;
 }
 
+bool hp_is_quoted(struct view name)
+{
+	return view_ieq_str(name, "In-Reply-To") ||
+	    view_ieq_str(name, "References");
+}
+
 bool hp_has_addresses(struct view name)
 {
 	const struct known *k = find(name);

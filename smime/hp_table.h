@@ -32,6 +32,10 @@ enum hp_hide hp_hidden(struct view name, enum hp_policy p);
 /* Do mail programs show it to people (RFC 9787 1.1.2)? Of those that are
  * ever hidden. */
 bool hp_is_shown(struct view name);
+/* Is it made of what other people wrote (their Message-IDs)? Then it stays
+ * outside alone where it cannot be signed: nobody may keep others from
+ * answering. */
+bool hp_is_quoted(struct view name);
 /* Are addresses and names of people in it? */
 bool hp_has_addresses(struct view name);
 

@@ -39,6 +39,31 @@ struct writer {
 
 /* ---- values ---- */
 
+/* The next entry, unless f stays outside alone. */
+static int read_field(struct writer *w, const struct field *f,
+    struct err *e)
+{
+	struct entry *x = &w->entry[w->n];
+	enum hp_hide hide = HIDE_NOTHING;
+	struct err why = {0};
+	bool is_left;
+	int rc;
+
+	if (w->encrypts)
+		hide = hp_hidden(f->name, w->p);
+	x->f = f;
+	rc = hp_value_make(&x->v, f, hide, &why);
+	is_left = hp_is_quoted(f->name) && (rc == 0 ? x->v.is_utf8 :
+	    why.kind == FAIL_INPUT);
+	if (is_left) {
+		hp_value_free(&x->v);
+		memset(x, 0, sizeof(*x));
+		return 0;
+	}
+	w->n++; /* also to be freed */
+	return rc == 0 ? 0 : err_set(e, why.kind, "%s", why.msg);
+}
+
 static int read_fields(struct writer *w, struct err *e)
 {
 	w->entry = calloc(w->h->n + 1, sizeof(*w->entry));
@@ -47,17 +72,13 @@ static int read_fields(struct writer *w, struct err *e)
 		    "memory");
 	for (size_t i = 0; i < w->h->n; i++) {
 		const struct field *f = &w->h->field[i];
-		enum hp_hide hide = HIDE_NOTHING;
 
 		if (f->name.n == 0 && w->h->has_junk)
 			return err_set(e, FAIL_INPUT, "a line of the header "
 			    "is no field (RFC 5322 2.2)");
 		if (f->name.n == 0 || !hp_is_copied(f->name))
 			continue;
-		if (w->encrypts)
-			hide = hp_hidden(f->name, w->p);
-		w->entry[w->n].f = f;
-		if (hp_value_make(&w->entry[w->n++].v, f, hide, e) != 0)
+		if (read_field(w, f, e) != 0)
 			return -1;
 	}
 	return 0;

@@ -7,6 +7,7 @@
  */
 #include "util/segs.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,13 +18,15 @@ struct spare {
 	struct spare *next;
 };
 
+/* What is in it, but for is_on and most, belongs to who holds the lock. */
 static struct {
+	pthread_mutex_t lock;
 	bool is_on;
 	size_t most; /* octets kept */
 	size_t kept;
 	size_t in_use;
 	struct spare *list;
-} pool;
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 void segs_keep(size_t octets)
 {
@@ -31,47 +34,74 @@ void segs_keep(size_t octets)
 	pool.most = octets;
 }
 
-size_t segs_in_use(void)
+static void lock_pool(void)
 {
-	return pool.in_use;
+	(void)pthread_mutex_lock(&pool.lock);
 }
 
-static unsigned char *take_piece(size_t size)
+static void unlock_pool(void)
 {
-	struct spare *x = pool.list;
+	(void)pthread_mutex_unlock(&pool.lock);
+}
+
+size_t segs_in_use(void)
+{
+	size_t n;
+
+	lock_pool();
+	n = pool.in_use;
+	unlock_pool();
+	return n;
+}
+
+/* Of *size octets, or a free one that has more. */
+static unsigned char *take_piece(size_t *size)
+{
+	struct spare *x;
 	unsigned char *p;
 
 	if (!pool.is_on)
-		return malloc(size);
-	if (x == NULL) {
-		p = malloc(SEGS_PIECE);
-	} else {
+		return malloc(*size);
+	lock_pool();
+	x = pool.list;
+	if (x != NULL) {
 		pool.list = x->next;
 		pool.kept -= SEGS_PIECE;
-		p = (unsigned char *)x;
+		*size = SEGS_PIECE;
 	}
-	pool.in_use += p == NULL ? 0 : SEGS_PIECE;
+	pool.in_use += *size;
+	unlock_pool();
+	p = x == NULL ? malloc(*size) : (unsigned char *)x;
+	if (p == NULL) {
+		lock_pool();
+		pool.in_use -= *size;
+		unlock_pool();
+	}
 	return p;
 }
 
 /* n octets of it were used. */
-static void give_piece(unsigned char *p, size_t n)
+static void give_piece(unsigned char *p, size_t n, size_t size)
 {
 	struct spare *x = (void *)p;
+	bool is_kept;
 
 	explicit_bzero(p, n);
 	if (!pool.is_on) {
 		free(p);
 		return;
 	}
-	pool.in_use -= SEGS_PIECE;
-	if (pool.kept >= pool.most) {
-		free(p);
-		return;
+	lock_pool();
+	pool.in_use -= size;
+	is_kept = size == SEGS_PIECE && pool.kept < pool.most;
+	if (is_kept) {
+		x->next = pool.list;
+		pool.list = x;
+		pool.kept += SEGS_PIECE;
 	}
-	x->next = pool.list;
-	pool.list = x;
-	pool.kept += SEGS_PIECE;
+	unlock_pool();
+	if (!is_kept)
+		free(p);
 }
 
 static int no_memory(struct err *e)
@@ -100,11 +130,11 @@ static int add_piece(struct segs *s, size_t size, struct err *e)
 
 	if (add_entry(s, e) != 0)
 		return -1;
-	p = take_piece(size);
+	p = take_piece(&size);
 	if (p == NULL)
 		return no_memory(e);
 	if (s->pieces == 0)
-		s->first = pool.is_on ? SEGS_PIECE : size;
+		s->first = size;
 	s->piece[s->pieces++] = p;
 	return 0;
 }
@@ -112,14 +142,15 @@ static int add_piece(struct segs *s, size_t size, struct err *e)
 /* Not realloc: it could leave a copy of the mail behind. */
 static int grow_first(struct segs *s, struct err *e)
 {
-	unsigned char *p = malloc(2 * s->first);
+	size_t size = 2 * s->first;
+	unsigned char *p = take_piece(&size);
 
 	if (p == NULL)
 		return no_memory(e);
 	memcpy(p, s->piece[0], s->n);
-	give_piece(s->piece[0], s->n);
+	give_piece(s->piece[0], s->n, s->first);
 	s->piece[0] = p;
-	s->first *= 2;
+	s->first = size;
 	return 0;
 }
 
@@ -180,6 +211,16 @@ static size_t used_of(const struct segs *s, size_t i)
 	return s->n - from < SEGS_PIECE ? s->n - from : SEGS_PIECE;
 }
 
+/* The last one. */
+static void drop_piece(struct segs *s)
+{
+	size_t i = s->pieces - 1;
+
+	give_piece(s->piece[i], used_of(s, i), i == 0 ? s->first
+	    : SEGS_PIECE);
+	s->pieces--;
+}
+
 void segs_cut(struct segs *s, size_t n)
 {
 	size_t left = n / SEGS_PIECE + (n % SEGS_PIECE > 0);
@@ -187,8 +228,8 @@ void segs_cut(struct segs *s, size_t n)
 
 	if (n >= s->n)
 		return;
-	for (; s->pieces > left && s->pieces > 1; s->pieces--)
-		give_piece(s->piece[s->pieces - 1], used_of(s, s->pieces - 1));
+	while (s->pieces > left && s->pieces > 1)
+		drop_piece(s);
 	if (n < s->pieces * SEGS_PIECE) {
 		k = used_of(s, s->pieces - 1) - n % SEGS_PIECE;
 		explicit_bzero(s->piece[s->pieces - 1] + n % SEGS_PIECE, k);
@@ -198,8 +239,8 @@ void segs_cut(struct segs *s, size_t n)
 
 void segs_free(struct segs *s)
 {
-	for (; s->pieces > 0; s->pieces--)
-		give_piece(s->piece[s->pieces - 1], used_of(s, s->pieces - 1));
+	while (s->pieces > 0)
+		drop_piece(s);
 	free(s->piece);
 	memset(s, 0, sizeof(*s));
 }

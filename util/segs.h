@@ -19,10 +19,8 @@ struct segs {
 	size_t n;     /* octets in use */
 };
 
-/*
- * Keep up to so many octets of freed pieces for the next one who needs
- * some. Before any piece is taken, and only in a process with one thread.
- */
+/* Keep up to so many octets of freed pieces for the next one who needs
+ * some. Before any piece is taken. */
 void segs_keep(size_t octets);
 /* Octets of all pieces in use; counted only after segs_keep(). */
 size_t segs_in_use(void);

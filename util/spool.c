@@ -43,11 +43,11 @@ static char spool_dir[PATH_MAX];
 static size_t most_each = SPOOL_MEMORY;
 static size_t most_together = SIZE_MAX;
 
-void spool_set_memory(size_t each, size_t together)
+void spool_set_memory(size_t each, size_t together, size_t keep)
 {
 	most_each = each;
 	most_together = together;
-	segs_keep(together);
+	segs_keep(keep);
 }
 
 int spool_set_dir(const char *dir, struct err *e)

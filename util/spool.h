@@ -24,12 +24,12 @@ struct spool;
 int spool_set_dir(const char *dir, struct err *e) MUST_CHECK;
 
 /*
- * How many octets of a spool stay in memory in this process, and of all of
- * them together; memory of freed ones is kept for the next. Before the first
- * spool_new, and only in a process with one thread. Default: SPOOL_MEMORY,
- * no bound for all, nothing kept.
+ * How many octets of a spool stay in memory in this process, of all of them
+ * together (SPOOL_MEMORY of each whatever the others have), and how many of
+ * freed ones are kept for the next. Before the first spool_new. Default:
+ * SPOOL_MEMORY, no bound for all, nothing kept.
  */
-void spool_set_memory(size_t each, size_t together);
+void spool_set_memory(size_t each, size_t together, size_t keep);
 
 /* Empty spool that may hold up to max octets. FAIL_TEMP. */
 int spool_new(struct spool **out, uint64_t max, struct err *e) MUST_CHECK;

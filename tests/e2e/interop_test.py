@@ -94,8 +94,8 @@ class Fake(peer.Peer):
 class Message:
     """As interop.Written, without a program."""
 
-    def __init__(self, form='clear+enc', **more):
-        self.cell = cells.Cell('cell', form, **more)
+    def __init__(self, form='clear+enc', protect='off'):
+        self.cell = cells.Cell('cell', form, protect=protect)
         self.original = self.octets = cells.message(self.cell)
 
 

@@ -14,6 +14,7 @@ import lib  # noqa: E402
 from lib import check, equal, test  # noqa: E402
 
 TRY, INSTALL = 'Try it by command', 'Install and attach'
+WRITTEN = 'How mail is written'
 base = text = None
 
 
@@ -251,6 +252,73 @@ def certificates_and_rules():
     out = postseal('rules', 'explain', '--from', 'alice@example.com',
                    '--to', 'bob@example.org').decode()
     check('result      signed and encrypted' in out, 'explain', out)
+
+
+# What "rules explain" says of each profile: by an RSA key, to one, unknown.
+PROFILES = {
+    'compat': ('RSASSA-PKCS1-v1_5-SHA256', 'AES-256-CBC, RSAES-PKCS1-v1_5'),
+    'modern': ('RSASSA-PKCS1-v1_5-SHA256', 'AES-256-GCM, RSAES-OAEP-SHA256'),
+    'edi-energy': ('RSASSA-PSS-SHA256', 'AES-128-GCM, RSAES-OAEP-SHA256'),
+    'legacy': ('RSASSA-PKCS1-v1_5-SHA256', 'AES-128-CBC, RSAES-PKCS1-v1_5'),
+}
+
+
+def explain_with(rules, to):
+    """What is said of mail to this address under these rules."""
+    path = os.path.join(base, 'root/etc/postseal/rules')
+    with open(path, encoding='utf-8') as f:
+        before = f.read()
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write('\n'.join(rules + ['outbound : sign, encrypt',
+                                   'inbound : decrypt, verify', '']))
+    postseal('rules', 'check')
+    out = postseal('rules', 'explain', '--from', 'alice@example.com',
+                   '--to', to).decode()
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(before)
+    return out
+
+
+@test
+def profiles_are_what_the_table_says():
+    part = section(WRITTEN)
+    rows = re.findall(r'^\| `([\w-]+)`[^|]*\| ([^|]*) \| ([^|]*) \| ([^|]*) \|',
+                      part, re.MULTILINE)
+    rows = [r for r in rows if r[0] != 'profile']
+    equal(sorted(r[0] for r in rows), sorted(PROFILES), 'rows')
+    for name, signed, cipher, transport in rows:
+        signature, written = PROFILES[name]
+        out = explain_with(['outbound to @example.org : sign, encrypt, '
+                            'profile ' + name], 'bob@example.org')
+        check('signature   %s\n' % signature in out, name, out)
+        check('cipher      %s (' % written in out, name, out)
+        # and the words of the table
+        check(('PSS' in signed) == ('PSS' in signature), name, signed)
+        check(cipher.startswith(written.split(',')[0]), name, cipher)
+        check(transport.startswith('OAEP') == ('OAEP' in written), name,
+              transport)
+
+
+@test
+def rules_and_commands_of_how_mail_is_written():
+    part = section(WRITTEN)
+    rules = code(part)
+    check(len(rules) >= 3, 'rules', *rules)
+    for domain, words in (('grid', 'profile grid'),
+                          ('partner', 'protect-headers shy'),
+                          ('bank', 'min-cipher')):
+        out = explain_with(rules, 'bob@%s.example' % domain)
+        check(words in out, 'wrong line', out)
+    with open(os.path.join(lib.TOP, 'Makefile'), encoding='utf-8') as f:
+        makefile = f.read()
+    for target in re.findall(r'`make (\w+)`', part):
+        check(re.search('^%s:' % target, makefile, re.MULTILINE),
+              'no target ' + target)
+    said = inline(part)
+    equal(len(said), 2, 'commands')
+    for x in said:
+        out = postseal(*x.split()[1:]).decode()
+        check('bob@example.org' in out, x, out)
 
 
 @test

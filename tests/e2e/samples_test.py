@@ -82,6 +82,8 @@ def partners():
             ('alice@example.com', 'desk@bank.example', 'strong'),
             ('alice@example.com', 'desk@north.bank.example', 'strong'),
             ('alice@example.com', 'news@lists.partner.example', 'opaque'),
+            ('alice@example.com', 'desk@grid.example', 'profile edi-energy'),
+            ('alice@example.com', 'desk@law.example', 'protect-headers shy'),
             ('alice@example.com', 'x@exampel.com', 'misspelt')):
         out = explain(conf, '--from', sender, '--to', to)
         check(words in out, '%s to %s' % (sender, to), out)

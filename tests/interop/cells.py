@@ -27,12 +27,13 @@ OID = {
 class Cell:
     """form: clear, opaque, encrypted, clear+enc, opaque+enc; signer and to
     are names of material.KEYS; profile is one that comes with the
-    program, words are those of one of the cell's own."""
+    program, words are those of one of the cell's own, protect is said by
+    the rule (None: nothing is, which is copy)."""
 
     def __init__(self, name, form, signer='alice', to='alice', words='',
                  profile=None, digest='sha-256', pss=False,
                  cipher='aes-256-cbc', oaep=False, message='parts',
-                 protect='off'):
+                 protect=None):
         self.name, self.form = name, form
         self.words, self.profile = words, profile
         self.digest, self.cipher = digest, cipher
@@ -65,7 +66,7 @@ class Cell:
             out.append('encrypt')
         if self.words or self.profile:
             out.append('profile ' + (self.profile or 'run'))
-        if self.protect != 'off':
+        if self.protect:
             out.append('protect-headers ' + self.protect)
         return ', '.join(out)
 
@@ -204,8 +205,8 @@ def _cells():
             for key in ('alice', 'bob'):
                 yield Cell('%s %s %s' % (form, KEYS[key], name), form, key,
                            key, profile=name, **more)
-    # Header protection.
-    for protect in ('copy', 'baseline', 'shy'):
+    # Header protection; copy is what all cells above have.
+    for protect in ('off', 'baseline', 'shy'):
         for form in ('clear', 'opaque', 'clear+enc', 'opaque+enc'):
             for kind in ('text', 'parts'):
                 yield Cell('%s hp-%s %s' % (form, protect, kind), form,

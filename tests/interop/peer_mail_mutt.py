@@ -124,7 +124,9 @@ class Mutt(Peer):
             key='' if self.gpgme else self.index[who]).encode())
 
     def _run(self, who, argv, answers):
-        env = {'GNUPGHOME': self.homes[who]} if self.gpgme else {}
+        env = {'TMPDIR': self.place.folder}
+        if self.gpgme:
+            env['GNUPGHOME'] = self.homes[who]
         return dialog(self.place, [
             self.program, '-n', '-F', self._settings(who)] + argv,
             {**answers, b'passphrase[^:]*:': [b'\r']}, env)
@@ -135,7 +137,8 @@ class Mutt(Peer):
         box = self.place.put('box', b'From alice@example.com Sat Nov 21 '
                              b'10:00:00 2026\n' + message + b'\n')
         status, said = self._run(who, ['-f', box], {
-            b'ALLMAIL': [b'\r', b'x'], b'READING': [b'q']})
+            b'ALLMAIL': [b'\r', b'x'], b'READING': [b'q'],
+            b'Could not copy message': [b'x']})
         if status != 0:
             raise OSError('%s did not end by itself' % self.program)
         leaves = []

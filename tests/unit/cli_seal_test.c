@@ -411,6 +411,50 @@ static void rules_are_checked_and_explained(void **state)
 	expect(run(cmd_rules, "rules check a b", view_of("")), EX_USAGE);
 }
 
+/* Which algorithms, and what their choice goes by. */
+static void rules_explain_says_how_mail_is_written(void **state)
+{
+	static const struct {
+		const char *words; /* behind "internal : sign, encrypt" */
+		const char *signature, *cipher, *result;
+	} rows[] = {
+		{"", "ECDSA-SHA256", "AES-128-CBC, ECDH-SHA256 (capabilities: "
+		    "learned from signed mail of 2001-09-09)",
+		    "signed and encrypted"},
+		{", digest sha-512, cipher aes-256-gcm", "ECDSA-SHA512",
+		    "AES-256-GCM, ECDH-SHA256 (capabilities: key transport "
+		    "only: learned from", "signed and encrypted"},
+		{", profile edi-energy", "ECDSA-SHA256", "AES-128-GCM, "
+		    "ECDH-SHA256 (capabilities: not used, as the rule says)",
+		    "signed and encrypted"},
+		{", min-cipher aes-256-cbc", "ECDSA-SHA256", "none that is at "
+		    "least AES-256-CBC (capabilities: learned", "refused: "
+		    "known to read nothing as strong as min-cipher"},
+	};
+	struct buf b;
+
+	(void)state;
+	learn_of_bob(CBC128 OAEP, 1000000002);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_init(&b, 4096);
+		buf_printf(&b, "outbound : pass\ninternal : sign, encrypt%s\n"
+		    "inbound : pass\n", rows[i].words);
+		world_rules(&w, buf_str(&b));
+		buf_clear(&b);
+		expect(run(cmd_rules, "rules explain --from alice@example.com "
+		    "--to bob@example.org", view_of("")), 0);
+		buf_printf(&b, "\n  signature   %s\n", rows[i].signature);
+		assert_true(says(&out, buf_str(&b)));
+		buf_clear(&b);
+		buf_printf(&b, "\n  cipher      %s", rows[i].cipher);
+		assert_true(says(&out, buf_str(&b)));
+		buf_clear(&b);
+		buf_printf(&b, "\n  result      %s\n", rows[i].result);
+		assert_true(says(&out, buf_str(&b)));
+		buf_free(&b);
+	}
+}
+
 static void status_counts(void **state)
 {
 	(void)state;
@@ -433,6 +477,7 @@ int main(void)
 		cmocka_unit_test(untouched_output_is_the_input),
 		cmocka_unit_test(the_verdict_is_written_and_remembered),
 		cmocka_unit_test(rules_are_checked_and_explained),
+		cmocka_unit_test(rules_explain_says_how_mail_is_written),
 		cmocka_unit_test(status_counts),
 	};
 

@@ -193,17 +193,50 @@ static void S190_S202_refused_with_the_name_of_the_field(void **state)
 	}
 }
 
-static void S147_off_is_the_default_and_copies_nothing(void **state)
+static void S147_copy_is_the_default_and_off_copies_nothing(void **state)
 {
 	(void)state;
 	world_seal_with(&w, "sign, encrypt", ALICE, BOB, MAIL);
 	expect("Subject: Dinner plans\r\n");
 	world_open_again(&w, ALICE, BOB);
-	expect_not("hp=");
+	expect("hp=\"cipher\"");
 	seal("off", MAIL);
 	open_again();
 	expect_not("hp=");
 	expect_fields_of(MAIL);
+}
+
+/* What nobody asked for refuses no mail and changes nothing outside. */
+static void S147_the_default_gives_way(void **state)
+{
+	static const struct {
+		const char *field;
+		const char *why;
+	} rows[] = {
+		{"Subject: gr\xc3\xbc\xc3\x9f\x65", "change its form"},
+		{"To: <\xc3\xbc@example.org>, bob@example.org",
+		    "needs the opaque form"},
+		{"To: \"\xfc\" bob@example.org (", "To"},
+	};
+	struct buf mail;
+
+	(void)state;
+	buf_init(&mail, 4096);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_clear(&mail);
+		buf_printf(&mail, "From: alice@example.com\n%s\n" BODY,
+		    rows[i].field);
+		world_seal_with(&w, "sign", ALICE, BOB, buf_str(&mail));
+		assert_non_null(strstr(buf_str(&w.v.warnings), "header fields "
+		    "are not protected: "));
+		assert_non_null(strstr(buf_str(&w.v.warnings), rows[i].why));
+		expect("multipart/signed");
+		expect(rows[i].field);
+		expect_not("hp=");
+		world_open_again(&w, ALICE, BOB);
+		world_signature(&w, "pass", "");
+	}
+	buf_free(&mail);
 }
 
 static void S153_no_hp_without_a_signature_of_ours(void **state)
@@ -225,7 +258,8 @@ static void S153_no_hp_without_a_signature_of_ours(void **state)
 	buf_init(&text, MAKE_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(setting); i++) {
 		/* the author signed it: it is his payload */
-		world_seal_with(&w, "sign", ALICE, BOB, FIELDS BODY);
+		world_seal_with(&w, "sign, protect-headers off", ALICE, BOB,
+		    FIELDS BODY);
 		buf_clear(&text);
 		buf_putv(&text, buf_view(&w.out));
 		seal(setting[i], buf_str(&text));
@@ -464,7 +498,7 @@ static void S151_the_text_for_other_programs(void **state)
 static void words_of_a_rule(void **state)
 {
 	(void)state;
-	assert_int_equal(protect_policy(NULL), HP_OFF);
+	assert_int_equal(protect_policy(NULL), HP_COPY);
 	assert_int_equal(protect_policy("off"), HP_OFF);
 	assert_int_equal(protect_policy("copy"), HP_COPY);
 	assert_int_equal(protect_policy("baseline"), HP_BASELINE);
@@ -526,7 +560,8 @@ int main(void)
 #define T(f) cmocka_unit_test(f)
 	const struct CMUnitTest tests[] = {
 		T(S190_S202_refused_with_the_name_of_the_field),
-		T(S147_off_is_the_default_and_copies_nothing),
+		T(S147_copy_is_the_default_and_off_copies_nothing),
+		T(S147_the_default_gives_way),
 		T(S153_no_hp_without_a_signature_of_ours),
 		T(S47_nothing_is_edited_when_it_fails_later),
 		T(S147_S149_S150_S154_sealed_and_opened),

@@ -291,8 +291,8 @@ static const struct {
 } words[] = {
 	{ "inbound : verify, revocation hard", NULL },
 	{ "inbound : revocation soft, verify or quarantine", NULL },
-	{ "inbound : verify, revocation", "expected hard or soft" },
-	{ "inbound : verify, revocation firm", "expected hard or soft" },
+	{ "inbound : verify, revocation", "expected one of hard, soft" },
+	{ "inbound : verify, revocation firm", "expected one of hard, soft" },
 	{ "inbound : verify, revocation hard, revocation soft",
 	    "revocation stands in this line already" },
 	{ "inbound : decrypt, revocation hard", "it needs verify" },

@@ -101,17 +101,22 @@ static const struct bad bad[] = {
 	{"profile p digest\n", "digest: expected one of sha-256"},
 	{"profile p digest md5\n", ":1:18: digest: expected one of sha-256"},
 	{"profile p digest sha-1\n", ":1:18: digest: expected"},
-	{"profile p digest \"sha-256\"\n", ":1:18: digest: expected"},
-	{"profile p signature pkcs\n", "signature: expected one of pkcs1 pss"},
+	{"profile p digest \"sha-256\"\n", ":1:18: digest: expected one of "
+	    "sha-256, sha-384, sha-512, found \"sha-256\""},
+	{"profile p digest, signature pss\n", ":1:11: digest: expected one"},
+	{"profile p signature pkcs\n", ":1:21: signature: "
+	    "expected one of pkcs1, pss, found pkcs\n"},
 	{"profile p cipher 3des\n", "cipher: expected one of aes-128-cbc"},
 	{"profile p cipher aes-192-cbc\n", ":1:18: cipher: expected"},
 	{"profile p min-cipher rc2\n", "min-cipher: expected one of"},
 	{"profile p key-transport rsa\n", "key-transport: expected one of "
-	    "pkcs1 oaep"},
+	    "pkcs1, oaep, found rsa"},
 	{"profile p capabilities learn\n", "capabilities: expected one of use"},
-	{"profile p cipher aes-128-gcm, min-cipher aes-256-cbc\n", "cipher "
-	    "aes-128-gcm is less than min-cipher aes-256-cbc"},
-	{"profile p legacy, min-cipher aes-256-cbc\n", "is less than"},
+	{"profile p cipher aes-128-gcm, min-cipher aes-256-cbc\n", ":1:31: "
+	    "cipher aes-128-gcm is less than min-cipher aes-256-cbc"},
+	{"profile p legacy, min-cipher aes-256-cbc\n", ":1:19: cipher "
+	    "aes-128-cbc of profile legacy is less than"},
+	{"profile p protect-headers shy\n", ":1:11: profile: expected compat"},
 	{"profile p digest sha-256 digest sha-384\n", "expected a comma"},
 	{"profile p digest sha-256, digest sha-384\n", "digest stands"},
 	{"profile p compat,\n", "expected a word after the comma"},
@@ -123,15 +128,15 @@ static const struct bad bad[] = {
 	{"outbound to @x.de : sign,\n", "expected a treatment after"},
 	{"outbound to @x.de : , sign\n", "expected a treatment, found ,"},
 	{"outbound to @x.de : sign, sign\n", "sign stands"},
-	{"outbound to @x.de : sign or\n", "sign or: expected plain"},
+	{"outbound to @x.de : sign or\n", "sign or: expected one of plain"},
 	{"outbound to @x.de : sign or tls\n", "expected one of plain"},
 	{"outbound to @x.de : sign or \"plain\"\n", "expected one of plain"},
-	{"outbound to @x.de : encrypt or reject\n", "expected one of plain "
-						     "tls quarantine"},
+	{"outbound to @x.de : encrypt or reject\n", "expected one of plain, "
+						     "tls, quarantine"},
 	{"outbound to @x.de : pass or plain\n", "pass has no alternative"},
 	{"inbound from @x.de : verify or plain\n", "expected one of "
-						   "quarantine reject"},
-	{"outbound to @x.de : opaque\n", "it needs sign"},
+						   "quarantine, reject"},
+	{"outbound to @x.de : encrypt, opaque\n", ":1:30: opaque is a form"},
 	{"outbound to @x.de : profile p\n", "no profile p above"},
 	{"outbound to @x.de : sign, profile\n", "profile: expected a name"},
 	{"profile p compat\noutbound to @x.de : profile p\n", "profile needs "
@@ -144,6 +149,9 @@ static const struct bad bad[] = {
 	{"outbound to @x.de : decrypt\n", "decrypt is for inbound mail"},
 	{"outbound to @x.de : verify\n", "verify is for inbound mail"},
 	{"outbound to @x.de : store-encrypted\n", "is for inbound mail"},
+	{"outbound : to @x.de sign\n", ":1:12: to is a condition"},
+	{"outbound to @x.de : shred\n", "protect-headers, pass or refuse\n"},
+	{"inbound to @x.de : shred\n", "expected decrypt, leave-sealed"},
 	{"inbound from @x.de : sign\n", "sign is for outbound mail"},
 	{"inbound from @x.de : encrypt\n", "encrypt is for outbound mail"},
 	{"inbound from @x.de : decrypt, leave-sealed\n", "contradict"},
@@ -158,17 +166,26 @@ static const struct bad bad[] = {
 	{"outbound to @x.de : sign, remove-trigger\n", "remove-trigger: not "
 						       "yet"},
 	{"outbound to @x.de : encrypt, protect-headers copy\n",
-	    "protect-headers needs sign"},
+	    ":1:30: protect-headers needs sign"},
 	{"outbound to @x.de : encrypt, digest sha-256\n", "need sign"},
-	{"outbound to @x.de : sign, cipher aes-128-cbc\n", "need encrypt"},
+	{"outbound to @x.de : sign, cipher aes-128-cbc\n", ":1:27: cipher, "
+	    "min-cipher, key-transport, capabilities need encrypt"},
 	{"outbound to @x.de : sign, key-transport oaep\n", "need encrypt"},
 	{"outbound to @x.de : refuse \"no\", digest sha-256\n", "stand alone"},
 	{"inbound to @x.de : decrypt, cipher aes-128-cbc\n", "outbound mail"},
 	{"outbound to @x.de : encrypt, profile edi-energy, min-cipher "
-	    "aes-256-gcm\n", "cipher aes-128-gcm is less than min-cipher"},
+	    "aes-256-gcm\n", ":1:50: cipher aes-128-gcm of profile "
+	    "edi-energy is less than min-cipher aes-256-gcm"},
+	{"profile s min-cipher aes-256-gcm\noutbound to @x.de : encrypt, "
+	    "profile s, cipher aes-128-gcm\n", ":2:41: cipher aes-128-gcm is "
+	    "less"},
 	{"outbound to @x.de : sign, digest sha-256, digest sha-512\n",
 	    "digest stands"},
-	{"outbound to @x.de : sign, protect-headers loud\n", "expected off"},
+	{"outbound to @x.de : sign, protect-headers loud\n", ":1:43: "
+	    "protect-headers: expected one of off, copy, baseline, shy, found "
+	    "loud"},
+	{"outbound to @x.de : sign, protect-headers, encrypt\n", ":1:27: "
+	    "protect-headers: expected one of off"},
 	{"also outbound subject \"x\" : sign\n", ":1:1: also lines: not yet"},
 };
 
@@ -202,6 +219,99 @@ static void every_error_says_what_was_expected(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		expect(bad[i].text, LAST, bad[i].piece);
+}
+
+/* A word on the wrong side is one error, not another for what it lacks. */
+static void no_error_follows_from_another(void **state)
+{
+	static const char *const lines[] = {
+		"inbound from @x.de : decrypt, profile modern\n",
+		"inbound from @x.de : verify, protect-headers shy\n",
+		"inbound from @x.de : verify, digest sha-512\n",
+		"inbound from @x.de : verify, min-cipher aes-256-cbc\n",
+		"inbound from @x.de : opaque\n",
+		"outbound to @x.de : sign, revocation hard\n",
+		"outbound to @x.de : sign, digest, encrypt\n",
+		"profile p protect-headers shy\n",
+		"profile p : digest sha-512\n",
+	};
+	struct rules *r = NULL;
+	struct conf_errors ce;
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		buf_init(&b, 65536);
+		buf_printf(&b, "%s%s", lines[i], LAST);
+		write_file(rules_path, buf_str(&b));
+		conf_errors_init(&ce);
+		assert_int_equal(rules_read(&r, rules_path, NULL, &ce), -1);
+		if (ce.n != 1)
+			fail_msg("%s%s", lines[i], buf_str(&ce.text));
+		conf_errors_free(&ce);
+		buf_free(&b);
+	}
+}
+
+/* 1: the word takes a value, and is for this. */
+static size_t expect_writing(const char *name, bool signs)
+{
+	char empty[] = "sha-256", text[32] = "";
+	struct conf_word word[] = {{text, false, 1}, {empty, true, 9}};
+	struct conf_stmt st = {"x", 1, word, 2, NULL, 0, false};
+	struct writing_words words = {{NULL}};
+	struct conf_errors ce;
+	size_t w = 0;
+
+	memcpy(text, name, strlen(name));
+	conf_errors_init(&ce);
+	assert_true(writing_parse(&words, &st, &w, &ce));
+	assert_int_equal(w, 2);
+	assert_int_equal(ce.n, 1); /* quoted: no value */
+	conf_errors_free(&ce);
+	for (size_t i = 0; i < WRITING_WORDS; i++) {
+		struct writing_words one = {{NULL}};
+		struct buf b;
+
+		one.value[i] = "x";
+		buf_init(&b, 100);
+		writing_print(&one, 0, &b);
+		if (strncmp(buf_str(&b), name, strlen(name)) == 0 &&
+		    buf_str(&b)[strlen(name)] == ' ') {
+			assert_int_equal(writing_is_for_signing(&one), signs);
+			assert_int_equal(writing_is_for_encrypting(&one),
+			    !signs);
+		}
+		buf_free(&b);
+	}
+	return 1;
+}
+
+/* Lists for people and tables for the program are the same. */
+static void names_in_messages_are_the_words(void **state)
+{
+	static const char *const lists[] = {WRITING_PROFILES, WRITING_SIGNS,
+	    WRITING_ENCRYPTS};
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		for (struct view all = view_of(lists[i]); all.n > 0;) {
+			size_t end = view_chr(all, ',', 0);
+			struct view name = view_sub(all, 0, end < all.n
+			    ? end : all.n);
+			char text[32] = "";
+
+			assert_in_range(name.n, 1, sizeof(text) - 1);
+			memcpy(text, name.p, name.n);
+			all = view_sub(all, name.n + 2, all.n);
+			if (i == 0)
+				assert_non_null(writing_builtin(text));
+			else
+				n += expect_writing(text, i == 1);
+		}
+	}
+	assert_int_equal(n, WRITING_WORDS);
 }
 
 static void each_direction_needs_a_last_line(void **state)
@@ -437,6 +547,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_error_says_what_was_expected),
+		cmocka_unit_test(no_error_follows_from_another),
+		cmocka_unit_test(names_in_messages_are_the_words),
 		cmocka_unit_test(each_direction_needs_a_last_line),
 		cmocka_unit_test(
 		    also_lines_are_checked_before_they_are_refused),

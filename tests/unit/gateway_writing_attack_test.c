@@ -77,8 +77,8 @@ static void A54_copies_of_the_subject_are_hidden_with_it(void **state)
 	}
 }
 
-/* attack: HTML that behind its body tag goes on with what no line may begin
- * with: "From ", a dot, the delimiter of its own multipart
+/* attack A41: HTML that behind its body tag goes on with what no line may
+ * begin with: "From ", a dot, the delimiter of its own multipart
  * verdict: the inserted block does not make it begin a line */
 static void S6_S8_what_the_block_is_put_before_begins_no_line(void **state)
 {
@@ -106,7 +106,7 @@ static void S6_S8_what_the_block_is_put_before_begins_no_line(void **state)
 	}
 }
 
-/* attack: two addresses with one certificate, and only one rule asks for
+/* attack A32: two addresses with one certificate, and only one rule asks for
  * OAEP
  * verdict: OAEP; what a rule orders is not lost, and the verdict is true */
 static void S93_an_order_for_oaep_holds_for_a_shared_certificate(void **state)
@@ -132,7 +132,7 @@ static void S93_an_order_for_oaep_holds_for_a_shared_certificate(void **state)
 	world_config(&w, NULL);
 }
 
-/* attack: the author's resent blind copies
+/* attack A54: the author's resent blind copies
  * verdict: gone as Bcc is (RFC 5322 3.6.6) */
 static void S129_resent_bcc_does_not_leave(void **state)
 {
@@ -194,8 +194,7 @@ static void A28_hp_of_the_author_is_not_ours(void **state)
 	assert_true(has(&w, "\thp=\"cipher\"\r\n"));
 }
 
-/* attack: HTML in UTF-16, said by its first octets alone
- * verdict: no octets of ours stand in front of those */
+/* Its first octets alone say what it is: none of ours in front of them. */
 static void html_in_utf16_stays_readable(void **state)
 {
 	(void)state;
@@ -262,6 +261,40 @@ static void A51_S100_triple_des_of_the_author_does_not_count(void **state)
 	buf_free(&b);
 }
 
+/* attack A42: a stranger's Message-ID that nobody can sign, so that no answer
+ * to it, nor to others of its thread, leaves; or only in the opaque form
+ * verdict: the fields that repeat it stay outside alone */
+static void S10_a_strangers_message_id_does_not_stop_answers(void **state)
+{
+	static const char *const name[] = {"In-Reply-To", "References"};
+	static const char *const id[] = {"<\xff@a>", "<\x01@a>",
+	    "<\xc3\xa4@a>", NULL};
+	char word[998];
+	struct buf b;
+
+	(void)state;
+	memset(word, 'x', sizeof(word) - 1);
+	word[sizeof(word) - 1] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(name) * ARRAY_LEN(id); i++) {
+		const char *s = id[i / 2] == NULL ? word : id[i / 2];
+
+		buf_init(&b, 8192);
+		buf_printf(&b, HEAD "Subject: Re: x\n%s:\n %s\n" PLAIN,
+		    name[i % 2], s);
+		world_seal_with(&w, "sign, protect-headers copy", ALICE, BOB,
+		    buf_str(&b));
+		assert_int_equal(count_of(&w, s), 1);
+		assert_true(has(&w, "multipart/signed"));
+		world_open_again(&w, ALICE, BOB);
+		world_signature(&w, "pass", "");
+		buf_free(&b);
+	}
+	/* the author's own fields are another matter */
+	world_seal(&w, ALICE, BOB, HEAD "X-Word: \x01\nReply-To: \x01\n"
+	    PLAIN);
+	assert_int_equal(w.v.code, 554);
+}
+
 #define T(f) cmocka_unit_test(f)
 
 int main(void)
@@ -274,6 +307,7 @@ int main(void)
 		T(A54_a_subject_that_cannot_be_hidden_is_remarked),
 		T(A28_hp_of_the_author_is_not_ours),
 		T(html_in_utf16_stays_readable),
+		T(S10_a_strangers_message_id_does_not_stop_answers),
 		T(A51_S105_weak_encryption_of_the_author_does_not_count),
 		T(A51_S100_triple_des_of_the_author_does_not_count),
 	};

@@ -4,7 +4,8 @@
  * Profiles and the words that choose algorithms: what they come to, and
  * that sealed mail is really written so.
  */
-#include "tests/unit/gateway_world.h"
+#include "gateway/learn.h"
+#include "tests/unit/gateway_make.h"
 
 static struct world w;
 
@@ -127,6 +128,30 @@ static void S55_S100_S105_S108_words_and_profiles(void **state)
 	}
 }
 
+/* A new cipher has a word, in both places where one is expected. */
+static void S105_every_cipher_has_its_word(void **state)
+{
+	struct treatment t;
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < ENC_CIPHERS; i++) {
+		char name[32];
+
+		text_set(name, sizeof(name),
+		    enc_cipher_str((enum enc_cipher)i));
+		for (char *s = name; *s != '\0'; s++)
+			*s = (char)(*s >= 'A' && *s <= 'Z' ? *s + 32 : *s);
+		buf_init(&b, 4096);
+		buf_printf(&b, "outbound : encrypt, cipher %s, min-cipher %s",
+		    name, name);
+		resolve(buf_str(&b), &t);
+		buf_free(&b);
+		assert_int_equal(t.writing.cipher.unknown, i);
+		assert_int_equal(t.writing.cipher.floor, i);
+	}
+}
+
 /* As the administrator wrote it, in the report. */
 static void words_are_printed(void **state)
 {
@@ -235,15 +260,121 @@ static void S110_recipients_of_different_profiles_are_refused(void **state)
 	assert_string_equal(w.v.rcpt[1].key_transport, "ECDH-SHA256");
 }
 
+/* What comes to the same octets is one copy, whatever the words. */
+static void S129_other_words_for_the_same_are_one_copy(void **state)
+{
+	static const struct {
+		const char *bob, *all; /* what the two lines say */
+		bool is_one;
+	} rows[] = {
+		{"sign, digest sha-256", "sign", true},
+		{"sign, signature pkcs1", "sign, profile modern", true},
+		{"sign, digest sha-512", "sign", false},
+		{"sign, signature pss", "sign", false},
+		{"encrypt, profile edi-energy", "encrypt, cipher aes-128-gcm, "
+		    "min-cipher aes-128-gcm", true},
+		{"encrypt, profile legacy", "encrypt, cipher aes-128-cbc",
+		    true},
+		{"encrypt, profile legacy", "encrypt, cipher aes-128-cbc, "
+		    "capabilities use", false},
+		{"encrypt, min-cipher aes-256-cbc", "encrypt", false},
+		{"sign, encrypt, profile legacy, cipher aes-256-cbc",
+		    "sign, encrypt, capabilities ignore", true},
+	};
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_init(&b, 4096);
+		buf_printf(&b, "outbound to " RSA " : %s\noutbound : %s\n"
+		    "inbound : pass\n", rows[i].bob, rows[i].all);
+		world_rules(&w, buf_str(&b));
+		buf_free(&b);
+		world_seal(&w, ALICE, RSA " " EC, PLAIN(ALICE));
+		if ((w.v.code == 0) != rows[i].is_one)
+			fail_msg("row %zu: %d %s", i, w.v.code, w.v.text);
+	}
+}
+
+static void the_verdict_says_what_the_choice_went_by(void **state)
+{
+	static const struct {
+		const char *words, *why;
+	} rows[] = {
+		{"", "nothing known"},
+		{", profile modern", "nothing known"},
+		{", cipher aes-256-gcm", "nothing known"},
+		{", cipher aes-256-gcm, key-transport pkcs1", "not used, as "
+		    "the rule says"},
+		{", profile edi-energy", "not used, as the rule says"},
+		{", capabilities ignore", "not used, as the rule says"},
+	};
+	struct reader known = {.source = LEARN_CERT};
+	struct treatment t;
+	struct buf b;
+	char why[100];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_init(&b, 4096);
+		buf_printf(&b, "encrypt%s", rows[i].words);
+		world_seal_with(&w, buf_str(&b), ALICE, RSA, PLAIN(ALICE));
+		buf_free(&b);
+		assert_string_equal(w.v.rcpt[0].capabilities, rows[i].why);
+	}
+	resolve("outbound : encrypt, cipher aes-256-gcm", &t);
+	learn_why(&known, &t.writing, why, sizeof(why));
+	assert_string_equal(why, "key transport only: from the certificate");
+	known.source = LEARN_MAIL;
+	learn_why(&known, &t.writing, why, sizeof(why));
+	assert_string_equal(why, "key transport only: learned from signed mail "
+	    "of 1970-01-01");
+}
+
+/* The warning says which of the two reasons it is. */
+static void S43_S105_why_encrypted_mail_is_encrypted_again(void **state)
+{
+	static const struct {
+		const char *words, *to, *warning;
+	} rows[] = {
+		{"encrypt, min-cipher aes-256-cbc", RSA, "encrypted already, "
+		    "but with a broken cipher, or less than min-cipher: "},
+		{"encrypt", EC, "encrypted already, but not to a certificate "
+		    "of every recipient: "},
+		{"encrypt", RSA, "encrypted already: left as it is\n"},
+	};
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_init(&b, MAKE_MAX);
+		buf_puts(&b, "Content-Type: text/plain\r\n\r\nSecret\r\n");
+		make_sealed(&w, RSA, ENC_AES128_CBC, &b);
+		make_between(&b, "From: " ALICE "\r\nMIME-Version: 1.0\r\n",
+		    "");
+		world_seal_with(&w, rows[i].words, ALICE, rows[i].to,
+		    buf_str(&b));
+		if (strncmp(buf_str(&w.v.warnings), rows[i].warning,
+		    strlen(rows[i].warning)) != 0)
+			fail_msg("row %zu: %s", i, buf_str(&w.v.warnings));
+		buf_free(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(S55_S100_S105_S108_words_and_profiles),
+		cmocka_unit_test(S105_every_cipher_has_its_word),
 		cmocka_unit_test(words_are_printed),
 		cmocka_unit_test(
 		    S22_S55_S90_S93_mail_is_written_as_the_words_say),
 		cmocka_unit_test(
 		    S110_recipients_of_different_profiles_are_refused),
+		cmocka_unit_test(S129_other_words_for_the_same_are_one_copy),
+		cmocka_unit_test(the_verdict_says_what_the_choice_went_by),
+		cmocka_unit_test(
+		    S43_S105_why_encrypted_mail_is_encrypted_again),
 	};
 
 	return cmocka_run_group_tests_name("gateway_writing", tests,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -268,10 +269,53 @@ static void one_alone_is_bounded(void **state)
 	spool_free(&s);
 }
 
+/* Each with spools of its own; free pieces go from one to the other. */
+static void *use_spools(void *arg)
+{
+	size_t bad = 0;
+
+	for (size_t round = 0; round < 300; round++) {
+		unsigned char mark = (unsigned char)(round + (size_t)arg);
+		struct segs s = { 0 };
+		size_t k;
+
+		for (size_t i = 0; i < 3 * SEGS_PIECE + round; i += 100) {
+			unsigned char p[100];
+
+			memset(p, mark, sizeof(p));
+			bad += segs_put(&s, p, sizeof(p), NULL) != 0;
+		}
+		for (size_t off = 0; off < s.n; off += k) {
+			const unsigned char *p = segs_at(&s, off, &k);
+
+			for (size_t i = 0; i < k; i++)
+				bad += p[i] != mark;
+		}
+		segs_free(&s);
+	}
+	return bad == 0 ? NULL : arg;
+}
+
+static void threads_share_free_pieces(void **state)
+{
+	pthread_t t[4];
+	void *bad;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		assert_int_equal(pthread_create(&t[i], NULL, use_spools,
+		    (void *)(1 + i)), 0);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		assert_int_equal(pthread_join(t[i], &bad), 0);
+		assert_null(bad);
+	}
+	assert_int_equal(segs_in_use(), 0);
+}
+
 static void with_much_memory(void **state)
 {
 	(void)state;
-	spool_set_memory(EACH, TOGETHER);
+	spool_set_memory(EACH, TOGETHER, TOGETHER);
 	around_borders(5000);
 	around_borders(300000);
 	assert_int_equal(segs_in_use(), 0);
@@ -286,6 +330,7 @@ int main(void)
 		cmocka_unit_test(in_front_of_every_size),
 		cmocka_unit_test(with_much_memory),
 		cmocka_unit_test(freed_pieces_are_wiped),
+		cmocka_unit_test(threads_share_free_pieces),
 		cmocka_unit_test(all_together_are_bounded),
 		cmocka_unit_test(one_alone_is_bounded),
 	};
