@@ -380,6 +380,7 @@ static void drop_changes(struct verdict *v)
 	spool_free(&v->body);
 	v->ret_hdrs = false;
 	v->has_opened = false;
+	v->made_algorithm = NULL;
 	memset(&v->learned, 0, sizeof(v->learned));
 	for (size_t i = 0; i < v->rcpts; i++)
 		v->rcpt[i].cipher[0] = '\0';

@@ -88,6 +88,7 @@ int class_detect(struct txn *t, struct err *e) MUST_CHECK;
 /* How all recipients' copies are made. */
 struct plan {
 	bool sign, opaque, encrypt;
+	enum sig_alg alg; /* with sign */
 	struct writing writing; /* of the rule, the same for all */
 	enum hp_policy protect;
 	bool must_protect; /* some recipient's rule asks for it */
@@ -110,6 +111,8 @@ int plan_mark_visible(struct txn *t, struct err *e) MUST_CHECK;
  * none: cert stays NULL and the recipient's reason says why. */
 int plan_choose(struct txn *t, size_t i, unsigned use, struct err *e)
     MUST_CHECK;
+/* A certificate as the verdict says it. */
+void plan_describe(struct verdict_cert *out, const struct cert *c);
 /* Say in the verdict how a recipient's copy is encrypted. */
 void plan_note_encryption(struct verdict_rcpt *r, const struct enc_to *to,
     enum enc_cipher cipher);

@@ -504,6 +504,7 @@ static int fill_plan(struct planner *pl, struct err *e)
 	int rc = -1;
 
 	p->sign = f->sign;
+	p->alg = f->alg;
 	p->opaque = f->opaque;
 	p->encrypt = f->encrypt;
 	p->writing = f->writing;

@@ -46,6 +46,13 @@ int plan_mark_visible(struct txn *t, struct err *e)
 	return 0;
 }
 
+void plan_describe(struct verdict_cert *out, const struct cert *c)
+{
+	text_set(out->sha256, sizeof(out->sha256), cert_sha256_hex(c));
+	text_set(out->subject, sizeof(out->subject), cert_subject(c));
+	out->not_after = cert_not_after(c);
+}
+
 static int note_cert(struct verdict_rcpt *r, const struct cert *c,
     struct err *e)
 {
@@ -53,10 +60,7 @@ static int note_cert(struct verdict_rcpt *r, const struct cert *c,
 	if (r->cert == NULL)
 		return err_set(e, FAIL_TEMP, "plan: out of memory");
 	r->certs = 1;
-	text_set(r->cert->sha256, sizeof(r->cert->sha256),
-	    cert_sha256_hex(c));
-	text_set(r->cert->subject, sizeof(r->cert->subject), cert_subject(c));
-	r->cert->not_after = cert_not_after(c);
+	plan_describe(r->cert, c);
 	return 0;
 }
 

@@ -205,6 +205,8 @@ static int make_signed(struct maker *m, struct err *e)
 	who.pss = p->writing.pss;
 	if (write_signed(m, &who, e) != 0)
 		return judge(m, e);
+	m->t->v->made_algorithm = writing_signature(p->alg);
+	plan_describe(&m->t->v->made_by, who.cert);
 	return sign_self_check(m->entity, &who, e);
 }
 

@@ -117,6 +117,10 @@ struct verdict {
 	struct verdict_rcpt *rcpt;
 	size_t rcpts;
 
+	/* the signature that was made here; NULL: none was */
+	const char *made_algorithm;
+	struct verdict_cert made_by;
+
 	/* signature; result "none" by default */
 	const char *sig_result;
 	char sig_signer[CAP_ADDRESS * 2 + 2];

@@ -53,16 +53,21 @@ static void put_wanted(struct json *j, const struct treatment *t)
 	buf_free(&b);
 }
 
+static void put_cert(struct json *j, const char *key,
+    const struct verdict_cert *c)
+{
+	json_object(j, key);
+	json_str(j, "sha256", c->sha256);
+	json_str(j, "subject", c->subject);
+	json_int(j, "not_after", c->not_after);
+	json_end_object(j);
+}
+
 static void put_certs(struct json *j, const struct verdict_rcpt *r)
 {
 	json_array(j, "certificates");
-	for (size_t i = 0; i < r->certs; i++) {
-		json_object(j, NULL);
-		json_str(j, "sha256", r->cert[i].sha256);
-		json_str(j, "subject", r->cert[i].subject);
-		json_int(j, "not_after", r->cert[i].not_after);
-		json_end_object(j);
-	}
+	for (size_t i = 0; i < r->certs; i++)
+		put_cert(j, NULL, &r->cert[i]);
 	json_end_array(j);
 	json_array(j, "passed_over");
 	for (size_t i = 0; i < r->overs; i++) {
@@ -109,6 +114,18 @@ static void put_rcpt(struct json *j, const struct verdict_rcpt *r)
 	put_certs(j, r);
 	put_encryption(j, r);
 	json_str(j, "reason", or_null(r->reason));
+	json_end_object(j);
+}
+
+static void put_signed_with(struct json *j, const struct verdict *v)
+{
+	if (v->made_algorithm == NULL) {
+		json_null(j, "signed_with");
+		return;
+	}
+	json_object(j, "signed_with");
+	json_str(j, "algorithm", v->made_algorithm);
+	put_cert(j, "certificate", &v->made_by);
 	json_end_object(j);
 }
 
@@ -205,6 +222,7 @@ void verdict_json(const struct verdict *v, struct buf *out)
 	for (size_t i = 0; i < v->rcpts; i++)
 		put_rcpt(&j, &v->rcpt[i]);
 	json_end_array(&j);
+	put_signed_with(&j, v);
 	put_signature(&j, v);
 	put_decryption(&j, v);
 	put_layers(&j, v);

@@ -47,6 +47,9 @@ def first_line(argv):
 
 
 def main(parts):
+    if parts in (['-h'], ['--help']):
+        print(__doc__.strip())
+        return 0
     for p in parts:
         if p not in PARTS:
             sys.exit('bench: no part %s; there are: %s' %

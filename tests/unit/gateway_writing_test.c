@@ -177,31 +177,38 @@ struct sealing {
 	const char *to;
 	const char *cipher;
 	const char *transport[2]; /* of each recipient */
+	const char *made; /* as the verdict of sealing says it */
 	const char *signature;
 	const char *digest; /* micalg */
 };
 
 static const struct sealing sealing[] = {
 	{"", ALICE, RSA " " EC, "AES-256-CBC",
-	    {"RSAES-PKCS1-v1_5", "ECDH-SHA256"}, "rsa-pkcs1-v1_5", "sha-256"},
+	    {"RSAES-PKCS1-v1_5", "ECDH-SHA256"},
+	    "RSASSA-PKCS1-v1_5-SHA256", "rsa-pkcs1-v1_5", "sha-256"},
 	{"", ERIN, RSA, "AES-256-CBC", {"RSAES-PKCS1-v1_5", ""},
-	    "ecdsa-p384", "sha-384"},
+	    "ECDSA-SHA384", "ecdsa-p384", "sha-384"},
 	{", profile modern", ALICE, RSA " " EC, "AES-256-GCM",
-	    {"RSAES-OAEP-SHA256", "ECDH-SHA256"}, "rsa-pkcs1-v1_5",
+	    {"RSAES-OAEP-SHA256", "ECDH-SHA256"},
+	    "RSASSA-PKCS1-v1_5-SHA256", "rsa-pkcs1-v1_5",
 	    "sha-256"},
 	{", profile edi-energy", ALICE, RSA " " EC, "AES-128-GCM",
-	    {"RSAES-OAEP-SHA256", "ECDH-SHA256"}, "rsa-pss", "sha-256"},
+	    {"RSAES-OAEP-SHA256", "ECDH-SHA256"},
+	    "RSASSA-PSS-SHA256", "rsa-pss", "sha-256"},
 	{", profile edi-energy, digest sha-512", ALICE, RSA, "AES-128-GCM",
-	    {"RSAES-OAEP-SHA256", ""}, "rsa-pss", "sha-512"},
+	    {"RSAES-OAEP-SHA256", ""},
+	    "RSASSA-PSS-SHA512", "rsa-pss", "sha-512"},
 	/* words about RSA do not hinder another key */
 	{", profile edi-energy", ERIN, EC, "AES-128-GCM",
-	    {"ECDH-SHA256", ""}, "ecdsa-p384", "sha-256"},
+	    {"ECDH-SHA256", ""},
+	    "ECDSA-SHA256", "ecdsa-p384", "sha-256"},
 	{", profile legacy", ALICE, RSA " " EC, "AES-128-CBC",
-	    {"RSAES-PKCS1-v1_5", "ECDH-SHA256"}, "rsa-pkcs1-v1_5",
+	    {"RSAES-PKCS1-v1_5", "ECDH-SHA256"},
+	    "RSASSA-PKCS1-v1_5-SHA256", "rsa-pkcs1-v1_5",
 	    "sha-256"},
 	{", opaque, signature pss, digest sha-384, cipher aes-256-gcm", ALICE,
 	    RSA " " EC, "AES-256-GCM", {"RSAES-PKCS1-v1_5", "ECDH-SHA256"},
-	    "rsa-pss", ""},
+	    "RSASSA-PSS-SHA384", "rsa-pss", ""},
 };
 
 static void seal_and_open(const struct sealing *x)
@@ -222,6 +229,8 @@ static void seal_and_open(const struct sealing *x)
 	}
 	assert_int_equal(has(&w, "authEnveloped-data"),
 	    strstr(x->cipher, "GCM") != NULL);
+	assert_string_equal(w.v.made_algorithm, x->made);
+	assert_int_equal(strlen(w.v.made_by.sha256), 64);
 	world_open_again(&w, x->from, x->to);
 	assert_string_equal(w.v.dec_result, "decrypted");
 	assert_string_equal(w.v.dec_cipher, x->cipher);
