@@ -419,6 +419,26 @@ static void S50_S51_S52_S54_S146_attributes_and_certificates(void **state)
 	buf_free(&der);
 }
 
+/* One value, UTCTime until 2049, seconds said (RFC 5652 11.3). */
+static void S50_S61_signing_time(void **state)
+{
+	static const char attr[] = "\x30\x1c\x06\x09\x2a\x86\x48\x86\xf7\x0d"
+	    "\x01\x09\x05\x31\x0f\x17\x0d" "261118110640Z";
+	struct signer who = signer_of(&p256, NULL);
+	struct shape sh;
+	struct spool *s;
+	struct buf der;
+
+	(void)state;
+	buf_init(&der, BIG);
+	s = sign(&who, SIGN_CLEAR, view_of(entity_text));
+	read_shape(s, &sh);
+	get_der(s, &sh, &der);
+	assert_non_null(memmem(der.p, der.n, attr, sizeof(attr) - 1));
+	spool_free(&s);
+	buf_free(&der);
+}
+
 /* Clear signatures are DER through and through. */
 static void detached_object_is_der(void **state)
 {
@@ -618,6 +638,7 @@ int main(void)
 		cmocka_unit_test(lines_fit_for_mail),
 		cmocka_unit_test(
 		    S50_S51_S52_S54_S146_attributes_and_certificates),
+		cmocka_unit_test(S50_S61_signing_time),
 		cmocka_unit_test(detached_object_is_der),
 		cmocka_unit_test(S55_S56_keys_and_digests_refused),
 		cmocka_unit_test(key_service_failures_leave_nothing),
