@@ -9,35 +9,9 @@
 #include <string.h>
 
 #include "gateway/authority.h"
-#include "gateway/gateway_int.h"
-#include "gateway/learn.h"
+#include "gateway/plan_int.h"
 #include "gateway/protect.h"
 #include "smime/sign.h"
-
-/* What becomes of one recipient's copy. */
-struct form {
-	bool seals; /* looked at here at all */
-	bool sign, encrypt, opaque;
-	enum sig_alg alg; /* with sign */
-	struct writing writing;
-	enum hp_policy protect;
-};
-
-struct planner {
-	struct txn *t;
-	struct plan *p;
-	struct form *form; /* per recipient */
-	/* refusals, all reasons; the first case gives the code */
-	struct buf reasons;
-	bool has_refusal;
-	enum reply_case refusal;
-	/* the author, asked once */
-	bool asked;
-	bool may_sign;
-	bool is_refused; /* and said so already */
-	enum reply_case why_not;
-	char why_not_text[200];
-};
 
 static void refuse(struct planner *pl, enum reply_case c, const char *who,
     const char *why)
@@ -55,7 +29,7 @@ static void refuse(struct planner *pl, enum reply_case c, const char *who,
 		buf_puts(&pl->reasons, why);
 }
 
-static void refuse_rcpt(struct planner *pl, size_t i, enum reply_case c,
+void plan_refuse_rcpt(struct planner *pl, size_t i, enum reply_case c,
     const char *why)
 {
 	struct verdict_rcpt *r = &pl->t->v->rcpt[i];
@@ -245,7 +219,7 @@ static void check_left(struct planner *pl, size_t i)
 	text_set(why + strlen(why), sizeof(why) - strlen(why),
 	    class_str(t->v->class));
 	text_set(why + strlen(why), sizeof(why) - strlen(why), " cannot be");
-	refuse_rcpt(pl, i, REPLY_NO_CERTIFICATE, why);
+	plan_refuse_rcpt(pl, i, REPLY_NO_CERTIFICATE, why);
 }
 
 static int wish_sign(struct planner *pl, size_t i, struct err *e)
@@ -296,7 +270,7 @@ static int wish_encrypt(struct planner *pl, size_t i, struct err *e)
 	if (pl->t->rcpt[i].cert != NULL)
 		pl->form[i].encrypt = true;
 	else if (w->encrypt_or == OR_MUST)
-		refuse_rcpt(pl, i, REPLY_NO_CERTIFICATE, r->reason);
+		plan_refuse_rcpt(pl, i, REPLY_NO_CERTIFICATE, r->reason);
 	return 0;
 }
 
@@ -372,7 +346,7 @@ static int make_groups(struct planner *pl)
 	return groups;
 }
 
-static void refuse_groups(struct planner *pl)
+void plan_refuse_groups(struct planner *pl)
 {
 	struct verdict *v = pl->t->v;
 	struct buf b;
@@ -385,99 +359,6 @@ static void refuse_groups(struct planner *pl)
 		    "recipients need different copies of the message");
 	reply_set(v, REPLY_DIFFERENT_BODIES, buf_str(&b));
 	buf_free(&b);
-}
-
-/* No cipher: whose fault is it? Nobody's in particular when each could have
- * a copy of his own. */
-static void refuse_ciphers(struct planner *pl, const struct capabilities *caps)
-{
-	const struct cipher_policy *p = &pl->p->writing.cipher;
-	enum enc_cipher any;
-	struct buf why;
-
-	buf_init(&why, 200);
-	buf_printf(&why, "known to read nothing as strong as %s",
-	    enc_cipher_str(p->floor));
-	for (size_t i = 0; i < pl->t->v->rcpts; i++)
-		if (capabilities_choose(&caps[i], 1, p, &any) != 0)
-			refuse_rcpt(pl, i, REPLY_ALGORITHM, buf_str(&why));
-	buf_free(&why);
-	pl->p->is_refused = true;
-	if (pl->has_refusal)
-		reply_set(pl->t->v, pl->refusal, buf_str(&pl->reasons));
-	else
-		refuse_groups(pl);
-}
-
-static int compare_certs(const void *a, const void *b)
-{
-	const struct enc_to *x = *(struct enc_to *const *)a;
-	const struct enc_to *y = *(struct enc_to *const *)b;
-
-	return memcmp(cert_sha256(x->cert), cert_sha256(y->cert), 32);
-}
-
-/*
- * Addresses with one certificate get one RecipientInfo, which one program
- * reads: OAEP where a rule orders it for any of them, else where all are
- * known to read it.
- */
-static int share_transport(struct planner *pl, struct err *e)
-{
-	struct plan *p = pl->p;
-	struct enc_to **to = calloc(p->n, sizeof(struct enc_to *));
-	size_t next;
-
-	if (to == NULL)
-		return err_set(e, FAIL_TEMP, "plan: out of memory");
-	for (size_t i = 0; i < p->n; i++)
-		to[i] = &p->to[i];
-	qsort(to, p->n, sizeof(struct enc_to *), compare_certs);
-	for (size_t i = 0; i < p->n; i = next) {
-		bool is_ordered = false, all = true;
-
-		for (next = i; next < p->n &&
-		    compare_certs(&to[i], &to[next]) == 0; next++) {
-			is_ordered |= pl->form[to[next] - p->to].writing.oaep;
-			all = all && to[next]->oaep;
-		}
-		for (size_t k = i; k < next; k++)
-			to[k]->oaep = is_ordered || all;
-	}
-	free(to);
-	return 0;
-}
-
-/* One cipher for all, each recipient's own key transport. */
-static int choose_algorithms(struct planner *pl, struct capabilities *caps,
-    struct err *e)
-{
-	struct txn *t = pl->t;
-	struct plan *p = pl->p;
-	struct reader known;
-
-	for (size_t i = 0; i < t->v->rcpts; i++) {
-		struct verdict_rcpt *r = &t->v->rcpt[i];
-		const struct writing *w = &pl->form[i].writing;
-
-		if (learn_get(t, i, &known, e) != 0)
-			return -1;
-		caps[i] = known.caps;
-		learn_why(&known, w, r->capabilities,
-		    sizeof(r->capabilities));
-		p->to[p->n].cert = t->rcpt[i].cert;
-		p->to[p->n++].oaep = writing_oaep(w, &caps[i]);
-	}
-	if (share_transport(pl, e) != 0)
-		return -1;
-	if (capabilities_choose(caps, p->n, &p->writing.cipher,
-	    &p->cipher) != 0) {
-		refuse_ciphers(pl, caps);
-		return 0;
-	}
-	for (size_t i = 0; i < t->v->rcpts; i++)
-		plan_note_encryption(&t->v->rcpt[i], &p->to[i], p->cipher);
-	return 0;
 }
 
 /* Hiding needs a signature, which a rule may let go. */
@@ -518,7 +399,7 @@ static int fill_plan(struct planner *pl, struct err *e)
 	if (p->to == NULL || caps == NULL)
 		err_set(e, FAIL_TEMP, "plan: out of memory");
 	else
-		rc = choose_algorithms(pl, caps, e);
+		rc = plan_ciphers(pl, caps, e);
 	free(caps);
 	return rc;
 }
@@ -551,7 +432,7 @@ static int conclude(struct planner *pl, struct err *e)
 	}
 	if (make_groups(pl) > 1) {
 		pl->p->is_refused = true;
-		refuse_groups(pl);
+		plan_refuse_groups(pl);
 		return 0;
 	}
 	if (pl->form[0].sign)

@@ -16,6 +16,9 @@ import time
 
 SIZE = struct.pack('HHHH', 150, 200, 0, 0)
 SECONDS = 30
+# Programs that throw away what was typed before they asked: once more when
+# nothing happens for so long.
+AGAIN_AFTER = 3
 
 
 class Terminal:
@@ -65,12 +68,19 @@ def dialog(place, argv, answers, env=None, seconds=SECONDS):
     t = Terminal(*place.command(argv, {'TERM': 'vt100', **(env or {})}))
     asked = [(re.compile(q), list(keys)) for q, keys in answers.items()]
     end, at = time.monotonic() + seconds, 0
+    key, quiet, size = None, time.monotonic(), 0
     while t.wait(0.1) and time.monotonic() < end:
+        if len(t.seen) != size:
+            quiet, size = time.monotonic(), len(t.seen)
         found = [(m.end(), keys) for q, keys in asked
                  if (m := q.search(t.seen, at))]
         if found:
             at, keys = min(found, key=lambda f: f[0])
-            os.write(t.screen, keys.pop(0) if len(keys) > 1 else keys[0])
+            key = keys.pop(0) if len(keys) > 1 else keys[0]
+        elif key is None or time.monotonic() < quiet + AGAIN_AFTER:
+            continue
+        os.write(t.screen, key)
+        quiet = time.monotonic()
     return t.close(), plain(t.seen)
 
 
