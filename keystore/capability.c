@@ -123,20 +123,43 @@ int keystore_caps_learn(struct keystore *ks, const struct addr *a,
 	return ks_end(ks, began, rc, e);
 }
 
-static int read_row(sqlite3_stmt *st, const unsigned char *sha256,
-    struct ks_caps *out, struct err *e)
+/* The best row so far. */
+struct best {
+	bool is_own;
+	int64_t signed_at, id;
+};
+
+/* That of the certificate, else the newest, else the latest that was
+ * written. */
+static bool is_better(const struct best *a, const struct best *b)
+{
+	if (a->is_own != b->is_own)
+		return a->is_own;
+	if (a->signed_at != b->signed_at)
+		return a->signed_at > b->signed_at;
+	return a->id > b->id;
+}
+
+/* The row, if it is better than what is in out. */
+static int take_row(sqlite3_stmt *st, struct view own, struct best *best,
+    bool *found, struct ks_caps *out, struct err *e)
 {
 	struct view cert = ks_column(st, 0), list = ks_column(st, 2);
+	struct best this = { own.n > 0 && view_eq(own, cert),
+	    sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 3) };
 
+	if (*found && !is_better(&this, best))
+		return 0;
 	if (cert.n != sizeof(out->cert) || list.n > sizeof(out->list))
 		return err_set(e, FAIL_CONFIG, "keystore: damaged row");
 	memcpy(out->cert, cert.p, cert.n);
 	if (list.n > 0)
 		memcpy(out->list, list.p, list.n);
 	out->n = list.n;
-	out->signed_at = sqlite3_column_int64(st, 1);
-	out->is_own = sha256 != NULL &&
-	    memcmp(sha256, out->cert, sizeof(out->cert)) == 0;
+	out->signed_at = this.signed_at;
+	out->is_own = this.is_own;
+	*best = this;
+	*found = true;
 	return 0;
 }
 
@@ -144,6 +167,8 @@ int keystore_caps_get(struct keystore *ks, const struct addr *a,
     const unsigned char *sha256, struct ks_caps *out, bool *found,
     struct err *e)
 {
+	struct view own = view_make(sha256, sha256 == NULL ? 0 : 32);
+	struct best best = { false, 0, 0 };
 	sqlite3_stmt *st;
 	int rc;
 
@@ -154,13 +179,12 @@ int keystore_caps_get(struct keystore *ks, const struct addr *a,
 	st = stmt_for_address(ks, ST_CAPS_GET, a, e);
 	if (st == NULL)
 		return -1;
-	ks_bind_view(st, 2, view_make(sha256, sha256 == NULL ? 0 : 32));
-	rc = ks_step(ks, st, e);
-	if (rc <= 0)
-		return rc;
-	rc = read_row(st, sha256, out, e);
-	*found = rc == 0;
-	sqlite3_reset(st);
+	while ((rc = ks_step(ks, st, e)) == 1)
+		if (take_row(st, own, &best, found, out, e) != 0) {
+			sqlite3_reset(st);
+			*found = false;
+			return -1;
+		}
 	return rc;
 }
 

@@ -331,13 +331,16 @@ bool ks_ias_match(const struct cert *c, struct view ias)
 
 typedef int hit(void *arg, const struct ks_row *r, struct err *e);
 
+/* *rows: how many came, whether or not ias is theirs. */
 static int each_hit(struct keystore *ks, sqlite3_stmt *st, const struct view
-    *ias, hit *fn, void *arg, struct err *e)
+    *ias, hit *fn, void *arg, size_t *rows, struct err *e)
 {
 	struct ks_row r;
 	int rc;
 
+	*rows = 0;
 	while ((rc = ks_step(ks, st, e)) == 1) {
+		(*rows)++;
 		rc = ks_row_read(ks, st, &r, e);
 		if (rc == 0 && (ias == NULL || ks_ias_match(r.cert, *ias)))
 			rc = fn(arg, &r, e);
@@ -356,6 +359,7 @@ static int each_by_serial(struct keystore *ks, struct view ias, hit *fn, void
 {
 	struct view name, serial;
 	sqlite3_stmt *st;
+	size_t rows;
 	char hex[129];
 
 	if (split_ias(ias, &name, &serial) != 0)
@@ -368,7 +372,7 @@ static int each_by_serial(struct keystore *ks, struct view ias, hit *fn, void
 		return -1;
 	sqlite3_bind_text(st, 1, hex, -1, SQLITE_TRANSIENT);
 	sqlite3_bind_int(st, 2, KS_CANDIDATES);
-	return each_hit(ks, st, &ias, fn, arg, e);
+	return each_hit(ks, st, &ias, fn, arg, &rows, e);
 }
 
 /* All certificates with this identifier, newest first. */
@@ -376,23 +380,17 @@ static int each_by_id(struct keystore *ks, bool by_ski, struct view id, hit *fn,
     void *arg, struct err *e)
 {
 	sqlite3_stmt *st;
-	int rc;
+	size_t rows;
 
 	st = ks_stmt(ks, by_ski ? ST_FIND_SKI : ST_FIND_IAS, e);
 	if (st == NULL)
 		return -1;
 	ks_bind_view(st, 1, id);
-	if (by_ski) {
+	if (by_ski)
 		sqlite3_bind_int(st, 2, KS_CANDIDATES);
-		return each_hit(ks, st, NULL, fn, arg, e);
-	}
-	rc = ks_step(ks, st, e);
-	if (rc < 0)
+	if (each_hit(ks, st, NULL, fn, arg, &rows, e) != 0)
 		return -1;
-	sqlite3_reset(st);
-	if (rc == 1)
-		return each_hit(ks, st, NULL, fn, arg, e);
-	return each_by_serial(ks, id, fn, arg, e);
+	return by_ski || rows > 0 ? 0 : each_by_serial(ks, id, fn, arg, e);
 }
 
 struct key_search {

@@ -189,11 +189,10 @@ const char *const sql_text[ST_N] = {
 	    " VALUES (?1, ?2, ?3, ?4)",
 	[ST_CAPS_UPDATE] =
 	    "UPDATE capability SET signed_at = ?2, list = ?3 WHERE id = ?1",
-	/* that of the certificate, else the newest */
+	/* few, so in no order: a sorter costs more than they do */
 	[ST_CAPS_GET] =
-	    "SELECT cert, signed_at, list FROM capability"
-	    " WHERE address = ?1 ORDER BY CASE WHEN cert = ?2 THEN 0 ELSE 1"
-	    " END, signed_at DESC, id DESC LIMIT 1",
+	    "SELECT cert, signed_at, list, id FROM capability"
+	    " WHERE address = ?1",
 	[ST_CAPS_COUNT] = "SELECT COUNT(*) FROM capability",
 	[ST_CAPS_DROP_OLDEST] =
 	    "DELETE FROM capability WHERE id ="

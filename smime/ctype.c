@@ -72,9 +72,11 @@ static void judge_section(struct ctype *ct, const struct header *h)
 	for (size_t i = 0; i < ARRAY_LEN(once); i++) {
 		const struct field *f = header_get(h, once[i], 0);
 
-		if (header_count(h, once[i]) > 1)
+		if (f == NULL)
+			continue;
+		if (header_get(h, once[i], 1) != NULL)
 			note_field(ct, once[i], "given twice (RFC 2045 3)");
-		if (f != NULL && f->whole.p[f->name.n] != ':')
+		if (f->whole.p[f->name.n] != ':')
 			note_field(ct, once[i],
 			    "blank before the colon (RFC 5322 4.5)");
 	}

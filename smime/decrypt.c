@@ -134,11 +134,11 @@ static int put_chunk(struct flow *f, struct view chunk, struct err *e)
 	int n, len;
 
 	buf_clear(&f->plain);
-	to = buf_room(&f->plain, SPOOL_CHUNK + EVP_MAX_BLOCK_LENGTH);
-	if (to == NULL)
-		return buf_ok(&f->plain, e);
 	if (ossl_len(k, &len, e) == -1)
 		return -1;
+	to = buf_room(&f->plain, k + EVP_MAX_BLOCK_LENGTH);
+	if (to == NULL)
+		return buf_ok(&f->plain, e);
 	f->left -= k;
 	if (k > 0) {
 		if (EVP_DecryptUpdate(f->x, to, &n, chunk.p, len) != 1)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "util/caps.h"
+#include "util/find.h"
 
 #define READ_SIZE 4096
 
@@ -21,23 +22,37 @@ void header_free(struct header *h)
 	buf_free(&h->text);
 }
 
+/* Eight octets at a time. */
+static bool has_8bit(struct view t)
+{
+	uint64_t all = 0, w;
+	size_t i = 0;
+
+	for (; t.n - i >= sizeof(w); i += sizeof(w)) {
+		memcpy(&w, t.p + i, sizeof(w));
+		all |= w;
+	}
+	for (; i < t.n; i++)
+		all |= t.p[i];
+	return (all & UINT64_C(0x8080808080808080)) != 0;
+}
+
+static bool has_bare_cr(struct view t)
+{
+	size_t i = view_chr(t, '\r', 0);
+
+	for (; i != (size_t)-1; i = view_chr(t, '\r', i + 1))
+		if (i + 1 == t.n || t.p[i + 1] != '\n')
+			return true;
+	return false;
+}
+
 static void flag_octets(struct header *h, struct view t)
 {
-	for (size_t i = 0; i < t.n; i++) {
-		unsigned char c = t.p[i];
-		bool lf_next = i + 1 < t.n && t.p[i + 1] == '\n';
-
-		if (c == '\0')
-			h->has_nul = true;
-		if (c >= 0x80)
-			h->has_8bit = true;
-		if (c == '\r' && !lf_next)
-			h->has_bare_cr = true;
-		if (c == '\n' && (i == 0 || t.p[i - 1] != '\r'))
-			h->has_bare_eol = true;
-	}
-	if (h->has_bare_cr)
-		h->has_bare_eol = true;
+	h->has_nul = view_chr(t, '\0', 0) != (size_t)-1;
+	h->has_8bit = has_8bit(t);
+	h->has_bare_cr = has_bare_cr(t);
+	h->has_bare_eol = h->has_bare_cr || find_bare_lf(t, 0, 0) < t.n;
 }
 
 /* Octets of the line at off, its end included. */
@@ -213,8 +228,10 @@ out:
 const struct field *header_get(const struct header *h, const char *name,
     size_t nth)
 {
+	struct view want = view_of(name);
+
 	for (size_t i = 0; i < h->n; i++) {
-		if (!view_ieq_str(h->field[i].name, name))
+		if (!view_ieq(h->field[i].name, want))
 			continue;
 		if (nth == 0)
 			return &h->field[i];
@@ -225,10 +242,11 @@ const struct field *header_get(const struct header *h, const char *name,
 
 size_t header_count(const struct header *h, const char *name)
 {
+	struct view want = view_of(name);
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->n; i++)
-		n += view_ieq_str(h->field[i].name, name);
+		n += view_ieq(h->field[i].name, want);
 	return n;
 }
 

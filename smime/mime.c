@@ -8,6 +8,7 @@
  */
 #include "smime/mime.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,6 @@ struct mime_reader {
 	struct mime_handler h;
 	bool enter_messages;
 	bool is_flat;
-	struct frame frame[CAP_MIME_DEPTH + 1];
 	int depth;	 /* of the innermost open part */
 	size_t multiparts; /* on the stack, closed ones too */
 	bool in_header;
@@ -52,6 +52,8 @@ struct mime_reader {
 	struct buf cand;   /* line that may be a delimiter, incomplete */
 	struct bare_cr cr; /* lines that only other readers see */
 	struct mime_findings found;
+	/* Last, for push_part() empties each that is opened. */
+	struct frame frame[CAP_MIME_DEPTH + 1];
 };
 
 /* A line against the boundaries of all multiparts on the stack. */
@@ -687,10 +689,11 @@ int mime_reader_end(struct mime_reader *r, struct mime_findings *f,
 int mime_reader_new(struct mime_reader **out, bool enter_messages,
     const struct mime_handler *h, struct err *e)
 {
-	struct mime_reader *r = calloc(1, sizeof(*r));
+	struct mime_reader *r = malloc(sizeof(*r));
 
 	if (r == NULL)
 		return err_set(e, FAIL_TEMP, "MIME reader: out of memory");
+	memset(r, 0, offsetof(struct mime_reader, frame));
 	r->h = *h;
 	r->enter_messages = enter_messages;
 	r->depth = -1;

@@ -8,6 +8,7 @@
 #include "smime/params.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,9 +29,9 @@ struct lex {
 	size_t pos;
 	bool is_strict;
 	bool odd_comment;
-	struct piece piece[CAP_MIME_PARAMS];
 	size_t n;
 	struct params *p;
+	struct piece piece[CAP_MIME_PARAMS];
 };
 
 void defect_note(char *dst, size_t size, const char *text)
@@ -486,9 +487,10 @@ int params_read(struct params *p, struct view raw_value, bool is_type,
 	int rc = -1;
 
 	memset(p, 0, sizeof(*p));
-	lx = calloc(1, sizeof(*lx));
+	lx = malloc(sizeof(*lx));
 	if (lx == NULL)
 		return err_set(e, FAIL_TEMP, "parameters: out of memory");
+	memset(lx, 0, offsetof(struct lex, piece));
 	lx->v = raw_value;
 	lx->p = p;
 	if (view_chr(raw_value, '\0', 0) != (size_t)-1) {

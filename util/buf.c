@@ -61,21 +61,32 @@ bool view_ieq(struct view a, struct view b)
 	if (a.n != b.n)
 		return false;
 	for (i = 0; i < a.n; i++)
-		if (lower(a.p[i]) != lower(b.p[i]))
+		if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i]))
 			return false;
 	return true;
 }
 
+/* Octets of a that s begins with; most often none, hence no strlen(). */
+static size_t same_so_far(struct view a, const char *s)
+{
+	size_t i = 0;
+
+	while (i < a.n && s[i] != '\0' &&
+	    lower(a.p[i]) == lower((unsigned char)s[i]))
+		i++;
+	return i;
+}
+
 bool view_ieq_str(struct view a, const char *s)
 {
-	return view_ieq(a, view_of(s));
+	size_t n = s == NULL ? 0 : same_so_far(a, s);
+
+	return n == a.n && (s == NULL || s[n] == '\0');
 }
 
 bool view_istarts(struct view a, const char *prefix)
 {
-	struct view x = view_of(prefix);
-
-	return a.n >= x.n && view_ieq(view_sub(a, 0, x.n), x);
+	return prefix[same_so_far(a, prefix)] == '\0';
 }
 
 struct view view_trim(struct view v)

@@ -324,6 +324,11 @@ int cert_key_bits(const struct cert *c)
 	return c->key.bits;
 }
 
+int cert_rsa_exponent_bits(const struct cert *c)
+{
+	return c->key.type == CERT_KEY_RSA ? c->key.exponent_bits : 0;
+}
+
 const char *cert_key_name(const struct cert *c)
 {
 	return c->key_name;

@@ -52,6 +52,7 @@ int64_t cert_not_after(const struct cert *c);
 
 enum cert_key cert_key_type(const struct cert *c);
 int cert_key_bits(const struct cert *c);
+int cert_rsa_exponent_bits(const struct cert *c); /* 0: no RSA key */
 /* "rsa:2048", "ec:p256", "ec:p384", "ec:p521", "ed25519", "other". */
 const char *cert_key_name(const struct cert *c);
 /* Key that we work with: RSA within CAP_RSA_MIN..CAP_RSA_MAX and

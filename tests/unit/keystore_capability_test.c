@@ -153,6 +153,10 @@ static void S106_by_certificate_else_the_newest(void **state)
 	assert_false(k.is_own);
 	assert_memory_equal(k.cert, two, 32);
 	assert_false(known(ALICE, NULL, 2000, CBC128).is_own);
+	/* of one time: what was written last */
+	learn(BOB, one, 3000, GCM128);
+	assert_memory_equal(known(BOB, NULL, 3000, GCM128).cert, one, 32);
+	known(BOB, third, 3000, CBC256);
 	/* older for one does not touch the other */
 	learn(ALICE, one, 1500, CBC256);
 	known(ALICE, one, 1500, CBC256);

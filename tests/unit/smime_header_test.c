@@ -76,6 +76,36 @@ static void A41_defects_are_flagged(void **state)
 	}
 }
 
+/* Octets are looked at several at a time: none is passed over. */
+static void A41_odd_octets_are_seen_at_every_place(void **state)
+{
+	static const char plain[] = "A: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n";
+	unsigned char in[sizeof(plain) - 1];
+	size_t last = sizeof(in) - 3;
+	struct header h;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 3; i <= last; i++) {
+		for (int odd = 0; odd < 4; odd++) {
+			memcpy(in, plain, sizeof(in));
+			in[i] = (unsigned char)"\0\x80\r\n"[odd];
+			assert_int_equal(header_parse(&h,
+			    view_make(in, sizeof(in)), &e), 0);
+			assert_int_equal(h.has_nul, odd == 0);
+			assert_int_equal(h.has_8bit, odd == 1);
+			assert_int_equal(h.has_bare_cr, odd == 2);
+			assert_int_equal(h.has_bare_eol, odd >= 2);
+			header_free(&h);
+		}
+	}
+	/* a CR is the last octet of all */
+	assert_int_equal(header_parse(&h, view_make(plain, sizeof(in) - 1),
+	    &e), 0);
+	assert_true(h.has_bare_cr);
+	header_free(&h);
+}
+
 static void fields_are_split_and_unfolded(void **state)
 {
 	struct header h;
@@ -180,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(A41_defects_are_flagged),
+		cmocka_unit_test(A41_odd_octets_are_seen_at_every_place),
 		cmocka_unit_test(A14_caps_are_kept),
 		cmocka_unit_test(fields_are_split_and_unfolded),
 		cmocka_unit_test(mime_fields_are_known_by_name),

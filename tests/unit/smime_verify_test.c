@@ -6,6 +6,8 @@
  */
 #include "smime/verify.h"
 
+#include <openssl/rsa.h>
+
 #include "smime_forge.h"
 #include "smime_help.h"
 #include "testca.h"
@@ -499,6 +501,55 @@ static void S68_policy_for_old_mail(void **state)
 	buf_free(&der);
 }
 
+/* An RSA key whose public exponent has so many bits. */
+static EVP_PKEY *key_with_exponent(int bits)
+{
+	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	BIGNUM *e = BN_new();
+	EVP_PKEY *key = NULL;
+
+	assert_int_equal(BN_set_bit(e, bits - 1) && BN_set_bit(e, 0), 1);
+	assert_int_equal(EVP_PKEY_keygen_init(x), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(x, 2048), 1);
+	assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(x, e), 1);
+	assert_int_equal(EVP_PKEY_generate(x, &key), 1);
+	BN_free(e);
+	EVP_PKEY_CTX_free(x);
+	return key;
+}
+
+/* attack A15: an RSA exponent that makes each verification cost a signature
+ * verdict: policy at step S68; what has as many bits as the cap passes */
+static void A15_S68_rsa_exponent_at_its_cap(void **state)
+{
+	struct verify_policy p = policy();
+	struct verification *v;
+	struct buf der;
+
+	(void)state;
+	buf_init(&der, BIG);
+	for (int over = 0; over < 2; over++) {
+		EVP_PKEY *key = key_with_exponent(CAP_RSA_EXPONENT + over);
+		struct testca_id id;
+		struct forge f = { .id = &id };
+
+		testca_issue(&ca, &(struct testca_leaf){ .use_key = key,
+		    .mail = "alice@example.com" }, &id);
+		f.certs[0] = id.cert;
+		make_signed(&f, 1, &der);
+		v = verify_with(&p, buf_view(&der), &said);
+		if (over == 0)
+			expect("exponent at the cap", v, SIG_PASS, 0);
+		else
+			expect("exponent beyond it", v, SIG_POLICY, 68);
+		assert_false(v->signer[0].crypto_failed);
+		verification_free(&v);
+		testca_id_free(&id);
+		EVP_PKEY_free(key);
+	}
+	buf_free(&der);
+}
+
 struct asked {
 	struct cert *answer;
 	size_t n;
@@ -693,6 +744,7 @@ int main(void)
 		cmocka_unit_test(S20_lone_line_feed_at_a_chunk),
 		cmocka_unit_test(A16_attributes_shown_as_content),
 		cmocka_unit_test(S68_policy_for_old_mail),
+		cmocka_unit_test(A15_S68_rsa_exponent_at_its_cap),
 		cmocka_unit_test(S69_certificates_from_outside),
 		cmocka_unit_test(
 		    A38_S69_every_certificate_of_an_SKI_is_tried),

@@ -154,6 +154,14 @@ static void views(void **state)
 	assert_false(view_ieq_str(view_of("@"), "`"));
 	assert_true(view_istarts(view_of("Content-Type"), "content-"));
 	assert_false(view_istarts(view_of("Con"), "content-"));
+	assert_true(view_istarts(view_of("Con"), ""));
+	assert_false(view_ieq_str(view_of("Con"), "content"));
+	assert_false(view_ieq_str(view_of("content"), "Con"));
+	assert_false(view_ieq_str(view_make("Con", 4), "con"));
+	assert_false(view_istarts(view_make("C\0n", 3), "con"));
+	assert_true(view_ieq_str(view_make(NULL, 0), ""));
+	assert_true(view_ieq_str(view_make(NULL, 0), NULL));
+	assert_false(view_ieq_str(view_make(NULL, 0), "x"));
 	assert_true(view_eq_str(view_trim(view_of(" \r\n\t a b \t\n")),
 	    "a b"));
 	assert_int_equal(view_trim(view_of(" \n")).n, 0);

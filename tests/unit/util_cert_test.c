@@ -437,6 +437,7 @@ static void A15_rsa_keys_at_their_caps(void **state)
 		c = parsed(&w);
 		assert_int_equal(cert_key_type(c), CERT_KEY_RSA);
 		assert_int_equal(cert_key_bits(c), k[i].bits);
+		assert_int_equal(cert_rsa_exponent_bits(c), k[i].exponent);
 		buf_init(&name, 32);
 		buf_printf(&name, "rsa:%d", k[i].bits);
 		assert_string_equal(cert_key_name(c), buf_str(&name));
@@ -479,6 +480,7 @@ static void other_keys(void **state)
 		assert_int_equal(cert_key_type(c), k[i].type);
 		assert_string_equal(cert_key_name(c), k[i].name);
 		assert_int_equal(cert_key_bits(c), k[i].bits);
+		assert_int_equal(cert_rsa_exponent_bits(c), 0);
 		assert_int_equal(cert_key_check(c, &e), k[i].good ? 0 : -1);
 		cert_free(&c);
 		EVP_PKEY_free(w.key);
