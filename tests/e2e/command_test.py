@@ -24,7 +24,7 @@ inbound  to alice+sealed@example.com : leave-sealed
 inbound                        : decrypt, verify
 '''
 KEYS = ['version', 'id', 'direction', 'class', 'action', 'reply',
-        'recipients', 'signature', 'decryption', 'layers',
+        'recipients', 'signed_with', 'signature', 'decryption', 'layers',
         'headers_restored', 'warnings', 'size_in', 'size_out', 'timing_us']
 a = b = base = None
 
@@ -176,7 +176,8 @@ def the_verdict_has_every_word_always():
         equal(sorted(verdict), sorted(KEYS), 'words')
         for r in verdict['recipients']:
             for k in ('address', 'rule', 'wanted', 'outcome', 'group',
-                      'certificates', 'passed_over', 'reason'):
+                      'certificates', 'passed_over', 'encryption',
+                      'reason'):
                 check(k in r, 'recipients[] without ' + k, r)
 
 
