@@ -347,6 +347,9 @@ class Gpgsm:
 @test
 def I12_gpgsm_reads_what_we_write_and_we_what_it_writes():
     g = Gpgsm()
+    # Alice's other program has told bob of GCM, which gpgsm does not read.
+    b.set_rules('outbound : sign, encrypt, capabilities ignore\n'
+                'inbound  : decrypt, verify\n')
     # bob (EC) signs, alice (RSA) reads with gpgsm.
     message = sample('attachment.eml').replace(
         b'Alice Example <alice@example.com>', b'bob@example.org')
@@ -386,6 +389,7 @@ def I12_gpgsm_reads_what_we_write_and_we_what_it_writes():
                base64.encodebytes(cms))
     back, verdict = opened(message, to=ALICE, sender=BOB, site=a)
     check(b'from gpgsm' in back, 'not opened', back, verdict)
+    b.set_rules(lib.RULES)
 
 
 @test
