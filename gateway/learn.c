@@ -126,26 +126,25 @@ int learn_get(struct txn *t, size_t i, struct reader *out, struct err *e)
 void learn_why(const struct reader *l, const struct writing *x, char *why,
     size_t n)
 {
-	const char *only = x->cipher.is_fixed ? "key transport only: " : "";
 	char date[WHEN_SIZE];
-	struct err text = { 0 };
+	struct buf b;
 
-	if (x->cipher.is_fixed && !x->learns_oaep) {
-		text_set(why, n, "not used, as the rule says");
-		return;
-	}
+	buf_init(&b, 200);
+	if (x->cipher.is_fixed && l->source != LEARN_NOTHING)
+		buf_puts(&b, "key transport only: ");
 	switch (l->source) {
 	case LEARN_MAIL:
-		(void)err_set(&text, FAIL_POLICY, "%slearned from signed mail "
-		    "of %s", only, when_date(date, l->signed_at));
+		buf_printf(&b, "learned from signed mail of %s",
+		    when_date(date, l->signed_at));
 		break;
 	case LEARN_CERT:
-		(void)err_set(&text, FAIL_POLICY, "%sfrom the certificate",
-		    only);
+		buf_puts(&b, "from the certificate");
 		break;
 	case LEARN_NOTHING:
-		(void)err_set(&text, FAIL_POLICY, "nothing known");
+		buf_puts(&b, "nothing known");
 		break;
 	}
-	text_set(why, n, text.msg);
+	text_set(why, n, x->cipher.is_fixed && !x->learns_oaep
+	    ? "not used, as the rule says" : buf_str(&b));
+	buf_free(&b);
 }

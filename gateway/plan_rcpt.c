@@ -91,30 +91,20 @@ static void clear_notes(struct verdict_rcpt *r)
 	r->certs = r->overs = 0;
 }
 
-/* Our own users' details are ours to strip. */
-static void strip_own_detail(const struct txn *t, struct addr *who)
-{
-	const struct config *c = t->g->config;
-	struct addr whole = *who;
-
-	if (c->delimiter != 0 && config_is_local(c, &whole))
-		addr_strip_detail(&whole, c->delimiter, who);
-}
-
 int plan_choose(struct txn *t, size_t i, unsigned use, struct err *e)
 {
 	struct verdict_rcpt *r = &t->v->rcpt[i];
 	struct selection s = {0};
-	struct addr who = t->rcpt[i].addr;
+	struct addr who;
 	int rc = 0;
 
 	clear_notes(r);
+	txn_mailbox(t, i, &who);
 	if (who.text[0] == '\0') {
 		text_set(r->reason, sizeof(r->reason),
 		    "the address cannot be read");
 		return 0;
 	}
-	strip_own_detail(t, &who);
 	if (keystore_select(t->g->ks, &who, use, t->now, &s, e) != 0)
 		return -1;
 	if (note_over(r, &s, e) != 0) {
@@ -176,10 +166,10 @@ static int look_for(void *arg, const struct ks_row *r, struct err *e)
 static int is_named(struct txn *t, struct naming *n, size_t i, bool *unknown,
     struct err *e)
 {
-	struct addr who = t->rcpt[i].addr;
 	struct selection s = {0};
+	struct addr who;
 
-	strip_own_detail(t, &who);
+	txn_mailbox(t, i, &who);
 	if (keystore_select(t->g->ks, &who, KS_ENCRYPT, t->now, &s, e) != 0)
 		return -1;
 	*unknown = s.cert == NULL;
