@@ -28,6 +28,7 @@ COMPILE  = $(CC) $(STD) $(CPPFLAGS) $(WARN) $(WERROR) $(CFLAGS) $(SAN)
 UTIL_SRC     = $(sort $(wildcard util/*.c))
 SMIME_SRC    = $(sort $(wildcard smime/*.c))
 KEYSTORE_SRC = $(sort $(wildcard keystore/*.c))
+FETCH_SRC    = $(sort $(wildcard fetch/*.c))
 GATEWAY_SRC  = $(sort $(wildcard gateway/*.c))
 MILTER_SRC   = $(filter-out milter/main.c,$(sort $(wildcard milter/*.c)))
 CLI_SRC      = $(filter-out cli/main.c,$(sort $(wildcard cli/*.c)))
@@ -38,19 +39,21 @@ LIBS = $(BUILD)/libutil.a
 UTIL_LIBS     = -lcrypto -lidn2 -lseccomp
 SMIME_LIBS    = -lz
 KEYSTORE_LIBS = -lsqlite3 -lmagic
+FETCH_LIBS    = -lcurl -lldap -llber -lunbound
 MILTER_LIBS   = -lmilter -levent -lpthread
 
 # Libraries in link order, highest first: an archive may use only those
 # behind it (DESIGN: arrows go down only).
 A_GATEWAY  = $(BUILD)/libgateway.a
 A_KEYSTORE = $(BUILD)/libkeystore.a
+A_FETCH    = $(BUILD)/libfetch.a
 A_SMIME    = $(BUILD)/libsmime.a
 A_UTIL     = $(BUILD)/libutil.a
 A_MILTER   = $(BUILD)/libmilter-side.a
 A_CLI      = $(BUILD)/libcli.a
 
-CORE_A    = $(A_GATEWAY) $(A_KEYSTORE) $(A_SMIME) $(A_UTIL)
-CORE_LIBS = $(KEYSTORE_LIBS) $(SMIME_LIBS) $(UTIL_LIBS)
+CORE_A    = $(A_GATEWAY) $(A_FETCH) $(A_KEYSTORE) $(A_SMIME) $(A_UTIL)
+CORE_LIBS = $(FETCH_LIBS) $(KEYSTORE_LIBS) $(SMIME_LIBS) $(UTIL_LIBS)
 
 PROGRAMS = $(BUILD)/postseal $(BUILD)/postseal-milter
 
@@ -65,6 +68,8 @@ $(A_UTIL): $(call obj,$(UTIL_SRC))
 $(A_SMIME): $(call obj,$(SMIME_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
 $(A_KEYSTORE): $(call obj,$(KEYSTORE_SRC))
+	rm -f $@ && $(AR) rcs $@ $^
+$(A_FETCH): $(call obj,$(FETCH_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
 $(A_GATEWAY): $(call obj,$(GATEWAY_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
@@ -94,6 +99,9 @@ $(BUILD)/tests/unit/smime_%: $(BUILD)/tests/unit/smime_%.o $(TESTCA) \
 $(BUILD)/tests/unit/keystore_%: $(BUILD)/tests/unit/keystore_%.o $(TESTCA) \
     $(A_KEYSTORE) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(KEYSTORE_LIBS) $(UTIL_LIBS)
+$(BUILD)/tests/unit/fetch_%: $(BUILD)/tests/unit/fetch_%.o $(TESTCA) \
+    $(A_FETCH) $(A_UTIL)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(FETCH_LIBS) $(UTIL_LIBS)
 $(BUILD)/tests/unit/gateway_%: $(BUILD)/tests/unit/gateway_%.o $(TESTCA) \
     $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)

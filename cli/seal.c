@@ -396,7 +396,7 @@ static void say_clear(const struct job *j)
 static int decide(struct job *j)
 {
 	struct key_ops keys = {&j->ticket, ticket_sign, ticket_open};
-	struct gateway g = {j->c->config, j->rules, j->c->ks, &keys};
+	struct gateway g = {j->c->config, j->rules, j->c->ks, &keys, NULL};
 	struct err e = {0};
 	int rc;
 

@@ -487,7 +487,7 @@ void gateway_poisoned(const struct gateway *with, const struct envelope *env,
     const struct spool *msg, struct verdict *v)
 {
 	struct txn t = {0};
-	struct gateway g = {with->config, with->rules, NULL, NULL};
+	struct gateway g = {with->config, with->rules, NULL, NULL, NULL};
 	struct err e = {0};
 
 	begin(v, env);

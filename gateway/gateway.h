@@ -31,11 +31,13 @@ struct envelope {
 	int64_t now;	       /* receipt time */
 };
 
+struct lookup_ops;
 struct gateway {
 	const struct config *config;
 	const struct rules *rules;
 	struct keystore *ks;
 	const struct key_ops *keys; /* ctx: this transaction */
+	const struct lookup_ops *lookup; /* NULL: no directories */
 };
 
 /*

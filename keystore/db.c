@@ -378,6 +378,7 @@ int keystore_create(const char *path, struct err *e)
 	    exec(ks, sql_schema, "schema", e) != 0 ||
 	    exec(ks, sql_version_2, "schema", e) != 0 ||
 	    exec(ks, sql_version_3, "schema", e) != 0 ||
+	    exec(ks, sql_version_4, "schema", e) != 0 ||
 	    ks_meta_set(ks, "schema", KS_SCHEMA, "", e) != 0 ||
 	    ks_meta_set(ks, "generation", 1, "", e) != 0 ||
 	    ks_meta_set(ks, "trust", 1, "", e) != 0 ||
@@ -440,6 +441,7 @@ static int add_versions(struct keystore *ks, int64_t from, struct err *e)
 	} step[] = {
 		{ KS_SCHEMA_REVOCATION, &sql_version_2 },
 		{ KS_SCHEMA_CAPS, &sql_version_3 },
+		{ KS_SCHEMA_LIFE, &sql_version_4 },
 	};
 	size_t i;
 

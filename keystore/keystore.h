@@ -37,6 +37,11 @@ void keystore_rollback(struct keystore *ks);
  */
 int keystore_refresh(struct keystore *ks, struct err *e) MUST_CHECK;
 
+/* Who changes something through this handle, and from where; both are cut
+ * to fit. Without it the process's user and name are noted. */
+void keystore_set_actor(struct keystore *ks, const char *who,
+    const char *origin);
+
 /* ---- certificates ---- */
 
 enum ks_state { KS_USABLE, KS_PENDING, KS_DISTRUSTED, KS_SUPERSEDED };
@@ -110,6 +115,15 @@ void selection_free(struct selection *s);
  */
 int keystore_select(struct keystore *ks, const struct addr *a, unsigned use,
     int64_t now, struct selection *out, struct err *e) MUST_CHECK;
+
+/*
+ * The same among certificates that a directory gave for the address and that
+ * are not in the store: nothing is cached, nothing is stored. Their paths may
+ * use the store's intermediates and each other. use is KS_ENCRYPT.
+ */
+int keystore_select_among(struct keystore *ks, const struct addr *a,
+    struct cert *const *from, size_t n, int64_t now, struct selection *out,
+    struct err *e) MUST_CHECK;
 
 /*
  * Certificates whose private key we hold and which a RecipientInfo names

@@ -15,6 +15,7 @@
 #define KS_SCHEMA_OLDEST 1     /* read as it is, upgraded when written */
 #define KS_SCHEMA_REVOCATION 2 /* has tables of revocations */
 #define KS_SCHEMA_CAPS 3       /* has a table of capabilities */
+#define KS_SCHEMA_LIFE 4       /* bindings, harvest, requests, changes */
 #define KS_BUSY_MS 10000       /* waiting for another writer */
 #define KS_CACHE_CERTS 4096    /* parsed certificates */
 #define KS_CACHE_PATHS 4096    /* path verdicts */
@@ -85,6 +86,7 @@ enum ks_stmt {
 	ST_CAPS_DROP_OLDEST,
 	ST_CAPS_DROP_ADDRESS,
 	ST_CAPS_FORGET,
+	ST_CHANGE_ADD,
 	ST_CAS,
 	ST_CRL_GET,
 	ST_CRL_ADD,
@@ -119,6 +121,8 @@ struct keystore {
 	struct lru *paths;  /* SHA-256 of leaf -> struct path_verdict */
 	struct lru *asked;  /* SHA-256 of leaf and extras -> the same */
 	struct lru *select; /* SHA-256 of use and address -> verdict */
+	char who[64];	     /* of changes; see keystore_set_actor() */
+	char origin[128];
 	struct lru *revoked; /* SHA-256 of certificate and issuer -> facts */
 };
 
@@ -149,6 +153,16 @@ int ks_meta_get(struct keystore *ks, const char *name, int64_t *number,
     struct buf *text, bool *found, struct err *e) MUST_CHECK;
 int ks_meta_set(struct keystore *ks, const char *name, int64_t number,
     const char *text, struct err *e) MUST_CHECK;
+
+/* ---- changes.c ---- */
+
+/*
+ * Inside a change: note it for postseal audit, with whom keystore_set_actor()
+ * named. action: a verb and a noun, "add certificate"; object: an address or
+ * SHA-256 in hex; detail: one line or "". No secrets.
+ */
+int ks_note(struct keystore *ks, const char *action, const char *object,
+    const char *detail, struct err *e) MUST_CHECK;
 
 /* ---- store.c ---- */
 

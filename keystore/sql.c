@@ -102,6 +102,66 @@ const char *const sql_version_3 =
     "CREATE INDEX capability_cert ON capability (cert);"
     "CREATE INDEX capability_signed_at ON capability (signed_at);";
 
+/* What an administrator tied by hand, what waits, what was changed. cert: a
+ * SHA-256; who: an address as addr_key(), or "@domain". */
+const char *const sql_version_4 =
+    "CREATE TABLE binding ("
+    "  who TEXT NOT NULL,"
+    "  kind INTEGER NOT NULL," /* enum ks_binding */
+    "  cert BLOB NOT NULL,"
+    "  added BIGINT NOT NULL,"
+    "  PRIMARY KEY (who, kind, cert));"
+    "CREATE INDEX binding_cert ON binding (cert);"
+    "CREATE TABLE anchor_scope (" /* an anchor without rows is for all */
+    "  cert BLOB NOT NULL,"
+    "  domain TEXT NOT NULL," /* "" any, "d", "*.d": of the partner */
+    "  purpose INTEGER NOT NULL," /* KS_FOR_* bits */
+    "  PRIMARY KEY (cert, domain));"
+    "CREATE TABLE harvest ("
+    "  address TEXT NOT NULL,"
+    "  cert BLOB NOT NULL,"
+    "  first_seen BIGINT NOT NULL,"
+    "  last_seen BIGINT NOT NULL,"
+    "  days INTEGER NOT NULL," /* different ones (UTC) with mail */
+    "  reason TEXT NOT NULL,"  /* why it waits; "" when it does not */
+    "  PRIMARY KEY (address, cert));"
+    "CREATE INDEX harvest_cert ON harvest (cert);"
+    "CREATE INDEX harvest_last_seen ON harvest (last_seen);"
+    "CREATE TABLE request (" /* keys that wait for a certificate */
+    "  spki BLOB PRIMARY KEY,"
+    "  address TEXT NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  use INTEGER NOT NULL,"
+    "  csr BLOB NOT NULL,"
+    "  added BIGINT NOT NULL);"
+    "CREATE INDEX request_address ON request (address);"
+    "CREATE TABLE issued (" /* by the CA of one's own */
+    "  serial BLOB PRIMARY KEY," /* octets of the INTEGER */
+    "  cert BLOB NOT NULL,"
+    "  kind INTEGER NOT NULL," /* mail, TLS server, TLS client */
+    "  not_after BIGINT NOT NULL,"
+    "  revoked_at BIGINT," /* NULL: not revoked */
+    "  reason INTEGER NOT NULL);"
+    "CREATE INDEX issued_cert ON issued (cert);"
+    "CREATE TABLE change ("
+    "  id INTEGER PRIMARY KEY,"
+    "  at BIGINT NOT NULL,"
+    "  who TEXT NOT NULL,"    /* user and uid */
+    "  origin TEXT NOT NULL," /* program and verb, host or terminal */
+    "  action TEXT NOT NULL,"
+    "  object TEXT NOT NULL,"
+    "  detail TEXT NOT NULL);"
+    "CREATE INDEX change_at ON change (at);"
+    "CREATE INDEX change_object ON change (object);"
+    "CREATE TABLE fetched ("
+    "  url TEXT PRIMARY KEY,"
+    "  tried BIGINT NOT NULL,"
+    "  got BIGINT NOT NULL," /* 0: never */
+    "  next BIGINT NOT NULL,"
+    "  failures INTEGER NOT NULL,"
+    "  error TEXT NOT NULL);"
+    "CREATE INDEX cert_not_after ON cert (not_after);";
+
 /* Without a row there is no order: newest first, then the latest import. */
 #define NEWEST_FIRST " ORDER BY c.not_before DESC, c.id DESC"
 #define ROWS "SELECT " KS_ROW_COLUMNS " FROM cert c"
@@ -202,6 +262,9 @@ const char *const sql_text[ST_N] = {
 	    " (SELECT id FROM capability WHERE address = ?1"
 	    " ORDER BY signed_at DESC, id DESC LIMIT ?2)",
 	[ST_CAPS_FORGET] = "DELETE FROM capability WHERE cert = ?1",
+	[ST_CHANGE_ADD] =
+	    "INSERT INTO change (at, who, origin, action, object, detail)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[ST_CAS] = ROWS " WHERE c.is_ca = 1 ORDER BY c.is_anchor DESC, c.id",
 	[ST_CRL_GET] =
 	    "SELECT id, this_update, number, sha256 FROM crl"

@@ -17,6 +17,12 @@ static const char *const state_name[] = {
 	[KS_DISTRUSTED] = "distrusted",
 	[KS_SUPERSEDED] = "superseded",
 };
+static const char *const state_note[] = {
+	[KS_USABLE] = ": usable",
+	[KS_PENDING] = ": pending",
+	[KS_DISTRUSTED] = ": distrusted",
+	[KS_SUPERSEDED] = ": superseded",
+};
 static const char *const source_name[] = {
 	[KS_IMPORT] = "import",
 	[KS_HARVEST] = "harvest",
@@ -234,6 +240,32 @@ int keystore_list(struct keystore *ks, const char *what, ks_visit *visit, void
 
 /* ---- changing ---- */
 
+/* What a certificate is called in a note: its address, else its subject. */
+static const char *label_of(const struct cert *c)
+{
+	return cert_addresses(c) > 0 ? cert_address(c, 0)->text :
+	    cert_subject(c);
+}
+
+/* Of one that is there; who reads the notes later may not find it. */
+static int note_sha(struct keystore *ks, const char *action, const unsigned
+    char sha256[32], const char *more, struct err *e)
+{
+	struct ks_row r;
+	struct buf detail;
+	int rc;
+
+	if (ks_cert_get(ks, sha256, &r, e) != 0)
+		return -1;
+	buf_init(&detail, 4096);
+	buf_printf(&detail, "%s%s", label_of(r.cert), more);
+	rc = ks_note(ks, action, cert_sha256_hex(r.cert), buf_str(&detail),
+	    e);
+	buf_free(&detail);
+	ks_row_free(&r);
+	return rc;
+}
+
 static int insert_cert(struct keystore *ks, const struct cert *c, unsigned use,
     enum ks_source source, struct err *e)
 {
@@ -333,7 +365,8 @@ static int add_cert(struct keystore *ks, const struct cert *c, unsigned use,
 		if (old_use == use)
 			return 0;
 		if (update_cert(ks, ST_CERT_USE, cert_sha256(c), (int)use,
-		    e) != 0)
+		    e) != 0 || ks_note(ks, "change use",
+		    cert_sha256_hex(c), label_of(c), e) != 0)
 			return -1;
 		return ks_bump(ks, false, e);
 	}
@@ -341,6 +374,9 @@ static int add_cert(struct keystore *ks, const struct cert *c, unsigned use,
 		return -1;
 	id = sqlite3_last_insert_rowid(ks->db);
 	if (insert_addresses(ks, c, id, e) != 0)
+		return -1;
+	if (ks_note(ks, "add certificate", cert_sha256_hex(c),
+	    label_of(c), e) != 0)
 		return -1;
 	return ks_bump(ks, cert_is_ca(c), e);
 }
@@ -362,11 +398,13 @@ static int add_key(struct keystore *ks, const unsigned char spki_sha256[32],
     struct view sealed, struct err *e)
 {
 	sqlite3_stmt *st = stmt_for_sha(ks, ST_KEY_ADD, spki_sha256, e);
+	char hex[65];
 
 	if (st == NULL)
 		return -1;
 	ks_bind_view(st, 2, sealed);
-	if (ks_run(ks, st, e) != 0)
+	if (ks_run(ks, st, e) != 0 || ks_note(ks, "add private key",
+	    hex_encode(hex, spki_sha256, 32), "", e) != 0)
 		return -1;
 	return ks_bump(ks, false, e);
 }
@@ -417,6 +455,9 @@ static int set_anchor(struct keystore *ks, const unsigned char sha256[32], bool
 	else
 		rc = update_cert(ks, ST_CERT_ANCHOR, sha256, on, e);
 	if (rc == 0)
+		rc = ks_note(ks, on ? "trust" : "distrust",
+		    cert_sha256_hex(r.cert), label_of(r.cert), e);
+	if (rc == 0)
 		rc = ks_bump(ks, true, e);
 	ks_row_free(&r);
 	return rc;
@@ -443,6 +484,9 @@ int keystore_set_state(struct keystore *ks, const unsigned char sha256[32], enum
 	if (ks_change(ks, &began, true, e) != 0)
 		return -1;
 	rc = update_cert(ks, ST_CERT_STATE, sha256, (int)state, e);
+	if (rc == 0)
+		rc = note_sha(ks, "change state", sha256,
+		    state_note[state], e);
 	if (rc == 0 && state == KS_DISTRUSTED)
 		rc = ks_caps_forget(ks, sha256, e);
 	if (rc == 0)
@@ -459,6 +503,10 @@ static int remove_cert(struct keystore *ks, const unsigned char sha256[32],
 
 	if (ks_cert_get(ks, sha256, &r, e) != 0)
 		return -1;
+	if (ks_note(ks, r.has_key ? "remove certificate and key" :
+	    "remove certificate", cert_sha256_hex(r.cert), label_of(r.cert),
+	    e) != 0)
+		goto out;
 	st = stmt_for_sha(ks, ST_ADDRESS_DELETE, sha256, e);
 	if (st == NULL || ks_run(ks, st, e) != 0)
 		goto out;

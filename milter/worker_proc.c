@@ -137,7 +137,7 @@ int worker_loop(struct gateway *g, int jobs, int keys, struct err *e)
 
 void worker_proc(const struct worker_start *s)
 {
-	struct gateway g = { s->config, s->rules, NULL, NULL };
+	struct gateway g = { s->config, s->rules, NULL, NULL, NULL };
 	struct err e = { 0 };
 
 	child_drop(&s->ids);

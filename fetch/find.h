@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Certificates of an address from directories: LDAP, and SMIMEA in the DNS
+ * (RFC 8162). Octets only: what comes back is judged by the keystore as
+ * any other certificate (S102, S187). Belongs to the fetch process; the
+ * postseal command plays it. Never stores anything.
+ */
+#ifndef FETCH_FIND_H
+#define FETCH_FIND_H
+
+#include "util/addr.h"
+#include "util/caps.h"
+
+#define FIND_CERTS 16	    /* at most for one address */
+#define FIND_CERT_MAX 65536 /* octets of each (F.3) */
+
+enum find_source { FIND_LDAP, FIND_SMIMEA };
+const char *find_source_str(enum find_source s);
+
+/* An answer. Nothing found is an answer, too; both are cached. */
+struct found_certs {
+	enum find_source source;
+	char from[200]; /* which server or name said so, for people */
+	struct buf der[FIND_CERTS];
+	size_t n;
+};
+void found_certs_init(struct found_certs *f);
+void found_certs_free(struct found_certs *f);
+
+/* One directory { } of postseal.conf; strings owned. */
+struct directory {
+	enum find_source source;
+	char **domain; /* "d", "*.d" (its subdomains), or "any"; A-labels */
+	size_t domains;
+	char **url; /* LDAP: ldap://host[:port], ldaps://, tried in order */
+	size_t urls;
+	char *base, *filter; /* LDAP: %s in the filter is the address */
+	char *attribute;     /* "userCertificate;binary" */
+	char *bind_dn, *password_file; /* NULL: anonymous */
+	char *ca_file; /* of LDAPS and StartTLS; NULL: the system's */
+	bool start_tls;
+	char *anchor_file; /* SMIMEA: DNSSEC trust anchor; NULL: default */
+	char *resolver;	   /* SMIMEA: "address@port" to forward to, or NULL */
+	int64_t timeout_ms;
+	int64_t cache_s, negative_s; /* 0: not cached */
+	bool defers; /* not reached: FAIL_TEMP; else as if nothing found */
+};
+void directory_free(struct directory *d);
+
+struct finder;
+
+/* d is borrowed until finder_free(). Opens no connection yet. */
+int finder_new(struct finder **out, const struct directory *d, size_t n,
+    struct err *e) MUST_CHECK;
+void finder_free(struct finder **f);
+
+/* Does a directory serve this domain? Costs nothing. */
+bool directories_serve(const struct directory *d, size_t n,
+    const struct addr *a);
+
+/*
+ * Look a up in the directories that serve its domain, in the order of the
+ * configuration, until one knows certificates. At most until_ms from now.
+ * FAIL_TEMP: timeout, not reachable (of one that defers), or DNSSEC bogus
+ * (always, RFC 8162 6): never "no certificate".
+ */
+int finder_find(struct finder *f, const struct addr *a, int64_t until_ms,
+    struct found_certs *out, struct err *e) MUST_CHECK;
+
+#endif
