@@ -8,12 +8,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "cli/secret.h"
 #include "util/ossl.h"
 #include "util/proc.h"
 #include "util/spool.h"
@@ -66,6 +68,34 @@ static int fail_keystore(const struct cli *c, struct err *e)
 	return cli_fail(e);
 }
 
+/* What is opened as root must have been put there by root: who may rename
+ * in the folder chooses the file, and the log beside it (A64). */
+static int check_roots_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+	struct buf dir;
+	int rc = EX_OK;
+
+	buf_init(&dir, PATH_MAX);
+	if (slash == NULL)
+		buf_putc(&dir, '.');
+	else
+		buf_put(&dir, path, slash == path ? 1 :
+		    (size_t)(slash - path));
+	if (stat(buf_str(&dir), &st) != 0)
+		rc = cli_say(EX_CONFIG, "%s: %s", buf_str(&dir),
+		    strerror(errno));
+	else if (st.st_uid != 0 || ((st.st_mode & 022) != 0 &&
+	    (st.st_mode & S_ISVTX) == 0))
+		rc = cli_say(EX_CONFIG, "keystore %s: belongs to root, but "
+		    "others may write in its folder and so choose what root "
+		    "opens; \"chown USER %s*\" with the service's user "
+		    "mends it", path, path);
+	buf_free(&dir);
+	return rc;
+}
+
 /* The store's files belong to its owner, also those that appear now. */
 static int drop_root(struct cli *c)
 {
@@ -83,32 +113,42 @@ static int drop_root(struct cli *c)
 		return fail_keystore(c, &e);
 	}
 	if (st.st_uid == 0)
-		return EX_OK;
+		return check_roots_folder(c->config->keystore);
 	/* The secret may be for root and the keys process alone, so the
 	 * store's user cannot read it. Who needs it and has it not by then
 	 * tries again, and says why it fails. */
-	if (io_read_secret(c->config->secret, &c->secret, NULL) != 0)
+	if (c->secret.n == 0 && secret_read(c->config, &c->secret,
+	    &c->secret_why) != 0)
 		buf_clear(&c->secret);
 	if (proc_drop(st.st_uid, st.st_gid, &e) != 0)
 		return cli_fail(&e);
 	return EX_OK;
 }
 
-int cli_keystore(struct cli *c, enum ks_mode mode)
+static int open_store(struct cli *c, enum ks_mode mode)
 {
+	struct buf who, origin;
 	struct err e = { 0 };
-	int rc;
+	int rc = cli_config(c);
 
-	if (c->ks != NULL)
-		return EX_OK;
-	rc = cli_config(c);
+	buf_init(&who, 1024);
+	buf_init(&origin, 1024);
+	cli_actor(c, &who, &origin); /* before root is given up */
 	if (rc == EX_OK)
 		rc = drop_root(c);
-	if (rc != EX_OK)
-		return rc;
-	if (keystore_open(&c->ks, c->config->keystore, mode, &e) != 0)
-		return fail_keystore(c, &e);
-	return EX_OK;
+	if (rc == EX_OK && keystore_open(&c->ks, c->config->keystore, mode,
+	    &e) != 0)
+		rc = fail_keystore(c, &e);
+	if (rc == EX_OK)
+		keystore_set_actor(c->ks, buf_str(&who), buf_str(&origin));
+	buf_free(&who);
+	buf_free(&origin);
+	return rc;
+}
+
+int cli_keystore(struct cli *c, enum ks_mode mode)
+{
+	return c->ks != NULL ? EX_OK : open_store(c, mode);
 }
 
 int cli_spool(struct cli *c)
@@ -130,9 +170,14 @@ int cli_secret(struct cli *c)
 		return EX_OK;
 	if (io_read_secret(c->config->secret, &c->secret, &e) == 0)
 		return EX_OK;
+	if (c->secret_why.kind != 0)
+		e = c->secret_why;
+	if (c->config->secret_is_credential)
+		return cli_say(cli_code(&e), "secret, a credential named in "
+		    "%s: %s; it is there while the service runs, for root",
+		    c->config->path, e.msg);
 	return cli_say(cli_code(&e), "secret, named in %s: %s; only root or "
-	    "the keystore's owner may read it (chmod 600)",
-	    c->config->path, e.msg);
+	    "the keystore's owner may read it", c->config->path, e.msg);
 }
 
 int cli_keyring(struct cli *c)
@@ -203,8 +248,9 @@ static int ask(int tty, const char *prompt, struct buf *out)
 		return cli_say(EX_IOERR, "terminal: %s", strerror(errno));
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	if (io_write_all(tty, prompt, strlen(prompt), &e) != 0 ||
-	    tcsetattr(tty, TCSAFLUSH, &quiet) != 0)
+	/* In this order: who answers the prompt is not shown. */
+	if (tcsetattr(tty, TCSAFLUSH, &quiet) != 0 ||
+	    io_write_all(tty, prompt, strlen(prompt), &e) != 0)
 		return cli_say(EX_IOERR, "terminal: %s", strerror(errno));
 	while (out->n <= PASSWORD_MAX && (n = read(tty, &c, 1)) == 1 &&
 	    c != '\n')

@@ -8,71 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/bundle.h"
+#include "cli/bind.h"
 #include "cli/import.h"
+#include "cli/lost.h"
+#include "cli/pending.h"
 #include "cli/rows.h"
-#include "keystore/ca.h"
+#include "keystore/export.h"
 #include "util/proc.h"
-
-/* ---- import, trust ---- */
-
-static int read_use(struct cli *c, const char *text, unsigned *use)
-{
-	static const struct {
-		const char *name;
-		unsigned use;
-	} uses[] = {
-		{ "both", KS_SIGN | KS_ENCRYPT | KS_STORAGE },
-		{ "sign", KS_SIGN },
-		{ "encrypt", KS_ENCRYPT | KS_STORAGE },
-		{ "storage", KS_STORAGE },
-	};
-	size_t i;
-
-	*use = 0;
-	if (text == NULL)
-		return EX_OK;
-	for (i = 0; i < ARRAY_LEN(uses); i++)
-		if (strcmp(uses[i].name, text) == 0) {
-			*use = uses[i].use;
-			return EX_OK;
-		}
-	return cli_usage(c, "--use %s: want both, sign, encrypt or storage",
-	    text);
-}
-
-static int import_verb(struct cli *c, int argc, char **argv)
-{
-	struct cli_list rest = { NULL, 0 };
-	struct import_job job = { .path = &rest, .with_keys = true };
-	const char *use = NULL;
-	const struct cli_opt opt[] = {
-		{ "--strict", &job.strict, NULL, NULL },
-		{ "--password-file", NULL, &job.password_file, NULL },
-		{ "--use", NULL, &use, NULL },
-		{ NULL, NULL, NULL, NULL },
-	};
-	int rc;
-
-	rc = cli_options(c, argc, argv, opt, &rest);
-	if (rc == EX_OK && rest.n == 0)
-		rc = cli_usage(c, "no file given");
-	if (rc == EX_OK)
-		rc = read_use(c, use, &job.use);
-	if (rc == EX_OK)
-		rc = import_run(c, &job);
-	cli_list_free(&rest);
-	return rc;
-}
-
-/* All that WHAT names: at least one. */
-static int find_some(struct cli *c, const char *what, struct rows *rows)
-{
-	int rc = rows_read(c, what, rows);
-
-	if (rc == EX_OK && rows->n == 0)
-		rc = rows_none(what, false);
-	return rc;
-}
 
 /* The same for a verb whose only other argument WHAT is. */
 static int find_argument(struct cli *c, const struct cli_list *rest,
@@ -84,28 +27,23 @@ static int find_argument(struct cli *c, const struct cli_list *rest,
 		return cli_usage(c, "want an address, @domain or SHA-256");
 	rc = cli_keystore(c, mode);
 	if (rc == EX_OK)
-		rc = find_some(c, rest->v[0], rows);
+		rc = rows_some(c, rest->v[0], rows);
 	return rc;
 }
 
-/* One certificate by SHA-256 (or address, if only one has it). */
-static int find_one(struct cli *c, const char *what, struct rows *rows)
-{
-	int rc = find_some(c, what, rows);
-
-	if (rc != EX_OK)
-		return rc;
-	if (rows->n > 1)
-		return cli_say(EX_DATAERR, "%s: %zu certificates; name one "
-		    "by its SHA-256, which \"postseal cert list %s\" shows",
-		    what, rows->n, what);
-	return EX_OK;
-}
+/* What trust is given or taken for. */
+struct trust {
+	bool on;
+	struct ks_scope scope[CAP_SCOPES];
+	size_t scopes; /* 0: everything */
+};
 
 /* Trust makes a root an anchor, and lifts distrust from any. */
-static int change_trust(struct keystore *ks, const struct ks_row *r, bool on,
-    struct err *e)
+static int change_trust(struct keystore *ks, const struct ks_row *r,
+    const struct trust *t, struct err *e)
 {
+	bool on = t->on;
+
 	const unsigned char *sha256 = cert_sha256(r->cert);
 
 	if (!on && r->is_anchor &&
@@ -115,11 +53,27 @@ static int change_trust(struct keystore *ks, const struct ks_row *r, bool on,
 	    e) != 0)
 		return -1;
 	if (on && (cert_is_ca(r->cert) || r->state != KS_DISTRUSTED))
-		return keystore_set_anchor(ks, sha256, true, e);
+		return keystore_trust(ks, sha256, t->scope, t->scopes, e);
 	return 0;
 }
 
-static int set_trust(struct cli *c, const char *what, bool on)
+static void print_trust(const struct ks_row *r, const struct trust *t)
+{
+	struct buf text;
+
+	buf_init(&text, 65536);
+	if (t->scopes > 0) {
+		buf_puts(&text, " for ");
+		ks_scope_text(t->scope, t->scopes, &text);
+		buf_puts(&text, " only");
+	}
+	printf("%.16s %s: %s%s\n", cert_sha256_hex(r->cert),
+	    cert_subject(r->cert), t->on ? "trusted" : "distrusted",
+	    buf_str(&text));
+	buf_free(&text);
+}
+
+static int set_trust(struct cli *c, const char *what, const struct trust *t)
 {
 	struct rows rows = { 0 };
 	struct err e = { 0 };
@@ -127,18 +81,16 @@ static int set_trust(struct cli *c, const char *what, bool on)
 
 	rc = cli_keystore(c, KS_WRITE);
 	if (rc == EX_OK)
-		rc = find_one(c, what, &rows);
+		rc = rows_one(c, what, &rows);
 	if (rc == EX_OK && keystore_begin(c->ks, &e) != 0)
 		rc = cli_fail(&e);
-	if (rc == EX_OK && (change_trust(c->ks, &rows.row[0], on, &e) != 0 ||
+	if (rc == EX_OK && (change_trust(c->ks, &rows.row[0], t, &e) != 0 ||
 	    keystore_commit(c->ks, &e) != 0)) {
 		keystore_rollback(c->ks);
 		rc = cli_fail(&e);
 	}
 	if (rc == EX_OK)
-		printf("%.16s %s: %s\n", cert_sha256_hex(rows.row[0].cert),
-		    cert_subject(rows.row[0].cert),
-		    on ? "trusted" : "distrusted");
+		print_trust(&rows.row[0], t);
 	rows_free(&rows);
 	return rc;
 }
@@ -167,26 +119,40 @@ static int check_files(const struct cli_list *l)
 static int trust_verb(struct cli *c, int argc, char **argv)
 {
 	struct cli_list rest = { NULL, 0 };
+	struct cli_list domains = { NULL, 0 }, purposes = { NULL, 0 };
+	struct trust t = { .on = true };
 	struct import_job job = { .path = &rest, .anchor = true,
 	    .strict = true };
-	const struct cli_opt opt[] = { { NULL, NULL, NULL, NULL } };
+	const struct cli_opt opt[] = {
+		{ "--for", NULL, NULL, &domains },
+		{ "--purpose", NULL, NULL, &purposes },
+		{ NULL, NULL, NULL, NULL },
+	};
 	int rc;
 
 	rc = cli_options(c, argc, argv, opt, &rest);
 	if (rc == EX_OK && rest.n == 0)
 		rc = cli_usage(c, "no file and no SHA-256 given");
 	if (rc == EX_OK)
+		rc = bind_read_scopes(c, &domains, &purposes, t.scope,
+		    &t.scopes);
+	job.scope = t.scope;
+	job.scopes = t.scopes;
+	if (rc == EX_OK)
 		rc = check_files(&rest);
 	if (rc == EX_OK && rest.n == 1 && is_fingerprint(rest.v[0]))
-		rc = set_trust(c, rest.v[0], true);
+		rc = set_trust(c, rest.v[0], &t);
 	else if (rc == EX_OK)
 		rc = import_run(c, &job);
+	cli_list_free(&domains);
+	cli_list_free(&purposes);
 	cli_list_free(&rest);
 	return rc;
 }
 
 static int distrust_verb(struct cli *c, int argc, char **argv)
 {
+	const struct trust none = { .on = false };
 	struct cli_list rest = { NULL, 0 };
 	const struct cli_opt opt[] = { { NULL, NULL, NULL, NULL } };
 	int rc;
@@ -195,7 +161,7 @@ static int distrust_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK && rest.n != 1)
 		rc = cli_usage(c, "want one certificate");
 	if (rc == EX_OK)
-		rc = set_trust(c, rest.v[0], false);
+		rc = set_trust(c, rest.v[0], &none);
 	cli_list_free(&rest);
 	return rc;
 }
@@ -276,25 +242,45 @@ static int export_rows(struct cli *c, const struct rows *rows, bool chain,
 	return rc;
 }
 
+static int export_found(struct cli *c, const struct cli_list *rest,
+    bool chain, const char *file)
+{
+	struct rows rows = { 0 };
+	int rc = find_argument(c, rest, KS_READ, &rows);
+
+	if (rc == EX_OK)
+		rc = export_rows(c, &rows, chain, file);
+	rows_free(&rows);
+	return rc;
+}
+
 static int export_verb(struct cli *c, int argc, char **argv)
 {
 	struct cli_list rest = { NULL, 0 };
-	struct rows rows = { 0 };
-	const char *file = NULL;
-	bool chain = false;
+	struct bundle bundle = { NULL, NULL, NULL };
+	bool chain = false, whole = false, all = false;
 	const struct cli_opt opt[] = {
-		{ "--out", NULL, &file, NULL },
+		{ "--out", NULL, &bundle.out, NULL },
 		{ "--chain", &chain, NULL, NULL },
+		{ "--bundle", &whole, NULL, NULL },
+		{ "--all", &all, NULL, NULL },
+		{ "--format", NULL, &bundle.format, NULL },
 		{ NULL, NULL, NULL, NULL },
 	};
 	int rc;
 
 	rc = cli_options(c, argc, argv, opt, &rest);
-	if (rc == EX_OK)
-		rc = find_argument(c, &rest, KS_READ, &rows);
-	if (rc == EX_OK)
-		rc = export_rows(c, &rows, chain, file);
-	rows_free(&rows);
+	if (rc == EX_OK && !whole && (all || bundle.format != NULL))
+		rc = cli_usage(c, "--all and --format go with --bundle");
+	if (rc == EX_OK && whole && (chain || rest.n != (all ? 0 : 1)))
+		rc = cli_usage(c, "--bundle wants an address, @domain or "
+		    "--all, and has the chain already");
+	if (rc == EX_OK && whole) {
+		bundle.what = all ? NULL : rest.v[0];
+		rc = bundle_export(c, &bundle);
+	} else if (rc == EX_OK) {
+		rc = export_found(c, &rest, chain, bundle.out);
+	}
 	cli_list_free(&rest);
 	return rc;
 }
@@ -306,8 +292,9 @@ static int confirm(const struct rows *rows)
 	int answer;
 
 	if (isatty(STDIN_FILENO) != 1)
-		return cli_say(EX_USAGE, "%zu certificates would be removed; "
-		    "--yes says that you mean it", rows->n);
+		return cli_say(EX_USAGE, "%zu %s would be removed; "
+		    "--yes says that you mean it", rows->n,
+		    rows->n == 1 ? "certificate" : "certificates");
 	for (i = 0; i < rows->n; i++) {
 		keys += rows->row[i].has_key;
 		fprintf(stderr, "%.16s %s%s\n",
@@ -356,6 +343,8 @@ static int remove_verb(struct cli *c, int argc, char **argv)
 	rc = cli_options(c, argc, argv, opt, &rest);
 	if (rc == EX_OK)
 		rc = find_argument(c, &rest, KS_WRITE, &rows);
+	if (rc == EX_OK)
+		rc = lost_say(c, &rows);
 	if (rc == EX_OK && !yes)
 		rc = confirm(&rows);
 	if (rc == EX_OK)
@@ -368,17 +357,30 @@ static int remove_verb(struct cli *c, int argc, char **argv)
 int cmd_cert(struct cli *c, int argc, char **argv)
 {
 	static const struct cli_verb verbs[] = {
-		{ "import", import_verb, "cert import FILE...|- [--strict] "
-		    "[--password-file F] [--use both|sign|encrypt|storage]",
-		    "" },
+		{ "import", import_cert_verb, "cert import FILE...|- "
+		    IMPORT_USAGE " [--use both|sign|encrypt|storage]", "" },
 		{ "list", list_verb, "cert list [--json] [WHAT]", "" },
 		{ "show", show_verb, "cert show [--json] WHAT", "" },
 		{ "check", check_verb, "cert check [--json] WHAT", "" },
 		{ "export", export_verb,
-		    "cert export WHAT [--chain] [--out FILE]", "" },
+		    "cert export WHAT [--chain] [--out FILE], or cert export "
+		    "WHAT|--all --bundle [--format pem|p7b|ldif|der] "
+		    "[--out FILE|DIR]", "" },
 		{ "remove", remove_verb, "cert remove WHAT [--yes]", "" },
-		{ "trust", trust_verb, "cert trust FILE...|SHA256", "" },
+		{ "trust", trust_verb, "cert trust FILE...|SHA256 "
+		    "[--for @DOMAIN ...] [--purpose sign|encrypt|tls ...]",
+		    "" },
 		{ "distrust", distrust_verb, "cert distrust SHA256", "" },
+		{ "pending", pending_verb, "cert pending [--json]", "" },
+		{ "approve", approve_verb, "cert approve SHA256 [--replace]",
+		    "" },
+		{ "reject", reject_verb, "cert reject SHA256", "" },
+		{ "pin", bind_pin_verb, "cert pin ADDRESS SHA256", "" },
+		{ "unpin", bind_unpin_verb, "cert unpin ADDRESS SHA256", "" },
+		{ "assign", bind_assign_verb, "cert assign SHA256 @DOMAIN",
+		    "" },
+		{ "unassign", bind_unassign_verb,
+		    "cert unassign SHA256 @DOMAIN", "" },
 	};
 
 	return cli_dispatch(c, verbs, ARRAY_LEN(verbs), argc, argv);

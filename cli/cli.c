@@ -12,18 +12,34 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/utf8.h"
+
+#define COLUMNS 79 /* of a terminal, but the last */
+
 /* ---- saying ---- */
+
+/* Names in it may be those of whoever made a file: one line stays one. */
+static void say(const char *fmt, va_list ap) PRINTF_LIKE(1, 0);
+
+static void say(const char *fmt, va_list ap)
+{
+	char *text = NULL;
+
+	fflush(stdout);
+	if (vasprintf(&text, fmt, ap) == -1)
+		return;
+	utf8_mask(text);
+	fprintf(stderr, "postseal: %s\n", text);
+	free(text);
+}
 
 int cli_say(int code, const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
-	fputs("postseal: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return code;
 }
 
@@ -66,17 +82,52 @@ int cli_read_fd(int fd, struct buf *out, struct err *e)
 	return n == 0 ? 0 : err_sys(e, FAIL_INPUT, "read");
 }
 
+/* Where a line may end: at a blank outside of brackets that stands before no
+ * value of an option. */
+static size_t usage_piece(const char *s)
+{
+	size_t depth = 0, i;
+
+	for (i = 1; s[i] != '\0' && s[i] != '\n'; i++) {
+		if (s[i] == '[')
+			depth++;
+		else if (s[i] == ']' && depth > 0)
+			depth--;
+		else if (s[i] == ' ' && depth == 0 && (s[i + 1] < 'A' ||
+		    s[i + 1] > 'Z'))
+			break;
+	}
+	return i;
+}
+
+/* A verb's usage, which may be of several lines, within the terminal's. */
+static void put_usage(FILE *to, const char *lead, const char *text)
+{
+	size_t column = 16, n;
+
+	fprintf(to, "%s postseal ", lead);
+	for (; *text != '\0'; text += n) {
+		n = usage_piece(text);
+		if (*text == '\n') {
+			column = 0;
+		} else if (column + n > COLUMNS && *text == ' ') {
+			fputs("\n          ", to);
+			column = 10;
+		}
+		fwrite(text, 1, n, to);
+		column += n;
+	}
+	fputc('\n', to);
+}
+
 int cli_usage(struct cli *c, const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
-	fputs("postseal: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\nusage: postseal %s\n",
-	    c->usage != NULL ? c->usage : "VERB");
+	put_usage(stderr, "usage:", c->usage != NULL ? c->usage : "VERB");
 	return EX_USAGE;
 }
 
@@ -87,8 +138,7 @@ static int list_verbs(const struct cli_verb *verb, size_t n, FILE *to)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		fprintf(to, "%s postseal %s\n", i == 0 ? "usage:" : "      ",
-		    verb[i].usage);
+		put_usage(to, i == 0 ? "usage:" : "      ", verb[i].usage);
 	return to == stdout ? EX_OK : EX_USAGE;
 }
 
@@ -110,6 +160,7 @@ int cli_dispatch(struct cli *c, const struct cli_verb *verb, size_t n,
 		return list_verbs(verb, n, stderr);
 	}
 	c->usage = verb[i].usage;
+	c->verb[c->verb[0] == NULL ? 0 : 1] = verb[i].name;
 	return verb[i].run(c, argc - 1, argv + 1);
 }
 
@@ -179,7 +230,7 @@ static int take_option(struct cli *c, const struct cli_opt *o, int argc,
 
 static int print_usage(struct cli *c)
 {
-	printf("usage: postseal %s\n", c->usage != NULL ? c->usage : "VERB");
+	put_usage(stdout, "usage:", c->usage != NULL ? c->usage : "VERB");
 	c->helped = true;
 	return EX_USAGE;
 }

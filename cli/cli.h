@@ -22,10 +22,14 @@ struct cli {
 	struct config *config;	 /* after cli_config(); owned */
 	struct keystore *ks;	 /* after cli_keystore(); owned */
 	struct buf secret;	 /* after cli_secret(); wiped by cli_done() */
+	struct err secret_why;	 /* root could not read it */
 	struct keyring *keyring; /* after cli_keyring(); owned */
 	const char *usage; /* of the verb that runs, for cli_usage() */
+	const char *verb[2]; /* the words of it, for the audit; or NULL */
 	bool dropped;	   /* root was given up, or we never were root */
 	bool helped;	   /* --help was given: the exit code is 0 */
+	bool may_confine;  /* a program of its own: a sandbox may be put on */
+	bool confined;	   /* it is on */
 };
 
 #define CLI_CONFIG "/etc/postseal/postseal.conf"
@@ -46,8 +50,14 @@ cli_function cmd_cert;				   /* cert.c */
 cli_function cmd_crl;				   /* crl.c */
 cli_function cmd_key;				   /* key.c */
 cli_function cmd_rules;				   /* rules.c */
+cli_function cmd_secret;			   /* secret.c */
+cli_function cmd_backup;			   /* backup.c */
+cli_function cmd_restore;			   /* restore.c */
 cli_function cmd_seal, cmd_open;		   /* seal.c */
-cli_function cmd_explain, cmd_status;		   /* explain.c */
+cli_function cmd_explain;			   /* explain.c */
+cli_function cmd_status;			   /* status.c */
+cli_function cmd_audit;				   /* audit.c */
+cli_function cmd_notice;			   /* notice.c */
 
 /* Run the verb named by argv[1] out of a table (a verb with sub-verbs calls
  * this with its own table). EX_USAGE and a list when there is none. */
@@ -82,6 +92,10 @@ int cli_read_fd(int fd, struct buf *out, struct err *e) MUST_CHECK;
 /* Print "postseal: text" and the usage of the running verb; EX_USAGE. */
 int cli_usage(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Who runs this and from where, for the audit: user (and the login that it
+ * came from), verb, terminal, host of the login. */
+void cli_actor(const struct cli *c, struct buf *who, struct buf *origin);
+
 /* ---- failing ---- */
 
 /* The exit code for a kind of failure: input and limits 65, policy 69,
@@ -95,11 +109,27 @@ int cli_say(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ---- opening; each 0 or an exit code, the reason printed ---- */
 
 int cli_config(struct cli *c);
-/* Gives up root for the store's owner first. */
+/* Gives up root for the store's owner first, and notes who calls, for
+ * postseal audit. */
 int cli_keystore(struct cli *c, enum ks_mode mode);
 /* Large messages go into the configuration's spool folder. After
  * cli_keystore(). */
 int cli_spool(struct cli *c);
+/* What asks the directories of the configuration; NULL when there are none.
+ * Before cli_keystore(): it reads passwords. lookup.c */
+struct finder;
+int cli_finder(struct cli *c, struct finder **out);
+
+/* What directories say of an address. */
+struct cli_found {
+	bool asked;   /* one serves its domain */
+	bool unknown; /* none could say: text is why */
+	char text[400]; /* where it is from, or that there is none */
+	struct selection selection; /* to be freed */
+};
+/* f may be NULL. 0, or an exit code: the reason was printed. */
+int cli_look_up(struct cli *c, struct finder *f, const struct addr *a,
+    bool must_know, struct cli_found *out);
 /* The content of the secret file. After cli_keystore(). */
 int cli_secret(struct cli *c);
 /* All keys loaded: the command plays the keys process. Opens the keystore

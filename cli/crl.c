@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * postseal crl: CRLs and stored OCSP responses, import, list, remove.
+ * postseal crl: CRLs and stored OCSP responses, import, list, remove; fetch
+ * is in crl_fetch.c.
  */
 #include "keystore/revocation.h"
 
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/crl_fetch.h"
+#include "keystore/fetched.h"
 #include "util/json.h"
 #include "util/proc.h"
 #include "util/when.h"
@@ -141,8 +144,9 @@ static int import_verb(struct cli *c, int argc, char **argv)
 struct listing {
 	struct table *table; /* or NULL: JSON */
 	struct json j;
+	struct table *how_fetched; /* likewise */
 	int64_t now;
-	size_t n;
+	size_t n, fetched;
 };
 
 static void table_row(struct table *t, const struct revocation_row *r,
@@ -205,18 +209,83 @@ static int list_row(void *arg, const struct revocation_row *r, struct err *e)
 	return 0;
 }
 
-static struct table *new_table(void)
+static struct table *new_table(const char *const *head, size_t n)
 {
-	static const char *const head[] = {
-		"SHA-256", "KIND", "NUMBER", "ISSUED", "UNTIL", "WHAT",
-		"ISSUER"
-	};
-	struct table *t = table_new(ARRAY_LEN(head));
+	struct table *t = table_new(n);
 	size_t i;
 
-	for (i = 0; t != NULL && i < ARRAY_LEN(head); i++)
+	for (i = 0; t != NULL && i < n; i++)
 		table_cell(t, head[i]);
 	return t;
+}
+
+static const char *const list_head[] = { "SHA-256", "KIND", "NUMBER",
+	"ISSUED", "UNTIL", "WHAT", "ISSUER" };
+static const char *const fetched_head[] = { "TRIED", "GOT", "NEXT", "FAILED",
+	"FROM", "ERROR" };
+
+static void fetched_cells(struct table *t, const char *name,
+    const struct fetched *f)
+{
+	char date[32];
+	struct buf b;
+
+	buf_init(&b, 64);
+	table_cell(t, when_timestamp(date, f->tried));
+	table_cell(t, f->got == 0 ? "never" : when_timestamp(date, f->got));
+	table_cell(t, when_timestamp(date, f->next));
+	buf_printf(&b, "%lld", (long long)f->failures);
+	table_cell(t, buf_str(&b));
+	table_cell(t, name);
+	table_cell(t, f->error[0] == '\0' ? "-" : f->error);
+	buf_free(&b);
+}
+
+/* An OCSP row is named by URL, blank, SHA-256. */
+static void fetched_json(struct json *j, const char *name,
+    const struct fetched *f)
+{
+	const char *blank = strchr(name, ' ');
+	char date[32];
+	struct buf url;
+
+	buf_init(&url, 4096);
+	buf_putv(&url, view_make(name, blank == NULL ? strlen(name) :
+	    (size_t)(blank - name)));
+	json_object(j, NULL);
+	json_str(j, "kind", "fetched");
+	json_str(j, "url", buf_str(&url));
+	json_str(j, "certificate", blank == NULL ? NULL : blank + 1);
+	json_str(j, "tried", when_timestamp(date, f->tried));
+	json_str(j, "got", f->got == 0 ? NULL : when_timestamp(date, f->got));
+	json_str(j, "next", when_timestamp(date, f->next));
+	json_int(j, "failures", f->failures);
+	json_str(j, "error", f->error[0] == '\0' ? NULL : f->error);
+	json_end_object(j);
+	buf_free(&url);
+}
+
+static int fetched_row(void *arg, const char *name, const struct fetched *f,
+    struct err *e)
+{
+	struct listing *l = arg;
+
+	(void)e;
+	l->fetched++;
+	if (l->how_fetched != NULL)
+		fetched_cells(l->how_fetched, name, f);
+	else
+		fetched_json(&l->j, name, f);
+	return 0;
+}
+
+static int put_tables(const struct listing *l, struct buf *out)
+{
+	if (l->n > 0 && table_print(l->table, out) != 0)
+		return -1;
+	if (l->n > 0 && l->fetched > 0)
+		buf_putc(out, '\n');
+	return l->fetched > 0 ? table_print(l->how_fetched, out) : 0;
 }
 
 static int print_listing(struct cli *c, struct listing *l, struct buf *out)
@@ -225,15 +294,16 @@ static int print_listing(struct cli *c, struct listing *l, struct buf *out)
 
 	if (l->table == NULL)
 		json_array(&l->j, NULL);
-	if (revocation_list(c->ks, list_row, l, &e) != 0)
+	if (revocation_list(c->ks, list_row, l, &e) != 0 ||
+	    fetched_list(c->ks, fetched_row, l, &e) != 0)
 		return cli_fail(&e);
 	if (l->table == NULL) {
 		json_end_array(&l->j);
 		buf_putc(out, '\n');
-	} else if (l->n == 0) {
+	} else if (l->n + l->fetched == 0) {
 		return cli_say(EX_OK, "none yet; \"postseal crl import FILE\" "
 		    "brings some");
-	} else if (table_print(l->table, out) != 0) {
+	} else if (put_tables(l, out) != 0) {
 		return cli_say(EX_OSERR, "out of memory");
 	}
 	return cli_print(out);
@@ -247,13 +317,17 @@ static int print_list(struct cli *c, bool json)
 
 	buf_init(&out, PRINT_MAX);
 	json_init(&l.j, &out);
-	if (!json)
-		l.table = new_table();
-	if (!json && l.table == NULL)
+	if (!json) {
+		l.table = new_table(list_head, ARRAY_LEN(list_head));
+		l.how_fetched = new_table(fetched_head,
+		    ARRAY_LEN(fetched_head));
+	}
+	if (!json && (l.table == NULL || l.how_fetched == NULL))
 		rc = cli_say(EX_OSERR, "out of memory");
 	else
 		rc = print_listing(c, &l, &out);
 	table_free(&l.table);
+	table_free(&l.how_fetched);
 	buf_free(&out);
 	return rc;
 }
@@ -318,6 +392,7 @@ int cmd_crl(struct cli *c, int argc, char **argv)
 {
 	static const struct cli_verb verbs[] = {
 		{ "import", import_verb, "crl import FILE...|-", "" },
+		{ "fetch", crl_fetch, "crl fetch [URL] [--dry-run]", "" },
 		{ "list", list_verb, "crl list [--json]", "" },
 		{ "remove", remove_verb, "crl remove SHA256", "" },
 	};

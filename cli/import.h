@@ -13,13 +13,29 @@
 struct import_job {
 	const struct cli_list *path; /* files, folders, "-" */
 	bool strict;		     /* all or nothing */
+	bool dry_run;		     /* nothing, but say what would be */
+	bool quiet;		     /* say only what is wrong */
+	bool json;		     /* the sum for programs */
 	const char *password_file;   /* or NULL */
+	const char *password_list;   /* or NULL */
 	bool with_keys; /* the secret is read, keys are taken */
 	bool only_keys; /* nothing but keys counts as success */
 	unsigned use;
 	bool anchor;
+	const struct ks_scope *scope; /* of anchors; scopes 0: everything */
+	size_t scopes;
 	const char *address;
 };
+
+/* The options that both verbs have. */
+#define IMPORT_USAGE                                                      \
+	"[--strict|--dry-run] [--quiet|--json] "                          \
+	"[--password-file F|--password-list F]"
+
+cli_function import_cert_verb; /* cert import */
+cli_function import_key_verb;  /* key import */
+/* The bits of --use. 0, or EX_USAGE. */
+int import_read_use(struct cli *c, const char *text, unsigned *use);
 
 /* Runs it and reports; an exit code. */
 int import_run(struct cli *c, const struct import_job *job);

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "util/log.h"
 #include "util/ossl.h"
@@ -18,15 +19,28 @@ static const struct cli_verb verbs[] = {
 	{ "init", cmd_init, "init --dir DIR [--state DIR2] --domain D "
 	    "[--domain D2] [--user USER]",
 	    "everything for a start under one folder" },
-	{ "ca", cmd_ca, "ca init|issue ...",
+	{ "ca", cmd_ca, "ca init|issue|renew|revoke|crl|list|passphrase "
+	    "...",
 	    "a small certificate authority of one's own" },
 	{ "cert", cmd_cert,
-	    "cert import|list|show|check|export|remove|trust|distrust ...",
+	    "cert import|list|show|check|export|remove|trust|distrust|pin|"
+	    "unpin|assign|unassign|pending|approve|reject ...",
 	    "certificates in the keystore" },
-	{ "crl", cmd_crl, "crl import|list|remove ...",
+	{ "crl", cmd_crl, "crl import|fetch|list|remove ...",
 	    "which certificates are revoked" },
-	{ "key", cmd_key, "key import|export|list ...",
+	{ "key", cmd_key,
+	    "key generate|csr|requests|drop|import|export|list ...",
 	    "private keys in the keystore" },
+	{ "secret", cmd_secret, "secret check|rotate ...",
+	    "the secret under which private keys are kept" },
+	{ "backup", cmd_backup,
+	    "backup FILE|- [--with-secret] [--beside] [--password-file F]\n"
+	    "       postseal backup --verify|--list FILE [--password-file F]",
+	    "one encrypted file with all that is needed" },
+	{ "restore", cmd_restore,
+	    "restore FILE --dir DIR|--replace [--yes] [--user USER] "
+	    "[--password-file F]",
+	    "put back what a backup has" },
 	{ "rules", cmd_rules, "rules check|explain ...",
 	    "what would happen to whom, and why" },
 	{ "seal", cmd_seal,
@@ -38,7 +52,13 @@ static const struct cli_verb verbs[] = {
 	    "what the milter would do to incoming mail" },
 	{ "explain", cmd_explain, "explain ID",
 	    "the whole story of one message" },
-	{ "status", cmd_status, "status", "what is there, what will expire" },
+	{ "status", cmd_status, "status [--json] [--days N]",
+	    "what is there, what will expire, who lacks what" },
+	{ "audit", cmd_audit,
+	    "audit [--json] [--all | --last N] [--days N] [WHAT]",
+	    "who changed what in the keystore" },
+	{ "notice", cmd_notice, "notice [--send]",
+	    "what the administrator is told by mail" },
 };
 
 static int print_version(void)
@@ -104,7 +124,7 @@ static int read_first(struct cli *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct cli c = { .config_path = CLI_CONFIG };
+	struct cli c = { .config_path = CLI_CONFIG, .may_confine = true };
 	int first, rc;
 
 	log_init("postseal", LOG_L_WARN, 0);
@@ -124,5 +144,11 @@ int main(int argc, char **argv)
 	rc = cli_dispatch(&c, verbs, ARRAY_LEN(verbs), argc - first + 1,
 	    argv + first - 1);
 	cli_done(&c);
+	if (c.confined) {
+		/* what runs at exit may want what the sandbox forbids */
+		if (fflush(NULL) != 0)
+			rc = EX_IOERR;
+		_exit(rc);
+	}
 	return c.helped ? EX_OK : rc;
 }

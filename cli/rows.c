@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/bind.h"
+#include "cli/advice.h"
 #include "cli/caps.h"
+#include "cli/pending.h"
 #include "keystore/revocation.h"
-#include "util/json.h"
 #include "util/when.h"
 
 #define PRINT_MAX ((size_t)1 << 30) /* 10^5 certificates need some 60 MB */
@@ -51,6 +53,28 @@ int rows_none(const char *what, bool only_keys)
 	    "list\" shows all, \"postseal %s import FILE\" brings more",
 	    what, only_keys ? " with a private key" : "",
 	    only_keys ? "key" : "cert");
+}
+
+int rows_some(struct cli *c, const char *what, struct rows *rows)
+{
+	int rc = rows_read(c, what, rows);
+
+	if (rc == EX_OK && rows->n == 0)
+		rc = rows_none(what, false);
+	return rc;
+}
+
+int rows_one(struct cli *c, const char *what, struct rows *rows)
+{
+	int rc = rows_some(c, what, rows);
+
+	if (rc != EX_OK)
+		return rc;
+	if (rows->n > 1)
+		return cli_say(EX_DATAERR, "%s: %zu certificates; name one "
+		    "by its SHA-256, which \"postseal cert list %s\" shows",
+		    what, rows->n, what);
+	return EX_OK;
 }
 
 void rows_free(struct rows *rows)
@@ -103,10 +127,12 @@ static const char *state_of(const struct ks_row *r,
 	return "usable";
 }
 
-static void table_row(struct table *t, const struct ks_row *r,
-    const struct revocation *rev, int64_t now)
+static int table_row(struct keystore *ks, struct table *t,
+    const struct ks_row *r, const struct revocation *rev, int64_t now,
+    struct err *e)
 {
 	const struct cert *c = r->cert;
+	int rc;
 	char date[32];
 	struct buf b;
 
@@ -122,12 +148,14 @@ static void table_row(struct table *t, const struct ks_row *r,
 	table_cell(t, cert_key_name(c));
 	buf_clear(&b);
 	put_use(&b, r);
+	rc = bind_short(ks, r, &b, e);
 	table_cell(t, buf_str(&b));
 	table_cell(t, r->has_key ? "yes" : "-");
 	table_cell(t, when_date(date, cert_not_after(c)));
 	table_cell(t, state_of(r, rev, now));
 	table_cell(t, ks_source_str(r->source));
 	buf_free(&b);
+	return rc;
 }
 
 /* ---- long form ---- */
@@ -169,11 +197,17 @@ static int find_fitness(struct cli *c, const struct cert *cert,
     struct fitness *f, struct err *e)
 {
 	int64_t now = cli_now(c);
+	/* for what it says that it is for */
+	struct path_query q = { .leaf = cert, .at = now,
+	    .purpose = KS_FOR_SIGN | KS_FOR_ENCRYPT,
+	    .domain = cert_addresses(cert) == 0 ? NULL :
+	    addr_domain(cert_address(cert, 0)) };
 	struct path *p = &f->path;
 	int rc;
 
 	memset(f, 0, sizeof(*f));
-	if (keystore_path(c->ks, cert, NULL, 0, now, p, e) != 0)
+	if (bind_has(c->ks, cert, &q.is_named, e) != 0 ||
+	    keystore_path_for(c->ks, &q, p, e) != 0)
 		return -1;
 	/* Whom nobody issued, nobody can revoke. */
 	if (p->ok && !(cert_is_ca(cert) && cert_is_self_issued(cert)))
@@ -235,13 +269,20 @@ static int show_row(struct cli *c, const struct ks_row *r, struct buf *b,
 	    cert_eku_mail(cert) ? "allowed" : "not allowed by extended key "
 	    "usage");
 	put_use(b, r);
-	buf_printf(b, "\nprivate key  %s\nstate        %s\nsource       %s, "
+	buf_putc(b, '\n');
+	if (bind_show(c->ks, r, b, e) != 0) {
+		path_free(&f.path);
+		return -1;
+	}
+	buf_printf(b, "private key  %s\nstate        %s\nsource       %s, "
 	    "%s\npath         ", r->has_key ? "here" : "-",
 	    state_of(r, &f.rev, cli_now(c)), ks_source_str(r->source),
 	    when_date(from, r->added));
 	put_fitness(&f, b);
 	buf_putc(b, '\n');
 	path_free(&f.path);
+	if (pending_show(c->ks, cert, b, e) != 0)
+		return -1;
 	return caps_show(c->ks, cert, b, e);
 }
 
@@ -348,6 +389,11 @@ static int json_row(struct json *j, const struct printed *x, struct err *e)
 	if (x->f != NULL)
 		json_fitness(j, r, x->f);
 	json_revocation(j, x->rev);
+	if (x->f != NULL) {
+		advice_json(j, r->cert, &x->f->path);
+		if (pending_json(x->ks, r->cert, j, e) != 0)
+			return -1;
+	}
 	if (caps_json(x->ks, r->cert, j, e) != 0)
 		return -1;
 	json_str(j, "source", ks_source_str(r->source));
@@ -355,6 +401,8 @@ static int json_row(struct json *j, const struct printed *x, struct err *e)
 	json_bool(j, "has_key", r->has_key);
 	json_bool(j, "is_ca", cert_is_ca(r->cert));
 	json_bool(j, "is_anchor", r->is_anchor);
+	if (bind_json(x->ks, r, j, e) != 0)
+		return -1;
 	json_end_object(j);
 	return 0;
 }
@@ -384,8 +432,7 @@ static int list_row(void *arg, const struct ks_row *r, struct err *e)
 	if (l->table == NULL)
 		return json_row(&l->j, &(struct printed){ l->ks, r, &rev,
 		    NULL, l->now }, e);
-	table_row(l->table, r, &rev, l->now);
-	return 0;
+	return table_row(l->ks, l->table, r, &rev, l->now, e);
 }
 
 static struct table *new_table(void)
@@ -519,6 +566,7 @@ static int put_lines(struct cli *c, const struct rows *rows, struct buf *out,
 		    why != NULL ? why : "usable",
 		    why == NULL && f.rev.text[0] != '\0' ? "; " : "",
 		    why == NULL ? f.rev.text : "");
+		advice_lines(out, r->cert, &f.path);
 		path_free(&f.path);
 	}
 	return 0;

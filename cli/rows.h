@@ -17,6 +17,10 @@ struct rows {
 
 /* As keystore_list(); each an exit code. */
 int rows_read(struct cli *c, const char *what, struct rows *rows);
+/* The same, at least one. */
+int rows_some(struct cli *c, const char *what, struct rows *rows);
+/* One certificate by SHA-256 (or address, if only one has it). */
+int rows_one(struct cli *c, const char *what, struct rows *rows);
 /* Say that nothing fits, and what to do; EX_DATAERR. */
 int rows_none(const char *what, bool only_keys);
 void rows_free(struct rows *rows);

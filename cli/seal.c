@@ -16,6 +16,7 @@
 #include "gateway/authority.h"
 #include "gateway/gateway.h"
 #include "gateway/learn.h"
+#include "gateway/lookup.h"
 #include "smime/header.h"
 #include "util/proc.h"
 
@@ -79,6 +80,7 @@ struct job {
 	struct cli_list to;
 	struct ticket ticket;
 	struct rules *rules;
+	struct finder *finder; /* NULL: no directories */
 	struct spool *msg;
 	struct spool *out;
 	struct verdict v;
@@ -168,6 +170,8 @@ static int open_stores(struct job *j)
 {
 	int rc = cli_rules(j->c, j->c->config->rules, &j->rules);
 
+	if (rc == 0 && j->env.forced == DIR_OUTBOUND)
+		rc = cli_finder(j->c, &j->finder);
 	if (rc == 0)
 		rc = cli_keystore(j->c, KS_READ);
 	if (rc == 0)
@@ -396,7 +400,9 @@ static void say_clear(const struct job *j)
 static int decide(struct job *j)
 {
 	struct key_ops keys = {&j->ticket, ticket_sign, ticket_open};
-	struct gateway g = {j->c->config, j->rules, j->c->ks, &keys, NULL};
+	struct lookup_ops directories = lookup_direct(j->finder);
+	struct gateway g = {j->c->config, j->rules, j->c->ks, &keys,
+	    j->finder == NULL ? NULL : &directories};
 	struct err e = {0};
 	int rc;
 
@@ -444,6 +450,7 @@ static int run(struct cli *c, int argc, char **argv, bool seals)
 		close(j.json_fd);
 	verdict_free(&j.v);
 	rules_free(&j.rules);
+	finder_free(&j.finder);
 	spool_free(&j.msg);
 	spool_free(&j.out);
 	free(j.ticket.rcpt);

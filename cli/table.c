@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/utf8.h"
+
 #define GAP 2
 
 struct table {
@@ -48,9 +50,7 @@ void table_cell(struct table *t, const char *text)
 	}
 	t->cell[t->n++] = p;
 	/* What is shown must not move the cursor. */
-	for (; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	utf8_mask(p);
 }
 
 static size_t width(const char *s)

@@ -10,6 +10,8 @@
 
 #include "gateway/config_int.h"
 
+#define CREDENTIALS "/run/credentials/postseal-milter.service"
+
 static void set_domains(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
@@ -48,10 +50,42 @@ static void set_keystore(struct config *c, const struct conf_stmt *st,
 	set_kind_path(&c->keystore, "sqlite", st, ce);
 }
 
+/*
+ * A credential of systemd.exec(5): its folder is in the service's
+ * environment, and root finds it where systemd keeps it while that runs.
+ */
+static void set_credential(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	const char *dir = secure_getenv("CREDENTIALS_DIRECTORY");
+	const char *name = st->word[2].s;
+	struct buf path;
+
+	if (*name == '\0' || *name == '.' || strchr(name, '/') != NULL) {
+		conf_error(ce, st, 2, "secret credential: expected a name "
+		    "without slash, found %s", name);
+		return;
+	}
+	buf_init(&path, 4096);
+	buf_printf(&path, "%s/%s", dir != NULL && *dir == '/' ? dir :
+	    CREDENTIALS, name);
+	c->secret = path.failed ? NULL : view_strdup(buf_view(&path));
+	c->secret_is_credential = true;
+	if (c->secret == NULL)
+		conf_error(ce, st, 2, "secret credential: path too long");
+	buf_free(&path);
+}
+
 static void set_secret(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	set_kind_path(&c->secret, "file", st, ce);
+	if (strcmp(st->word[1].s, "credential") == 0)
+		set_credential(c, st, ce);
+	else if (strcmp(st->word[1].s, "file") == 0)
+		config_path(&c->secret, st, 2, ce);
+	else
+		conf_error(ce, st, 1, "secret: expected file PATH or "
+		    "credential NAME, found %s", st->word[1].s);
 }
 
 static void set_rules(struct config *c, const struct conf_stmt *st,
@@ -230,7 +264,8 @@ static const struct config_key top_key[] = {
 	{"local-domains", 1, 0, "DOMAIN ...", false, false, true, set_domains},
 	{"keystore", 2, 2, "sqlite \"PATH\"", false, false, true,
 	    set_keystore},
-	{"secret", 2, 2, "file \"PATH\"", false, false, true, set_secret},
+	{"secret", 2, 2, "file \"PATH\" or credential NAME", false, false,
+	    true, set_secret},
 	{"rules", 1, 1, "\"PATH\"", false, false, true, set_rules},
 	{"authserv-id", 1, 1, "NAME", false, false, true, set_authserv},
 	{"recipient-delimiter", 1, 1, "CHARACTER", false, false, false,
@@ -256,6 +291,10 @@ static const struct config_key top_key[] = {
 	    config_speaks_for},
 	{"domain-signatures", 1, 0, "@DOMAIN|@*.DOMAIN|any ...", false, true,
 	    false, config_domain_signatures},
+	{"harvest", 0, 0, "{ ... }", true, false, false, config_harvest},
+	{"notices", 0, 0, "{ ... }", true, false, false, config_notices},
+	{"fetch", 0, 0, "{ ... }", true, false, false, config_fetch},
+	{"directory", 0, 0, "{ ... }", true, true, false, config_directory},
 	{"milter", 0, 0, "{ ... }", true, false, false, config_milter},
 	{"relay", 0, 0, "{ ... }", true, false, false, set_relay},
 };
@@ -274,6 +313,9 @@ static int set_defaults(struct config *c, const char *path)
 		return -1;
 	c->max_message = CAP_MESSAGE_DEFAULT;
 	c->keep_audit_s = (int64_t)30 * 86400;
+	config_harvest_defaults(c);
+	c->notice_every_s = (int64_t)86400;
+	c->notice_before_s = (int64_t)30 * 86400;
 	c->min_rsa_bits = CAP_RSA_MIN;
 	c->listen_mode = 0660;
 	c->workers = 4;
@@ -337,13 +379,17 @@ void config_free(struct config **cp)
 	free(c->weak);
 	free(c->speaks_for);
 	free(c->domain_sig);
+	config_free_directories(c);
 	free(c->metrics);
+	free(c->notice_to);
+	free(c->notice_via);
 	free(c->listen);
 	free(c->listen_group);
 	free(c->user);
 	free(c->keys_user);
 	free(c->outbound);
 	free(c->reinject);
+	config_fetch_free(c);
 	free(c);
 	*cp = NULL;
 }
@@ -376,6 +422,9 @@ void config_print(const struct config *c, struct buf *out)
 	buf_printf(out, "authority %zu rows\nsign-for %zu rows\n",
 	    c->authorities, c->sign_fors);
 	config_print_policy(c, out);
+	config_print_directories(c, out);
+	config_print_harvest(c, out);
+	config_print_notices(c, out);
 	print_str(out, "milter.listen", c->listen);
 	buf_printf(out, "milter.mode %04o\n", (unsigned)c->listen_mode);
 	print_str(out, "milter.group", c->listen_group);
@@ -386,6 +435,7 @@ void config_print(const struct config *c, struct buf *out)
 	buf_printf(out, "milter.outbound-networks %zu networks\n",
 	    c->outbounds);
 	print_str(out, "milter.reinject", c->reinject);
+	config_print_fetch(c, out);
 }
 
 bool config_is_local(const struct config *c, const struct addr *a)

@@ -7,6 +7,7 @@
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
 
+#include "keystore/harvest.h"
 #include "util/addr.h"
 #include "util/conf.h"
 
@@ -43,12 +44,34 @@ struct speaks_for {
 	struct addr address;
 };
 
+/* fetch { }: what the fetch process may ask for (A56). */
+struct fetch_crl {
+	char *url;
+	int64_t every_s;
+};
+struct fetch_config {
+	bool is_set;
+	char *user; /* NULL: as milter's */
+	struct fetch_crl *crl;
+	size_t crls;
+	char **allow; /* HOST or HOST:PORT */
+	size_t allows;
+	bool ocsp;	 /* of the store's end entities */
+	bool from_certs; /* CRLs that certificates of the store name */
+	struct net *nearby; /* not public, and allowed */
+	size_t nearbys;
+	int64_t timeout_s;
+	char *ca_file; /* of https; NULL: the system's */
+};
+
+struct directory; /* fetch/find.h */
 struct config {
 	char *path; /* of the file itself */
 	char **domain; /* local-domains, A-labels */
 	size_t domains;
 	char *keystore;	   /* path of the SQLite file */
 	char *secret;	   /* path of the secret file */
+	bool secret_is_credential; /* of systemd: read-only */
 	char *rules;	   /* path of the rules file */
 	char *spool;	   /* folder for spool files; NULL: $TMPDIR or /tmp */
 	char *authserv_id; /* RFC 8601 2.5 */
@@ -73,8 +96,17 @@ struct config {
 	size_t sign_fors;
 	struct authority_row *authority;
 	size_t authorities;
+	struct directory *directory; /* in the order they are asked in */
+	size_t directories;
 	char *metrics; /* "127.0.0.1:9463" or NULL */
 	bool log_syslog;
+	struct harvest_policy harvest; /* harvest { } */
+	/* notices { } */
+	char *notice_to;  /* address; NULL: none are sent */
+	char *notice_via; /* "127.0.0.1:25", SMTP */
+	int64_t notice_every_s, notice_before_s;
+
+	struct fetch_config fetch;
 
 	/* milter { } */
 	char *listen; /* "unix:/path" or "inet:port@host"; NULL: none */

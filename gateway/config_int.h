@@ -58,6 +58,31 @@ void config_domain_signatures(struct config *c, const struct conf_stmt *st,
 /* What they say, for -n. */
 void config_print_policy(const struct config *c, struct buf *out);
 
+/* harvest { } */
+void config_harvest_defaults(struct config *c);
+void config_harvest(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_print_harvest(const struct config *c, struct buf *out);
+
+/* notices { } */
+void config_notices(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_print_notices(const struct config *c, struct buf *out);
+
+/* The statements of fetch { }, and what they say, for -n. */
+void config_fetch(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_fetch_free(struct config *c);
+void config_print_fetch(const struct config *c, struct buf *out);
+
+/* directory { } */
+void config_directory(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_free_directories(struct config *c);
+void config_print_directories(const struct config *c, struct buf *out);
+void config_warn_directories(const struct config *c,
+    void (*say)(const char *sentence));
+
 /* The statements of milter { }. */
 void config_milter(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce);

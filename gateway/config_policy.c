@@ -369,4 +369,5 @@ void config_warn(const struct config *c, void (*say)(const char *sentence))
 	if (has_any(c->domain_sig, c->domain_sigs))
 		say("domain-signatures any: every trusted CA can name an "
 		    "authority for every domain");
+	config_warn_directories(c, say);
 }

@@ -382,6 +382,8 @@ static void drop_changes(struct verdict *v)
 	v->has_opened = false;
 	v->made_algorithm = NULL;
 	memset(&v->learned, 0, sizeof(v->learned));
+	buf_clear(&v->harvested.der);
+	v->harvested.state = NULL;
 	for (size_t i = 0; i < v->rcpts; i++)
 		v->rcpt[i].cipher[0] = '\0';
 }

@@ -46,6 +46,7 @@ struct txn {
 	/* the caller's operations, counted */
 	struct key_ops keys;
 	int key_ops;
+	int64_t lookup_ms; /* spent in directories */
 	bool keys_away;	  /* one failed for a time */
 	bool keys_denied; /* keys gave no right to sign, against our plan */
 };

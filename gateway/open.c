@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/harvest.h"
 #include "gateway/learn.h"
 #include "gateway/opening.h"
 #include "gateway/replies.h"
@@ -71,6 +72,7 @@ static void remember(struct opening *o)
 	if (o->is_decrypted)
 		replies_note(o->t);
 	learn_note(o->t, f == NULL ? NULL : f->ver);
+	harvest_note(o->t, f == NULL ? NULL : f->ver);
 }
 
 /* ---- what the rules say ---- */

@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/author.h"
 #include "gateway/opening.h"
-#include "gateway/revoked.h"
 #include "smime/hp.h"
 
 /* The entity within all layers: the delivered layer itself, or what is
@@ -125,8 +123,7 @@ static void judge_author(struct opening *o, struct verification *ver)
 		f->from_match = false;
 		f->for_domain[0] = '\0';
 		f->remark[0] = '\0';
-		author_check(o->t, f);
-		demand_revocation(o->t, f);
+		open_author(o->t, ver, f);
 	}
 	verify_conclude(ver, true, o->t->now);
 }

@@ -11,9 +11,10 @@
 
 static struct cert *find_cert(void *ctx, bool by_ski, struct view id)
 {
+	const struct txn *t = ctx;
 	struct cert *c = NULL;
 
-	if (keystore_find_cert(ctx, by_ski, id, &c, NULL) != 0)
+	if (keystore_find_cert(t->g->ks, by_ski, id, &c, NULL) != 0)
 		return NULL;
 	return c;
 }
@@ -21,7 +22,23 @@ static struct cert *find_cert(void *ctx, bool by_ski, struct view id)
 static int parse_cert(void *ctx, struct cert **out, struct view der,
     struct err *e)
 {
-	return keystore_parse_cert(ctx, der, out, e);
+	const struct txn *t = ctx;
+
+	return keystore_parse_cert(t->g->ks, der, out, e);
+}
+
+/* A path to an anchor that is trusted for signatures of this domain; NULL:
+ * of any. */
+static struct path_query query_for(const struct cert *c,
+    struct cert *const *extra, size_t n, int64_t now, const char *domain)
+{
+	return (struct path_query){.leaf = c, .extra = extra, .extra_n = n,
+	    .at = now, .purpose = KS_FOR_SIGN, .domain = domain};
+}
+
+static const char *author_domain(const struct txn *t)
+{
+	return t->has_from ? addr_domain(&t->from) : NULL;
 }
 
 /* Is there a path now? What fails for a time is none, and fails again
@@ -29,16 +46,18 @@ static int parse_cert(void *ctx, struct cert **out, struct view der,
 static bool believe(void *ctx, const struct cert *c,
     struct cert *const *extra, size_t n, int64_t now)
 {
+	const struct txn *t = ctx;
+	struct path_query q = query_for(c, extra, n, now, author_domain(t));
 	struct path p = {0};
 	struct err e = {0};
 	bool ok;
 
-	ok = keystore_path(ctx, c, extra, n, now, &p, &e) == 0 && p.ok;
+	ok = keystore_path_for(t->g->ks, &q, &p, &e) == 0 && p.ok;
 	path_free(&p);
 	return ok;
 }
 
-struct verify_policy open_policy(const struct txn *t)
+struct verify_policy open_policy(struct txn *t)
 {
 	struct verify_policy p = {0};
 
@@ -46,9 +65,28 @@ struct verify_policy open_policy(const struct txn *t)
 	p.find = find_cert;
 	p.parse = parse_cert;
 	p.believe = believe;
-	p.find_ctx = t->g->ks;
+	p.find_ctx = t;
 	author_policy(t, &p);
 	return p;
+}
+
+/* To an anchor that is trusted for the author's mail; else, as it is not yet
+ * said that he signed, to one that is for anybody's. */
+static int find_path(struct txn *t, const struct verification *ver,
+    const struct cert *c, struct path *p, struct err *e)
+{
+	struct path_query q = query_for(c, ver->cert, ver->certs, t->now,
+	    author_domain(t));
+	bool is_scoped;
+
+	if (keystore_path_for(t->g->ks, &q, p, e) != 0 ||
+	    keystore_is_scoped(t->g->ks, &is_scoped, e) != 0)
+		return -1;
+	if (p->ok || !is_scoped || q.domain == NULL)
+		return 0;
+	path_free(p);
+	q.domain = NULL;
+	return keystore_path_for(t->g->ks, &q, p, e);
 }
 
 /* Steps 11 and 12. FAIL_TEMP of the store is a temperror of the signature. */
@@ -58,8 +96,7 @@ static void check_path(struct txn *t, const struct verification *ver,
 	struct path p = {0};
 	struct err e = {0};
 
-	if (keystore_path(t->g->ks, f->cert, ver->cert, ver->certs, t->now, &p,
-	    &e) != 0)
+	if (find_path(t, ver, f->cert, &p, &e) != 0)
 		(void)finding_fail(f, SIG_TEMPERROR, 72, e.msg);
 	else if (!p.ok)
 		(void)finding_fail(f, SIG_POLICY, 72, p.reason);
@@ -70,6 +107,45 @@ static void check_path(struct txn *t, const struct verification *ver,
 	path_free(&p);
 }
 
+/*
+ * Is there a path to an anchor that is trusted for mail of this author? A
+ * certificate may have addresses of several domains, its root be trusted for
+ * one of them.
+ */
+static void check_scope(struct txn *t, const struct verification *ver,
+    struct signer_finding *f)
+{
+	struct path_query q = query_for(f->cert, ver->cert, ver->certs,
+	    t->now, author_domain(t));
+	struct path p = {0};
+	struct err e = {0};
+	bool is_scoped;
+
+	if (keystore_is_scoped(t->g->ks, &is_scoped, &e) != 0 || (is_scoped &&
+	    keystore_path_for(t->g->ks, &q, &p, &e) != 0)) {
+		(void)finding_fail(f, SIG_TEMPERROR, 72, e.msg);
+	} else if (is_scoped && !p.ok) {
+		(void)finding_fail(f, SIG_POLICY, 74, p.reason);
+	} else if (is_scoped) {
+		text_set(f->anchor, sizeof(f->anchor), p.anchor);
+		recheck_revocation(t, &p, f);
+	}
+	path_free(&p);
+}
+
+void open_author(struct txn *t, const struct verification *ver,
+    struct signer_finding *f)
+{
+	author_check(t, f);
+	if (f->result == SIG_PASS && f->cert != NULL)
+		check_scope(t, ver, f);
+	if (f->result != SIG_PASS) {
+		f->from_match = false;
+		f->for_domain[0] = '\0';
+	}
+	demand_revocation(t, f);
+}
+
 void open_judge(struct opening *o, struct verification *ver, bool at_root)
 {
 	for (size_t i = 0; i < ver->signers; i++) {
@@ -77,8 +153,7 @@ void open_judge(struct opening *o, struct verification *ver, bool at_root)
 
 		if (f->result == SIG_PASS && f->cert != NULL)
 			check_path(o->t, ver, f);
-		author_check(o->t, f);
-		demand_revocation(o->t, f);
+		open_author(o->t, ver, f);
 	}
 	verify_conclude(ver, at_root, o->t->now);
 }

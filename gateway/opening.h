@@ -93,7 +93,15 @@ int open_decrypt(struct opening *o, struct cms *c, struct err *e)
 
 /* ---- open_verify.c ---- */
 
-struct verify_policy open_policy(const struct txn *t);
+/* t is what its functions work for. */
+struct verify_policy open_policy(struct txn *t);
+/*
+ * Step 13 and what hangs on the author: is the anchor trusted for mail of
+ * that domain, and must revocation be known? May be repeated for another
+ * From.
+ */
+void open_author(struct txn *t, const struct verification *ver,
+    struct signer_finding *f);
 /* Steps 11 to 13 for each signer, then the conclusion. */
 void open_judge(struct opening *o, struct verification *ver, bool at_root);
 /* Verify the clear signature at the root of the top layer; 1: what it

@@ -112,6 +112,19 @@ static bool has_right(const struct txn *t)
 	return authority_may_sign(c, login, t->env->client_ip, &t->from);
 }
 
+/* Must it be known that the author's certificate is not revoked? If any
+ * rule says so by which it is signed: the signature is one for all. */
+static unsigned hardness(const struct txn *t)
+{
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		const struct treatment *w = &t->v->rcpt[i].wanted;
+
+		if (plan_seals(t, i) && w->sign && w->revocation_hard)
+			return KS_HARD;
+	}
+	return 0;
+}
+
 /* Certificates of the author: to sign, and to be answered to. */
 static int find_signer(struct planner *pl, struct err *e)
 {
@@ -121,7 +134,7 @@ static int find_signer(struct planner *pl, struct err *e)
 	enum sig_alg alg;
 	struct err local = {0};
 
-	if (keystore_select(t->g->ks, &t->from, KS_SIGN, t->now,
+	if (keystore_select(t->g->ks, &t->from, KS_SIGN | hardness(t), t->now,
 	    &pl->p->signer, e) != 0)
 		return -1;
 	if (pl->p->signer.cert == NULL) {
@@ -258,6 +271,7 @@ static int wish_encrypt(struct planner *pl, size_t i, struct err *e)
 {
 	const struct treatment *w = &pl->t->v->rcpt[i].wanted;
 	struct verdict_rcpt *r = &pl->t->v->rcpt[i];
+	bool unknown = false;
 
 	if (!w->encrypt || (pl->t->v->class == CLASS_CALENDAR &&
 	    w->encrypt_or != OR_MUST))
@@ -265,10 +279,16 @@ static int wish_encrypt(struct planner *pl, size_t i, struct err *e)
 	/* null sender: nobody who could be answered to in a bounce */
 	if (pl->t->null_sender && w->encrypt_or != OR_MUST)
 		return 0;
-	if (plan_choose(pl->t, i, KS_ENCRYPT, e) != 0)
+	if (plan_choose(pl->t, i, KS_ENCRYPT | (w->revocation_hard ? KS_HARD :
+	    0), e) != 0)
+		return -1;
+	if (pl->t->rcpt[i].cert == NULL &&
+	    plan_lookup(pl->t, i, &unknown, e) != 0)
 		return -1;
 	if (pl->t->rcpt[i].cert != NULL)
 		pl->form[i].encrypt = true;
+	else if (unknown) /* no way into clear for who stops a directory */
+		plan_refuse_rcpt(pl, i, REPLY_DIRECTORY_AWAY, r->reason);
 	else if (w->encrypt_or == OR_MUST)
 		plan_refuse_rcpt(pl, i, REPLY_NO_CERTIFICATE, r->reason);
 	return 0;

@@ -36,6 +36,13 @@ struct planner {
 /* One more reason to refuse the message; the first case gives the code. */
 void plan_refuse_rcpt(struct planner *pl, size_t i, enum reply_case c,
     const char *why);
+/*
+ * Ask the directories that serve recipient i for a certificate that the
+ * keystore has not (plan_choose first). *unknown: none could say; the
+ * recipient's reason says which. FAIL_TEMP.
+ */
+int plan_lookup(struct txn *t, size_t i, bool *unknown, struct err *e)
+    MUST_CHECK;
 /* Recipients that would need different copies. */
 void plan_refuse_groups(struct planner *pl);
 

@@ -146,6 +146,13 @@ static bool rid_names(const struct cms_rid *rid, const struct cert *c)
 	    rid->id.n != 0;
 }
 
+static void look_at(struct naming *n, const struct cert *c)
+{
+	for (size_t i = 0; i < cms_rids(n->cms); i++)
+		if (rid_names(cms_rid(n->cms, i), c))
+			n->is_named[i] = n->has_one = true;
+}
+
 /* One that the store believes in; a superseded one has its key still. */
 static int look_for(void *arg, const struct ks_row *r, struct err *e)
 {
@@ -156,9 +163,7 @@ static int look_for(void *arg, const struct ks_row *r, struct err *e)
 	    (r->use & KS_ENCRYPT) == 0 ||
 	    !cert_has_address(r->cert, n->who, ADDR_FOLD_LOCAL))
 		return 0;
-	for (size_t i = 0; i < cms_rids(n->cms); i++)
-		if (rid_names(cms_rid(n->cms, i), r->cert))
-			n->is_named[i] = n->has_one = true;
+	look_at(n, r->cert);
 	return 0;
 }
 
@@ -173,11 +178,14 @@ static int is_named(struct txn *t, struct naming *n, size_t i, bool *unknown,
 	if (keystore_select(t->g->ks, &who, KS_ENCRYPT, t->now, &s, e) != 0)
 		return -1;
 	*unknown = s.cert == NULL;
+	n->has_one = false;
+	/* it may be pinned, or the domain's, and name somebody else */
+	if (s.cert != NULL)
+		look_at(n, s.cert);
 	selection_free(&s);
 	if (*unknown)
 		return 1;
 	n->who = &who;
-	n->has_one = false;
 	if (keystore_list(t->g->ks, who.text, look_for, n, e) != 0)
 		return -1;
 	return n->has_one;

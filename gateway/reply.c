@@ -42,6 +42,9 @@ static const struct reply table[] = {
 	    "verified now, please try again"},
 	[REPLY_KEYS_AWAY] = {451, "4.7.5",
 	    "Cryptographic service away, please try again"},
+	[REPLY_DIRECTORY_AWAY] = {451, "4.4.3",
+	    "Not sent yet: whether it can be encrypted cannot be known now, "
+	    "please try again"},
 	[REPLY_OVERLOAD] = {451, "4.3.2",
 	    "Too busy, please try again"},
 	[REPLY_INTERNAL] = {451, "4.3.0",

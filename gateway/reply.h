@@ -23,6 +23,7 @@ enum reply_case {
 	REPLY_NOT_VERIFIED,	 /* 550 5.7.1: inbound verify or reject */
 	REPLY_VERIFY_LATER,	 /* 451 4.7.5: and not to be known now */
 	REPLY_KEYS_AWAY,	 /* 451 4.7.5 */
+	REPLY_DIRECTORY_AWAY,	 /* 451 4.4.3: which has the certificate */
 	REPLY_OVERLOAD,		 /* 451 4.3.2 */
 	REPLY_INTERNAL		 /* 451 4.3.0 */
 };

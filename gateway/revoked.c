@@ -22,28 +22,38 @@ static bool must_know(const struct txn *t)
 	return false;
 }
 
+static void judge(const struct txn *t, const struct path *p,
+    struct signer_finding *f, struct revocation *rev)
+{
+	struct err e = {0};
+
+	if (keystore_revocation(t->g->ks, f->cert, p->chain, p->chain_n,
+	    t->now, rev, &e) != 0) {
+		rev->status = REVOCATION_GOOD; /* nothing more to say */
+		(void)finding_fail(f, SIG_TEMPERROR, 73, e.msg);
+		return;
+	}
+	f->revocation = revocation_str(rev->status);
+	if (rev->status == REVOCATION_REVOKED)
+		(void)finding_fail(f, SIG_FAIL, 73, rev->text);
+}
+
 void check_revocation(struct txn *t, const struct path *p,
     struct signer_finding *f)
 {
 	struct revocation rev;
-	struct err e = {0};
 
-	if (keystore_revocation(t->g->ks, f->cert, p->chain, p->chain_n,
-	    t->now, &rev, &e) != 0) {
-		(void)finding_fail(f, SIG_TEMPERROR, 73, e.msg);
-		return;
-	}
-	f->revocation = revocation_str(rev.status);
-	switch (rev.status) {
-	case REVOCATION_GOOD:
-		break;
-	case REVOCATION_REVOKED:
-		(void)finding_fail(f, SIG_FAIL, 73, rev.text);
-		break;
-	case REVOCATION_UNKNOWN:
+	judge(t, p, f, &rev);
+	if (rev.status == REVOCATION_UNKNOWN)
 		txn_warn(t, "%s", rev.text);
-		break;
-	}
+}
+
+void recheck_revocation(const struct txn *t, const struct path *p,
+    struct signer_finding *f)
+{
+	struct revocation rev;
+
+	judge(t, p, f, &rev);
 }
 
 void demand_revocation(const struct txn *t, struct signer_finding *f)

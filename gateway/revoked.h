@@ -18,6 +18,9 @@
  */
 void check_revocation(struct txn *t, const struct path *p,
     struct signer_finding *f);
+/* The same for another path of the same signer; warns of nothing again. */
+void recheck_revocation(const struct txn *t, const struct path *p,
+    struct signer_finding *f);
 /*
  * After step 13, for the author's own signature: not known is a temperror
  * where a recipient's rule says "revocation hard" (of several recipients the

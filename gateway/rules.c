@@ -361,6 +361,14 @@ void rules_free(struct rules **rp)
 	*rp = NULL;
 }
 
+bool rules_harvest(const struct rules *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->rule[i].treatment.harvest)
+			return true;
+	return false;
+}
+
 size_t rules_count(const struct rules *r)
 {
 	return r->n;

@@ -24,7 +24,7 @@ enum or_else {
 struct treatment {
 	bool sign, encrypt, opaque, decrypt, leave_sealed, verify;
 	bool harvest, store_encrypted, pass, remove_trigger;
-	bool revocation_hard; /* with verify: not known is not good (S73) */
+	bool revocation_hard; /* not known is not good (S73, S102) */
 	enum or_else sign_or, encrypt_or, verify_or;
 	const char *refuse;	     /* text, or NULL; owned by the rules */
 	const char *profile;	     /* name, or NULL */
@@ -50,6 +50,8 @@ int rules_read(struct rules **out, const char *path, const struct config *c,
     struct conf_errors *ce) MUST_CHECK;
 void rules_free(struct rules **r);
 size_t rules_count(const struct rules *r);
+/* Does any line say harvest? */
+bool rules_harvest(const struct rules *r);
 
 /* What a rule may look at, for one recipient. */
 struct rule_input {

@@ -141,7 +141,7 @@ static size_t parse_flag(struct parser *p, const struct word *k, size_t w)
 		    k->s);
 	*flag = true;
 	check_side(p, k->side, w);
-	if (strcmp(k->s, "harvest") == 0 || strcmp(k->s, "remove-trigger") == 0)
+	if (strcmp(k->s, "remove-trigger") == 0)
 		conf_error(p->ce, p->st, w, "%s: not yet in this version",
 		    k->s);
 	if (rules_word_is(p->st, w + 1, "or"))
@@ -194,7 +194,6 @@ static size_t parse_revocation(struct parser *p, size_t w)
 		conf_error(p->ce, p->st, w,
 		    "revocation stands in this line already");
 	p->has_revocation = true;
-	check_side(p, SIDE_IN, w);
 	if (strcmp(rules_value(p->st, w, "hard, soft", &next, p->ce),
 	    "hard") == 0)
 		p->rule->treatment.revocation_hard = true;
@@ -223,7 +222,7 @@ static size_t parse_refuse(struct parser *p, size_t w)
 	"sign, encrypt, opaque, profile, " WRITING_SIGNS ", "               \
 	WRITING_ENCRYPTS ", protect-headers, "
 #define FOR_INBOUND                                                         \
-	"decrypt, leave-sealed, verify, revocation, store-encrypted, "
+	"decrypt, leave-sealed, verify, harvest, store-encrypted, "
 
 static size_t parse_one(struct parser *p, size_t w)
 {
@@ -253,7 +252,7 @@ static size_t parse_one(struct parser *p, size_t w)
 		    "before the colon", p->st->word[w].s);
 	else
 		conf_error(p->ce, p->st, w, "unknown treatment %s, expected "
-		    "%s%spass or refuse", p->st->word[w].s,
+		    "%s%srevocation, pass or refuse", p->st->word[w].s,
 		    p->rule->direction == DIR_INBOUND ? "" : FOR_OUTBOUND,
 		    p->rule->direction == DIR_OUTBOUND ? "" : FOR_INBOUND);
 	while (w < p->st->words && !rules_word_is(p->st, w, ","))
@@ -310,12 +309,15 @@ static void check_together(const struct parser *p, bool also)
 		{SIDE_IN, t->store_encrypted && t->decrypt, "store-encrypted",
 		    "store-encrypted and decrypt contradict each other: what "
 		    "arrives encrypted stays so"},
-		{SIDE_IN, p->has_revocation && !t->verify, "revocation",
-		    "revocation is about signatures: it needs verify"},
+		{SIDE_IN, t->harvest && !t->verify, "harvest", "harvest takes "
+		    "certificates out of verified mail: it needs verify"},
+		{SIDE_ANY, p->has_revocation && !t->verify && !t->sign &&
+		    !t->encrypt, "revocation", "revocation is about "
+		    "certificates: it needs sign, encrypt or verify"},
 		{SIDE_ANY, p->rule->direction == DIR_INTERNAL &&
 		    p->sides == SIDE_ANY, "",
 		    "an internal line seals or opens, not both"},
-		{SIDE_ANY, also && (t->pass || t->leave_sealed ||
+		{SIDE_ANY, also && (t->pass || t->leave_sealed || t->harvest ||
 		    t->sign_or != OR_MUST || t->encrypt_or == OR_PLAIN), "",
 		    "an also line can only strengthen"},
 	};

@@ -72,6 +72,7 @@ void verdict_init(struct verdict *v)
 	buf_init(&v->layers, 4096);
 	buf_init(&v->warnings, 65536);
 	buf_init(&v->restored, 4096);
+	buf_init(&v->harvested.der, CAP_CMS_CERT_SIZE);
 }
 
 void verdict_free(struct verdict *v)
@@ -90,6 +91,7 @@ void verdict_free(struct verdict *v)
 	buf_free(&v->layers);
 	buf_free(&v->warnings);
 	buf_free(&v->restored);
+	buf_free(&v->harvested.der);
 	spool_free(&v->body);
 	verdict_init(v);
 }

@@ -56,6 +56,7 @@ struct verdict_cert {
 	char sha256[65];
 	char subject[200];
 	int64_t not_after;
+	char source[220]; /* directory that gave it; "": the keystore */
 };
 struct verdict_over {
 	char sha256[65];
@@ -101,6 +102,15 @@ struct learned {
 	int64_t signed_at;
 	unsigned char list[CAP_CAPABILITIES]; /* DER */
 	size_t list_n;
+};
+
+/* What becomes of the author's certificate (S123). */
+struct harvested {
+	const char *state; /* "usable" "pending" "refused"; NULL: not asked */
+	char address[CAP_ADDRESS * 2 + 2];
+	char sha256[65];
+	char reason[200];
+	struct buf der; /* for the store; empty: it need not be told */
 };
 
 struct verdict {
@@ -158,6 +168,7 @@ struct verdict {
 	bool has_opened;
 	unsigned char opened[32];
 	struct learned learned; /* likewise */
+	struct harvested harvested; /* likewise; nobody but the milter does */
 };
 
 void verdict_init(struct verdict *v);

@@ -60,6 +60,8 @@ static void put_cert(struct json *j, const char *key,
 	json_str(j, "sha256", c->sha256);
 	json_str(j, "subject", c->subject);
 	json_int(j, "not_after", c->not_after);
+	if (c->source[0] != '\0')
+		json_str(j, "source", c->source);
 	json_end_object(j);
 }
 
@@ -204,6 +206,20 @@ static void put_lines(struct json *j, const char *key, const struct buf *b)
 	json_end_array(j);
 }
 
+static void put_harvest(struct json *j, const struct harvested *h)
+{
+	if (h->state == NULL) {
+		json_null(j, "harvest");
+		return;
+	}
+	json_object(j, "harvest");
+	json_str(j, "address", h->address);
+	json_str(j, "sha256", h->sha256);
+	json_str(j, "state", h->state);
+	json_str(j, "reason", or_null(h->reason));
+	json_end_object(j);
+}
+
 void verdict_json(const struct verdict *v, struct buf *out)
 {
 	struct json j;
@@ -226,6 +242,7 @@ void verdict_json(const struct verdict *v, struct buf *out)
 	put_signature(&j, v);
 	put_decryption(&j, v);
 	put_layers(&j, v);
+	put_harvest(&j, &v->harvested);
 	put_lines(&j, "headers_restored", &v->restored);
 	put_lines(&j, "warnings", &v->warnings);
 	json_int(&j, "size_in", (int64_t)v->size_in);

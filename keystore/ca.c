@@ -1,414 +1,406 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * A small CA of one's own: a root, and end-entity certificates for mail by
- * RFC 8550. No requests, no revocation yet.
+ * A small CA of one's own: made, opened, its passphrase changed. A root and
+ * a CA under it that issues, because Google accepts no end entity right
+ * below a root. A store of before has a root that issues itself; it goes on
+ * doing so.
  */
-#include "keystore/ca.h"
+#include "keystore/ca_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/rsa.h>
-#include <openssl/x509v3.h>
-
-#include "keystore/keystore_int.h"
+#include "keystore/request.h"
+#include "keystore/sealing.h"
 #include "util/ossl.h"
+#include "util/when.h"
 
-#define CA_META "ca" /* SHA-256 of the CA's certificate, in the meta table */
-#define CA_DAYS 3652
-#define CN_MAX 64 /* ub-common-name, RFC 5280 A.1 */
-#define DAY_S 86400
+#define ISSUING " (issuing)" /* after the root's name */
+#define DEPTH_MAX 4
+#define URL_MAX 200
 
-struct issuing {
-	struct keystore *ks;
-	struct cert *ca; /* owned; NULL while the CA itself is made */
-	EVP_PKEY *ca_key;
-	EVP_PKEY *key; /* of the new certificate */
-	X509 *x;
+/* ---- making one ---- */
+
+struct creation {
+	const struct ca_options *o;
+	int64_t from, until;
+	EVP_PKEY *root_key, *key;
+	struct cert *root, *cert; /* cert and key NULL: the root issues */
+	NAME_CONSTRAINTS *nc;
 };
 
-static void free_issuing(struct issuing *is)
+static void free_creation(struct creation *cr)
 {
-	cert_free(&is->ca);
-	EVP_PKEY_free(is->ca_key);
-	EVP_PKEY_free(is->key);
-	X509_free(is->x);
+	EVP_PKEY_free(cr->root_key);
+	EVP_PKEY_free(cr->key);
+	cert_free(&cr->root);
+	cert_free(&cr->cert);
+	NAME_CONSTRAINTS_free(cr->nc);
 }
 
-/* ---- keys ---- */
-
-static const struct {
-	const char *name;
-	const char *curve; /* or RSA bits */
-	unsigned bits;
-} algorithms[] = {
-	{ "rsa:2048", NULL, 2048 },
-	{ "rsa:3072", NULL, 3072 },
-	{ "rsa:4096", NULL, 4096 },
-	{ "ec:p256", "P-256", 0 },
-	{ "ec:p384", "P-384", 0 },
-};
-
-static int make_key(EVP_PKEY **out, const char *algorithm, struct err *e)
+static int check_url(const char *url, struct err *e)
 {
-	char quoted[ERR_QUOTED];
-	size_t i;
+	size_t n = strlen(url);
 
-	for (i = 0; i < ARRAY_LEN(algorithms); i++)
-		if (strcmp(algorithms[i].name, algorithm) == 0)
-			break;
-	if (i == ARRAY_LEN(algorithms))
-		return err_set(e, FAIL_INPUT, "algorithm %s: want rsa:2048, "
-		    "rsa:3072, rsa:4096, ec:p256 or ec:p384",
-		    err_quote(quoted, sizeof(quoted), algorithm,
-		    strlen(algorithm)));
-	ossl_clear();
-	*out = algorithms[i].curve != NULL ?
-	    EVP_EC_gen(algorithms[i].curve) :
-	    EVP_RSA_gen((size_t)algorithms[i].bits);
-	if (*out == NULL)
-		return err_ossl(e, FAIL_TEMP, "key generation");
-	return 0;
-}
-
-/* ---- the certificate ---- */
-
-/* 127 random bits, never negative, never zero (RFC 5280 4.1.2.2). */
-static int set_serial(X509 *x)
-{
-	unsigned char raw[16];
-	BIGNUM *bn;
-	int ok = 0;
-
-	ossl_random(raw, sizeof(raw));
-	raw[0] = (unsigned char)((raw[0] & 0x7f) | 0x40);
-	bn = BN_bin2bn(raw, sizeof(raw), NULL);
-	if (bn != NULL)
-		ok = BN_to_ASN1_INTEGER(bn, X509_get_serialNumber(x)) != NULL;
-	BN_free(bn);
-	return ok;
-}
-
-static int set_times(X509 *x, int64_t from, int64_t until)
-{
-	ASN1_TIME *a = ASN1_TIME_set(NULL, (time_t)from);
-	ASN1_TIME *b = ASN1_TIME_set(NULL, (time_t)until);
-	int ok;
-
-	ok = a != NULL && b != NULL && X509_set1_notBefore(x, a) == 1 &&
-	    X509_set1_notAfter(x, b) == 1;
-	ASN1_TIME_free(a);
-	ASN1_TIME_free(b);
-	return ok;
-}
-
-static int set_common_name(X509_NAME *name, const char *cn)
-{
-	return X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
-	    (const unsigned char *)cn, -1, -1, 0);
-}
-
-/* Extensions from constant texts only: their little language is no place
- * for what people type. */
-static int add_text_ext(X509 *x, X509 *issuer, int nid, const char *constant)
-{
-	X509_EXTENSION *ext;
-	X509V3_CTX ctx;
-	int ok;
-
-	X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
-	ext = X509V3_EXT_conf_nid(NULL, &ctx, nid, constant);
-	ok = ext != NULL && X509_add_ext(x, ext, -1) == 1;
-	X509_EXTENSION_free(ext);
-	return ok;
-}
-
-static int make_smtp_utf8(GENERAL_NAME *gn, const char *address)
-{
-	ASN1_OBJECT *oid = OBJ_nid2obj(NID_id_on_SmtpUTF8Mailbox);
-	ASN1_UTF8STRING *s = ASN1_UTF8STRING_new();
-	ASN1_TYPE *t = ASN1_TYPE_new();
-
-	if (oid == NULL || s == NULL || t == NULL ||
-	    ASN1_STRING_set(s, address, -1) != 1) {
-		ASN1_UTF8STRING_free(s);
-		ASN1_TYPE_free(t);
+	if (strncmp(url, "http://", 7) == 0 && n > 7 && n <= URL_MAX &&
+	    strspn(url, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	    "0123456789-._~:/?#[]@!$&'()*+,;=%") == n)
 		return 0;
-	}
-	ASN1_TYPE_set(t, V_ASN1_UTF8STRING, s);
-	if (GENERAL_NAME_set0_othername(gn, oid, t) == 1)
-		return 1;
-	ASN1_TYPE_free(t);
-	return 0;
+	return err_set(e, FAIL_INPUT, "URL of the CRL: want http:// and at "
+	    "most %d characters of RFC 3986", URL_MAX);
 }
 
-static int make_rfc822(GENERAL_NAME *gn, const char *address)
-{
-	ASN1_IA5STRING *s = ASN1_IA5STRING_new();
-
-	if (s == NULL || ASN1_STRING_set(s, address, -1) != 1) {
-		ASN1_IA5STRING_free(s);
-		return 0;
-	}
-	GENERAL_NAME_set0_value(gn, GEN_EMAIL, s);
-	return 1;
-}
-
-/* rfc822Name, or SmtpUTF8Mailbox when the local part needs it (RFC 9598
- * 3). */
-static int add_address(X509 *x, const struct addr *a)
-{
-	GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
-	GENERAL_NAME *gn = GENERAL_NAME_new();
-	int ok = 0;
-
-	if (names != NULL && gn != NULL &&
-	    (a->utf8 ? make_smtp_utf8(gn, a->text) :
-	    make_rfc822(gn, a->text)) == 1 &&
-	    sk_GENERAL_NAME_push(names, gn) > 0) {
-		gn = NULL;
-		ok = X509_add1_ext_i2d(x, NID_subject_alt_name, names, 0,
-		    X509V3_ADD_DEFAULT);
-	}
-	GENERAL_NAME_free(gn);
-	sk_GENERAL_NAME_pop_free(names, GENERAL_NAME_free);
-	return ok == 1;
-}
-
-static int begin_cert(struct issuing *is, int64_t from, int64_t until, struct
-    err *e)
-{
-	is->x = X509_new();
-	if (is->x == NULL || X509_set_version(is->x, X509_VERSION_3) != 1 ||
-	    set_serial(is->x) != 1 || set_times(is->x, from, until) != 1 ||
-	    X509_set_pubkey(is->x, is->key) != 1)
-		return err_ossl(e, FAIL_TEMP, "certificate");
-	return 0;
-}
-
-/* Sign, and read back what was made: no certificate leaves us that our own
- * reader would refuse. */
-static int finish_cert(struct issuing *is, EVP_PKEY *signer, struct cert **out,
+static int check_options(const struct ca_options *o, const char *passphrase,
     struct err *e)
 {
-	const EVP_MD *md = EVP_PKEY_get_bits(signer) == 384 ? EVP_sha384() :
-	    EVP_sha256();
-	unsigned char *der = NULL;
-	int n = -1, rc;
+	size_t most = REQUEST_NAME - (o->only_root ? 0 : sizeof(ISSUING) - 1);
 
-	if (X509_sign(is->x, signer, md) > 0)
-		n = i2d_X509(is->x, &der);
-	if (n <= 0)
-		return err_ossl(e, FAIL_TEMP, "certificate: signing");
-	rc = cert_parse(out, view_make(der, (size_t)n), e);
-	OPENSSL_free(der);
+	if (o->name[0] == '\0' || strlen(o->name) > most)
+		return err_set(e, FAIL_INPUT, "name of the CA: want 1 to %zu "
+		    "octets (RFC 5280 A.1)", most);
+	if (request_check_name(view_of(o->name), e) != 0)
+		return err_add(e, "name of the CA");
+	if (o->days < 0 || o->days > 3 * CA_DAYS)
+		return err_set(e, FAIL_INPUT, "days of the CA: %d, want 1 to "
+		    "%d", o->days, 3 * CA_DAYS);
+	if (o->depth < 0 || o->depth > DEPTH_MAX)
+		return err_set(e, FAIL_INPUT, "depth below the CA: %d, want 0 "
+		    "to %d", o->depth, DEPTH_MAX);
+	if (o->algorithm != NULL && strcmp(o->algorithm, "rsa:2048") == 0)
+		return err_set(e, FAIL_INPUT, "rsa:2048 is too weak for a CA "
+		    "of ten years; want rsa:3072 or ec:p256");
+	if (o->crl_url != NULL && check_url(o->crl_url, e) != 0)
+		return -1;
+	return passphrase != NULL ? ca_check_passphrase(passphrase, e) : 0;
+}
+
+static int add_ca_exts(const struct creation *cr, X509 *x, X509 *issuer,
+    int pathlen)
+{
+	struct buf bc;
+	int ok;
+
+	buf_init(&bc, 64);
+	buf_printf(&bc, "critical,CA:TRUE,pathlen:%d", pathlen);
+	ok = ca_add_ext(x, issuer, NID_basic_constraints, buf_str(&bc)) == 1
+	    && ca_add_ext(x, issuer, NID_key_usage,
+	    "critical,keyCertSign,cRLSign") == 1 &&
+	    ca_add_ext(x, issuer, NID_subject_key_identifier, "hash") == 1;
+	buf_free(&bc);
+	if (ok == 1 && cr->nc != NULL)
+		ok = X509_add1_ext_i2d(x, NID_name_constraints, cr->nc, 1,
+		    X509V3_ADD_DEFAULT) == 1;
+	return ok;
+}
+
+static int make_root(struct creation *cr, const char *algorithm,
+    struct err *e)
+{
+	X509_NAME *subject;
+	X509 *x = NULL;
+	int rc = -1;
+
+	if (make_key(&cr->root_key, algorithm, e) != 0 ||
+	    ca_begin(&x, cr->root_key, cr->from, cr->until, e) != 0)
+		return -1;
+	subject = X509_get_subject_name(x);
+	if (make_common_name(subject, cr->o->name) != 1 ||
+	    X509_set_issuer_name(x, subject) != 1 ||
+	    add_ca_exts(cr, x, x, cr->o->depth + !cr->o->only_root) != 1)
+		(void)err_ossl(e, FAIL_INPUT, "CA certificate");
+	else
+		rc = ca_finish(x, cr->root_key, &cr->root, e);
+	X509_free(x);
 	return rc;
 }
 
-/* ---- the CA ---- */
-
-static int make_root(struct issuing *is, const char *name, struct cert **out,
+static int make_issuing(struct creation *cr, const char *algorithm,
     struct err *e)
 {
-	int64_t now = (int64_t)time(NULL);
-	X509_NAME *subject;
+	X509 *root = cert_x509(cr->root), *x = NULL;
+	struct buf cn;
+	int rc = -1;
 
-	if (make_key(&is->key, "ec:p256", e) != 0 ||
-	    begin_cert(is, now, now + (int64_t)CA_DAYS * DAY_S, e) != 0)
+	if (make_key(&cr->key, algorithm, e) != 0 ||
+	    ca_begin(&x, cr->key, cr->from, cr->until, e) != 0)
 		return -1;
-	subject = X509_get_subject_name(is->x);
-	if (set_common_name(subject, name) != 1 ||
-	    X509_set_issuer_name(is->x, subject) != 1 ||
-	    add_text_ext(is->x, is->x, NID_basic_constraints,
-	    "critical,CA:TRUE,pathlen:0") != 1 ||
-	    add_text_ext(is->x, is->x, NID_key_usage,
-	    "critical,keyCertSign,cRLSign") != 1 ||
-	    add_text_ext(is->x, is->x, NID_subject_key_identifier,
-	    "hash") != 1)
-		return err_ossl(e, FAIL_INPUT, "CA certificate");
-	return finish_cert(is, is->key, out, e);
+	buf_init(&cn, 128);
+	buf_printf(&cn, "%s%s", cr->o->name, ISSUING);
+	if (make_common_name(X509_get_subject_name(x), buf_str(&cn)) != 1 ||
+	    X509_set_issuer_name(x, X509_get_subject_name(root)) != 1 ||
+	    add_ca_exts(cr, x, root, cr->o->depth) != 1 ||
+	    ca_add_ext(x, root, NID_authority_key_identifier,
+	    "keyid:always") != 1)
+		(void)err_ossl(e, FAIL_INPUT, "CA certificate");
+	else
+		rc = ca_finish(x, cr->root_key, &cr->cert, e);
+	buf_free(&cn);
+	X509_free(x);
+	return rc;
 }
 
-static int store_root(struct keystore *ks, struct view secret, struct issuing
-    *is, const struct cert *root, struct err *e)
+static int make_both(struct creation *cr, struct err *e)
+{
+	const struct ca_options *o = cr->o;
+	const char *algorithm = o->algorithm != NULL ? o->algorithm :
+	    "ec:p256";
+
+	cr->from = (int64_t)time(NULL);
+	cr->until = cr->from + (int64_t)(o->days != 0 ? o->days : CA_DAYS) *
+	    CA_DAY_S;
+	ossl_clear();
+	if (ca_constraints(&cr->nc, o->permit, o->permit_n, e) != 0 ||
+	    make_root(cr, algorithm, e) != 0)
+		return -1;
+	return o->only_root ? 0 : make_issuing(cr, algorithm, e);
+}
+
+static int set_meta(struct keystore *ks, const struct creation *cr,
+    struct err *e)
+{
+	const struct cert *issuer = cr->cert != NULL ? cr->cert : cr->root;
+
+	if (ks_meta_set(ks, CA_META, 1, cert_sha256_hex(issuer), e) != 0 ||
+	    ks_meta_set(ks, CA_META_ROOT, 1, cert_sha256_hex(cr->root),
+	    e) != 0)
+		return -1;
+	return ks_meta_set(ks, CA_META_URL, 1,
+	    cr->o->crl_url != NULL ? cr->o->crl_url : "", e);
+}
+
+static int store_both(struct keystore *ks, struct view secret,
+    const char *passphrase, const struct creation *cr, struct err *e)
 {
 	bool added;
 
-	if (keystore_add(ks, root, 0, KS_CA, &added, e) != 0 ||
-	    key_store(ks, secret, is->key, root, e) != 0 ||
-	    keystore_set_anchor(ks, cert_sha256(root), true, e) != 0)
+	if (keystore_add(ks, cr->root, 0, KS_CA, &added, e) != 0 ||
+	    ca_key_store(ks, secret, passphrase, cr->root_key, cr->root,
+	    e) != 0 ||
+	    keystore_set_anchor(ks, cert_sha256(cr->root), true, e) != 0)
 		return -1;
-	return ks_meta_set(ks, CA_META, 1, cert_sha256_hex(root), e);
+	if (cr->cert != NULL &&
+	    (keystore_add(ks, cr->cert, 0, KS_CA, &added, e) != 0 ||
+	    ca_key_store(ks, secret, passphrase, cr->key, cr->cert, e) != 0 ||
+	    ca_issued_add(ks, cr->cert, CA_AUTHORITY, e) != 0))
+		return -1;
+	if (set_meta(ks, cr, e) != 0)
+		return -1;
+	return ks_note(ks, "make CA", cert_sha256_hex(cr->root),
+	    cert_subject(cr->root), e);
 }
 
-int ca_init(struct keystore *ks, struct view secret, const char *name, struct
-    err *e)
+static int refuse_second(struct keystore *ks, const struct ca_options *o,
+    struct err *e)
 {
-	struct issuing is = { .ks = ks };
-	struct cert *root = NULL;
-	bool began, found;
-	int rc = -1;
+	bool found;
 
-	if (name[0] == '\0' || strlen(name) > CN_MAX)
-		return err_set(e, FAIL_INPUT, "name of the CA: want 1 to %d "
-		    "characters (RFC 5280 A.1)", CN_MAX);
-	if (ks_change(ks, &began, true, e) != 0)
-		return -1;
 	if (ks_meta_get(ks, CA_META, NULL, NULL, &found, e) != 0)
-		goto out;
-	if (found) {
-		(void)err_set(e, FAIL_CONFIG,
-		    "the keystore has a CA already; \"postseal ca issue\" "
-		    "uses it");
-		goto out;
-	}
-	ossl_clear();
-	rc = make_root(&is, name, &root, e);
+		return -1;
+	if (!found || o->replace)
+		return 0;
+	return err_set(e, FAIL_CONFIG, "the keystore has a CA already; "
+	    "\"postseal ca issue\" uses it");
+}
+
+int ca_create(struct keystore *ks, struct view secret, const char *passphrase,
+    const struct ca_options *o, struct err *e)
+{
+	struct creation cr = { .o = o };
+	bool began;
+	int rc;
+
+	if (check_options(o, passphrase, e) != 0 ||
+	    ks_change(ks, &began, true, e) != 0)
+		return -1;
+	rc = refuse_second(ks, o, e);
 	if (rc == 0)
-		rc = store_root(ks, secret, &is, root, e);
-out:
+		rc = make_both(&cr, e);
+	if (rc == 0)
+		rc = store_both(ks, secret, passphrase, &cr, e);
 	rc = ks_end(ks, began, rc, e);
-	free_issuing(&is);
-	cert_free(&root);
+	free_creation(&cr);
 	return rc;
 }
 
-static int load_ca(struct issuing *is, struct view secret, struct err *e)
+int ca_init(struct keystore *ks, struct view secret, const char *name,
+    struct err *e)
+{
+	const struct ca_options o = { .name = name, .only_root = true };
+
+	return ca_create(ks, secret, NULL, &o, e);
+}
+
+/* ---- opening ---- */
+
+/* The certificate that a row of the meta table names; *out NULL: no row. */
+static int find_by_meta(struct keystore *ks, const char *name,
+    struct cert **out, struct err *e)
 {
 	unsigned char sha256[32];
-	struct buf hex, sealed, pkcs8;
 	struct ks_row r = { 0 };
+	struct buf hex;
 	bool found;
-	int rc = -1;
-
-	buf_init(&hex, 64);
-	buf_init(&sealed, 1u << 20);
-	buf_init_secret(&pkcs8, 1u << 20);
-	if (ks_meta_get(is->ks, CA_META, NULL, &hex, &found, e) != 0)
-		goto out;
-	if (!found || hex_decode(sha256, 32, buf_str(&hex)) != 0) {
-		(void)err_set(e, FAIL_CONFIG, "the keystore has no CA; "
-		    "\"postseal ca init\" makes one");
-		goto out;
-	}
-	if (ks_cert_get(is->ks, sha256, &r, e) != 0 ||
-	    keystore_get_key(is->ks, cert_spki_sha256(r.cert), &sealed,
-	    e) != 0 || keyring_unseal_key(buf_view(&sealed), secret, &pkcs8,
-	    e) != 0 || key_from_pkcs8(&is->ca_key, buf_view(&pkcs8), e) != 0)
-		goto out;
-	is->ca = cert_ref(r.cert);
-	rc = 0;
-out:
-	ks_row_free(&r);
-	buf_free(&hex);
-	buf_free(&sealed);
-	buf_free(&pkcs8);
-	return rc;
-}
-
-/* ---- end entities ---- */
-
-/* KU by use and kind of key (RFC 8550 4.4.2). */
-static const char *key_usage(unsigned use, bool is_ec)
-{
-	switch (use & (KS_SIGN | KS_ENCRYPT)) {
-	case KS_SIGN:
-		return "critical,digitalSignature";
-	case KS_ENCRYPT:
-		return is_ec ? "critical,keyAgreement" :
-		    "critical,keyEncipherment";
-	default:
-		return is_ec ? "critical,digitalSignature,keyAgreement" :
-		    "critical,digitalSignature,keyEncipherment";
-	}
-}
-
-static int add_leaf_extensions(struct issuing *is, const struct ca_request *rq)
-{
-	X509 *ca = cert_x509(is->ca);
-	bool is_ec = EVP_PKEY_is_a(is->key, "EC") == 1;
-
-	return add_text_ext(is->x, ca, NID_basic_constraints,
-	    "critical,CA:FALSE") == 1 &&
-	    add_text_ext(is->x, ca, NID_key_usage,
-	    key_usage(rq->use, is_ec)) == 1 &&
-	    add_text_ext(is->x, ca, NID_ext_key_usage,
-	    "emailProtection") == 1 &&
-	    add_text_ext(is->x, ca, NID_subject_key_identifier,
-	    "hash") == 1 &&
-	    add_text_ext(is->x, ca, NID_authority_key_identifier,
-	    "keyid:always") == 1 &&
-	    add_address(is->x, &rq->email) == 1;
-}
-
-static int make_leaf(struct issuing *is, const struct ca_request *rq, struct
-    cert **out, struct err *e)
-{
-	int64_t from = rq->not_before != 0 ? rq->not_before :
-	    (int64_t)time(NULL);
-	int64_t until = from + (int64_t)rq->days * DAY_S;
-	const char *cn = strlen(rq->email.text) <= CN_MAX ? rq->email.text :
-	    "mailbox";
-
-	/* A certificate that outlives its CA would only confuse. */
-	if (until > cert_not_after(is->ca))
-		until = cert_not_after(is->ca);
-	if (until <= from)
-		return err_set(e, FAIL_INPUT, "the CA ends before that");
-	if (make_key(&is->key, rq->algorithm, e) != 0 ||
-	    begin_cert(is, from, until, e) != 0)
-		return -1;
-	if (set_common_name(X509_get_subject_name(is->x), cn) != 1 ||
-	    X509_set_issuer_name(is->x,
-	    X509_get_subject_name(cert_x509(is->ca))) != 1 ||
-	    add_leaf_extensions(is, rq) != 1)
-		return err_ossl(e, FAIL_TEMP, "certificate");
-	return finish_cert(is, is->ca_key, out, e);
-}
-
-static int check_request(const struct ca_request *rq, struct err *e)
-{
-	if (rq->days < 1 || rq->days > CA_DAYS)
-		return err_set(e, FAIL_INPUT, "days: %d, want 1 to %d",
-		    rq->days, CA_DAYS);
-	if ((rq->use & (KS_SIGN | KS_ENCRYPT)) == 0)
-		return err_set(e, FAIL_INPUT, "use: want sign or encrypt");
-	if (rq->email.text[0] == '\0')
-		return err_set(e, FAIL_INPUT, "no address");
-	return 0;
-}
-
-int ca_issue(struct keystore *ks, struct view secret, const struct ca_request
-    *rq, struct cert **out, struct err *e)
-{
-	struct issuing is = { .ks = ks };
-	struct cert *c = NULL;
-	unsigned use = rq->use;
-	bool began, added;
 	int rc;
 
 	*out = NULL;
-	if (check_request(rq, e) != 0 || ks_change(ks, &began, true, e) != 0)
+	buf_init(&hex, 64);
+	rc = ks_meta_get(ks, name, NULL, &hex, &found, e);
+	if (rc == 0 && found && hex_decode(sha256, 32, buf_str(&hex)) != 0)
+		rc = err_set(e, FAIL_CONFIG, "keystore: damaged row %s",
+		    name);
+	if (rc == 0 && found)
+		rc = ks_cert_get(ks, sha256, &r, e);
+	if (rc == 0 && found)
+		*out = cert_ref(r.cert);
+	ks_row_free(&r);
+	buf_free(&hex);
+	return rc;
+}
+
+static int find_issuer(struct keystore *ks, struct cert **out, struct err *e)
+{
+	if (find_by_meta(ks, CA_META, out, e) != 0)
 		return -1;
-	ossl_clear();
-	if ((use & KS_ENCRYPT) != 0)
-		use |= KS_STORAGE;
-	rc = load_ca(&is, secret, e);
+	if (*out == NULL)
+		return err_set(e, FAIL_CONFIG, "the keystore has no CA; "
+		    "\"postseal ca init\" makes one");
+	return 0;
+}
+
+int ca_is_locked(struct keystore *ks, bool *locked, struct err *e)
+{
+	struct cert *c = NULL;
+	struct buf sealed;
+	int rc;
+
+	*locked = false;
+	buf_init(&sealed, 1u << 16);
+	rc = find_issuer(ks, &c, e);
 	if (rc == 0)
-		rc = make_leaf(&is, rq, &c, e);
+		rc = keystore_get_key(ks, cert_spki_sha256(c), &sealed, e);
 	if (rc == 0)
-		rc = keystore_add(ks, c, use, KS_CA, &added, e);
-	if (rc == 0)
-		rc = key_store(ks, secret, is.key, c, e);
-	rc = ks_end(ks, began, rc, e);
-	free_issuing(&is);
-	if (rc != 0) {
-		cert_free(&c);
+		*locked = seal_form(buf_view(&sealed)) == SEAL_PASSPHRASE;
+	cert_free(&c);
+	buf_free(&sealed);
+	return rc;
+}
+
+static int load(struct ca *ca, struct err *e)
+{
+	const char *passphrase = ca->passphrase.n > 0 ?
+	    buf_str(&ca->passphrase) : NULL;
+	bool found;
+
+	if (find_issuer(ca->ks, &ca->cert, e) != 0 ||
+	    find_by_meta(ca->ks, CA_META_ROOT, &ca->root, e) != 0 ||
+	    ks_meta_get(ca->ks, CA_META_URL, NULL, &ca->crl_url, &found,
+	    e) != 0)
+		return -1;
+	if (ca->root == NULL)
+		ca->root = cert_ref(ca->cert);
+	return ca_key_load(ca->ks, ca->secret, passphrase, ca->cert, &ca->key,
+	    e);
+}
+
+int ca_open(struct ca **out, struct keystore *ks, struct view secret,
+    const char *passphrase, struct err *e)
+{
+	struct ca *ca = calloc(1, sizeof(*ca));
+
+	*out = NULL;
+	if (ca == NULL)
+		return err_set(e, FAIL_TEMP, "CA: out of memory");
+	ca->ks = ks;
+	ca->secret = secret;
+	buf_init_secret(&ca->passphrase, 4096);
+	buf_init(&ca->crl_url, 4096);
+	if (passphrase != NULL)
+		buf_puts(&ca->passphrase, passphrase);
+	if (buf_ok(&ca->passphrase, e) != 0 || load(ca, e) != 0) {
+		ca_close(&ca);
 		return -1;
 	}
-	*out = c;
+	*out = ca;
 	return 0;
+}
+
+void ca_close(struct ca **ca)
+{
+	struct ca *c = *ca;
+
+	if (c == NULL)
+		return;
+	cert_free(&c->cert);
+	cert_free(&c->root);
+	EVP_PKEY_free(c->key);
+	buf_free(&c->passphrase);
+	buf_free(&c->crl_url);
+	free(c);
+	*ca = NULL;
+}
+
+const struct cert *ca_cert(const struct ca *ca)
+{
+	return ca->cert;
+}
+
+void ca_expiry(const struct ca *ca, int64_t now, int days, char *dst,
+    size_t size)
+{
+	struct err text = { 0 };
+	char date[WHEN_SIZE];
+	int64_t end = cert_not_after(ca->cert);
+
+	dst[0] = '\0';
+	if (end - now > (int64_t)days * CA_DAY_S)
+		return;
+	(void)err_set(&text, FAIL_POLICY, "the CA %s on %s, and with it all "
+	    "that it issued; \"postseal ca init --replace\" makes the next "
+	    "one", end <= now ? "ended" : "ends", when_date(date, end));
+	ks_text(dst, size, &text);
+}
+
+/* ---- passphrase ---- */
+
+static int seal_again(struct ca *ca, const char *passphrase, struct err *e)
+{
+	const char *old = ca->passphrase.n > 0 ? buf_str(&ca->passphrase) :
+	    NULL;
+	EVP_PKEY *root_key = NULL;
+	int rc;
+
+	rc = ca_key_load(ca->ks, ca->secret, old, ca->root, &root_key, e);
+	if (rc == 0)
+		rc = ca_key_store(ca->ks, ca->secret, passphrase, root_key,
+		    ca->root, e);
+	if (rc == 0)
+		rc = ca_key_store(ca->ks, ca->secret, passphrase, ca->key,
+		    ca->cert, e);
+	if (rc == 0)
+		rc = ks_note(ca->ks, "change passphrase of CA",
+		    cert_sha256_hex(ca->cert), passphrase != NULL ? "" :
+		    "none: under the secret", e);
+	EVP_PKEY_free(root_key);
+	return rc;
+}
+
+int ca_set_passphrase(struct ca *ca, const char *passphrase, struct err *e)
+{
+	bool began;
+	int rc;
+
+	if (passphrase != NULL && ca_check_passphrase(passphrase, e) != 0)
+		return -1;
+	if (ks_change(ca->ks, &began, true, e) != 0)
+		return -1;
+	rc = seal_again(ca, passphrase, e);
+	rc = ks_end(ca->ks, began, rc, e);
+	if (rc == 0) {
+		buf_clear(&ca->passphrase);
+		if (passphrase != NULL)
+			buf_puts(&ca->passphrase, passphrase);
+	}
+	return rc;
 }

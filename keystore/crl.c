@@ -2,19 +2,15 @@
  * Copyright (c) 2026 the postseal authors
  *
  * CRLs (RFC 5280 5) into the store. A list is walked entry by entry where it
- * lies; nothing of it is parsed again when a message comes. What covers only
- * a part of what the CA issued is refused: not to be on such a list says
- * nothing.
+ * lies; nothing of it is parsed again when a message comes.
  */
-#include "keystore/revocation_int.h"
+#include "keystore/crl_int.h"
 
 #include <string.h>
 #include <time.h>
 
 #include "util/ossl.h"
 #include "util/when.h"
-
-#define NUMBER_MAX 20 /* octets, RFC 5280 5.2.3 */
 
 /* { id-ce n }, RFC 5280 4.2.1.1, 5.2, 5.3 */
 enum {
@@ -29,60 +25,12 @@ enum {
 	CE_FRESHEST = 46
 };
 
-struct crl {
-	struct view issuer;  /* whole Name */
-	struct view alg;     /* the one inside */
-	struct view entries; /* content */
-	struct view aki;     /* extnValue; empty when absent */
-	struct view number;  /* no idle zeros; empty when absent */
-	int64_t this_update, next_update;
-	size_t n;
-	X509_NAME *name;
-};
-
-struct crl_entry {
-	struct view serial;
-	int64_t at;
-	int reason;
-};
-
 static int malformed(const char *what, struct err *e)
 {
 	return err_set(e, FAIL_INPUT, "RFC 5280 5.1: malformed %s", what);
 }
 
 /* ---- extensions of the list ---- */
-
-/* RFC 5280 5.2.5: all of its members narrow what the list is about. */
-static int refuse_idp(struct view value, struct err *e)
-{
-	static const struct {
-		int tag;
-		const char *scope;
-	} scopes[] = {
-		{ DER_CTX0_PRIM + 4, "an indirect one, with entries of other "
-		    "issuers" },
-		{ DER_CTX0_PRIM + 5, "one for attribute certificates" },
-		{ DER_CTX0_PRIM + 3, "one for some reasons only" },
-		{ DER_CTX0_PRIM + 2, "one for CA certificates only" },
-		{ DER_CTX0_PRIM + 1, "one for end-entity certificates only" },
-		{ DER_CTX0, "one for a single distribution point" },
-	};
-	const char *scope = "one of unknown scope";
-	struct der seq, d;
-	size_t best = ARRAY_LEN(scopes), i;
-
-	if (der_get(&value, DER_SEQUENCE, &seq) != 0)
-		return malformed("issuingDistributionPoint", e);
-	while (der_next(&seq.val, &d) == 0)
-		for (i = 0; i < best; i++)
-			if (scopes[i].tag == d.tag)
-				best = i;
-	if (best < ARRAY_LEN(scopes))
-		scope = scopes[best].scope;
-	return err_set(e, FAIL_INPUT, "RFC 5280 5.2.5: this CRL is %s; wanted "
-	    "is the CA's list of everything", scope);
-}
 
 static int read_number(struct crl *c, struct view value, struct err *e)
 {
@@ -92,9 +40,10 @@ static int read_number(struct crl *c, struct view value, struct err *e)
 	    value.n != 0 || d.val.n == 0 || (d.val.p[0] & 0x80) != 0)
 		return malformed("cRLNumber", e);
 	c->number = rev_integer(d.val);
-	if (c->number.n > NUMBER_MAX + 1)
+	if (c->number.n > CRL_NUMBER_MAX + 1)
 		return err_set(e, FAIL_INPUT, "RFC 5280 5.2.3: cRLNumber of "
-		    "%zu octets, at most %d allowed", c->number.n, NUMBER_MAX);
+		    "%zu octets, at most %d allowed", c->number.n,
+		    CRL_NUMBER_MAX);
 	return 0;
 }
 
@@ -112,9 +61,9 @@ static int read_ext(struct crl *c, const struct rev_ext *x, struct err *e)
 		return err_set(e, FAIL_INPUT, "RFC 5280 5.2.4: a delta CRL; "
 		    "wanted is the whole list");
 	case CE_IDP:
-		return refuse_idp(x->value, e);
+		return crl_scope_read(&c->scope, x->value, e);
 	case CE_ISSUER_ALT_NAME:
-	case CE_FRESHEST: /* says where a delta is; nothing is fetched */
+	case CE_FRESHEST: /* says where a delta is */
 		return 0;
 	default:
 		return x->critical ? rev_refuse_ext(x, NULL, e) : 0;
@@ -171,8 +120,7 @@ static int read_entry_ext(struct crl_entry *x, const struct rev_ext *ext,
 	}
 }
 
-/* The next one; the list is not empty. */
-static int next_entry(struct view *list, struct crl_entry *x, struct err *e)
+int crl_next_entry(struct view *list, struct crl_entry *x, struct err *e)
 {
 	struct der seq, serial, time_of, exts;
 	struct rev_ext ext;
@@ -204,7 +152,7 @@ static int count_entries(struct crl *c, struct err *e)
 	struct crl_entry x;
 
 	for (c->n = 0; list.n > 0; c->n++)
-		if (next_entry(&list, &x, e) != 0)
+		if (crl_next_entry(&list, &x, e) != 0)
 			return -1;
 	return 0;
 }
@@ -348,173 +296,23 @@ static int find_ca(struct keystore *ks, const struct crl *c,
 	    "issuer is in the keystore; \"postseal cert import\" it first");
 }
 
-/* ---- storing ---- */
-
-struct known {
-	bool is_there;
-	int64_t id;
-	int64_t this_update;
-	unsigned char number[NUMBER_MAX + 1];
-	size_t number_n; /* 0: none */
-	bool is_same;	 /* octet for octet */
-};
-
-static int read_known(struct rev_import *im, const struct crl *c,
-    const struct cert *ca, struct known *k, struct err *e)
-{
-	sqlite3_stmt *st = ks_stmt(im->ks, ST_CRL_GET, e);
-	struct view number;
-	int rc;
-
-	memset(k, 0, sizeof(*k));
-	if (st == NULL)
-		return -1;
-	sqlite3_bind_int64(st, 1, ks_hash_of_name(c->name));
-	ks_bind_view(st, 2, view_make(cert_spki_sha256(ca), 32));
-	rc = ks_step(im->ks, st, e);
-	if (rc <= 0)
-		return rc;
-	k->is_there = true;
-	k->id = sqlite3_column_int64(st, 0);
-	k->this_update = sqlite3_column_int64(st, 1);
-	k->is_same = view_eq(ks_column(st, 3), view_make(im->sha256, 32));
-	number = view_sub(ks_column(st, 2), 0, sizeof(k->number));
-	if (number.n > 0)
-		memcpy(k->number, number.p, number.n);
-	k->number_n = number.n;
-	sqlite3_reset(st);
-	return 0;
-}
-
-static int compare_numbers(struct view a, struct view b)
-{
-	if (a.n != b.n)
-		return a.n < b.n ? -1 : 1;
-	return memcmp(a.p, b.p, a.n);
-}
-
-/* RFC 5280 5.2.3: numbers decide where both have one. */
-static bool is_newer(const struct crl *c, const struct known *k)
-{
-	if (c->this_update < k->this_update)
-		return false;
-	if (c->number.n > 0 && k->number_n > 0)
-		return compare_numbers(c->number, view_make(k->number,
-		    k->number_n)) > 0;
-	return c->this_update > k->this_update;
-}
-
-static int refuse_older(const struct known *k, struct err *e)
-{
-	char date[32];
-	char hex[2 * sizeof(k->number) + 1];
-
-	return err_set(e, FAIL_POLICY, "not newer than the one in the "
-	    "keystore (of %s, number %s); if it is right after all, "
-	    "\"postseal crl remove\" drops that one first",
-	    when_date(date, k->this_update), k->number_n == 0 ? "none" :
-	    hex_encode(hex, k->number, k->number_n));
-}
-
-static int run_for_id(struct keystore *ks, enum ks_stmt which, int64_t id,
-    struct err *e)
-{
-	sqlite3_stmt *st = ks_stmt(ks, which, e);
-
-	if (st == NULL)
-		return -1;
-	sqlite3_bind_int64(st, 1, id);
-	return ks_run(ks, st, e);
-}
-
-static int insert_list(struct rev_import *im, const struct crl *c,
-    const struct cert *ca, struct err *e)
-{
-	sqlite3_stmt *st = ks_stmt(im->ks, ST_CRL_ADD, e);
-
-	if (st == NULL)
-		return -1;
-	sqlite3_bind_int64(st, 1, ks_hash_of_name(c->name));
-	ks_bind_view(st, 2, view_make(cert_spki_sha256(ca), 32));
-	sqlite3_bind_text(st, 3, im->item->what, -1, SQLITE_TRANSIENT);
-	if (c->number.n > 0)
-		ks_bind_view(st, 4, c->number);
-	sqlite3_bind_int64(st, 5, c->this_update);
-	sqlite3_bind_int64(st, 6, c->next_update);
-	ks_bind_view(st, 7, view_make(im->sha256, 32));
-	sqlite3_bind_int64(st, 8, (int64_t)time(NULL));
-	sqlite3_bind_int64(st, 9, (int64_t)c->n);
-	return ks_run(im->ks, st, e);
-}
-
-static int insert_entries(struct keystore *ks, const struct crl *c, int64_t id,
-    struct err *e)
-{
-	struct view list = c->entries;
-	struct crl_entry x;
-	sqlite3_stmt *st;
-
-	while (list.n > 0) {
-		st = ks_stmt(ks, ST_CRL_ENTRY_ADD, e);
-		if (st == NULL || next_entry(&list, &x, e) != 0)
-			return -1;
-		sqlite3_bind_int64(st, 1, id);
-		ks_bind_view(st, 2, x.serial);
-		sqlite3_bind_int64(st, 3, x.at);
-		sqlite3_bind_int(st, 4, x.reason);
-		if (ks_run(ks, st, e) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int replace_list(struct rev_import *im, const struct crl *c,
-    const struct cert *ca, struct err *e)
-{
-	struct known k;
-
-	if (read_known(im, c, ca, &k, e) != 0)
-		return -1;
-	if (k.is_there && k.is_same)
-		return 0;
-	if (k.is_there && !is_newer(c, &k))
-		return refuse_older(&k, e);
-	if (k.is_there &&
-	    (run_for_id(im->ks, ST_CRL_ENTRIES_DELETE, k.id, e) != 0 ||
-	    run_for_id(im->ks, ST_CRL_DELETE, k.id, e) != 0))
-		return -1;
-	if (insert_list(im, c, ca, e) != 0 || insert_entries(im->ks, c,
-	    sqlite3_last_insert_rowid(im->ks->db), e) != 0)
-		return -1;
-	im->item->added = true;
-	return ks_bump(im->ks, false, e);
-}
-
-static int store_list(struct rev_import *im, const struct crl *c,
-    const struct cert *ca, struct err *e)
-{
-	bool began;
-	int rc;
-
-	if (ks_change(im->ks, &began, true, e) != 0)
-		return -1;
-	rc = replace_list(im, c, ca, e);
-	return ks_end(im->ks, began, rc, e);
-}
-
 /* ---- all of it ---- */
 
 static void describe(const struct rev_import *im, const struct crl *c)
 {
-	char hex[2 * (NUMBER_MAX + 1) + 1], date[32];
+	static const char *const covers[] = { "", ", of end entities",
+		", of CAs" };
+	char hex[2 * (CRL_NUMBER_MAX + 1) + 1], date[32];
 	struct err text = { 0 };
 
-	(void)err_set(&text, FAIL_INPUT, "number %s, %s %s, %zu revoked",
+	(void)err_set(&text, FAIL_INPUT, "number %s, %s %s, %zu revoked%s%s",
 	    c->number.n == 0 ? "none" :
 	    hex_encode(hex, c->number.p, c->number.n),
 	    c->next_update < im->now ? "STALE since" : "until",
-	    when_date(date, c->next_update), c->n);
+	    when_date(date, c->next_update), c->n, covers[c->scope.covers],
+	    c->scope.points.n > 0 ? ", of its distribution point" : "");
 	ks_text(im->item->text, sizeof(im->item->text), &text);
+	im->item->until = c->next_update;
 }
 
 static int read_list(struct rev_import *im, struct rev_signed *s,
@@ -541,6 +339,7 @@ int crl_import(struct rev_import *im, struct err *e)
 	struct rev_signed s;
 	int rc;
 
+	crl_scope_init(&c.scope);
 	rc = read_list(im, &s, &c, e);
 	if (c.name != NULL)
 		rev_name_text(c.name, im->item->what, sizeof(im->item->what));
@@ -549,8 +348,9 @@ int crl_import(struct rev_import *im, struct err *e)
 	if (rc == 0)
 		rc = find_ca(im->ks, &c, &s, &ca, e);
 	if (rc == 0)
-		rc = store_list(im, &c, ca, e);
+		rc = crl_store(im, &c, ca, e);
 	X509_NAME_free(c.name);
+	crl_scope_free(&c.scope);
 	cert_free(&ca);
 	return rc;
 }

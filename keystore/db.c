@@ -123,8 +123,10 @@ static void forget(struct keystore *ks, bool trust)
 	lru_clear(ks->revoked);
 	lru_clear(ks->asked);
 	ks->epoch++;
-	if (trust)
+	if (trust) {
 		lru_clear(ks->paths);
+		ks->scopes = SCOPES_NOT_ASKED;
+	}
 }
 
 /*
@@ -192,6 +194,36 @@ void keystore_rollback(struct keystore *ks)
 		return;
 	st = ks_stmt(ks, ST_ROLLBACK, &e);
 	if (st == NULL || ks_run(ks, st, &e) != 0)
+		log_err("event=keystore-rollback error=\"%s\"", e.msg);
+}
+
+static int run_plain(struct keystore *ks, enum ks_stmt which, struct err *e)
+{
+	sqlite3_stmt *st = ks_stmt(ks, which, e);
+
+	return st == NULL ? -1 : ks_run(ks, st, e);
+}
+
+int ks_part_begin(struct keystore *ks, struct err *e)
+{
+	return run_plain(ks, ST_FILE_BEGIN, e);
+}
+
+int ks_part_keep(struct keystore *ks, struct err *e)
+{
+	return run_plain(ks, ST_FILE_KEEP, e);
+}
+
+void ks_part_back(struct keystore *ks)
+{
+	struct err e = { 0 };
+
+	forget(ks, true);
+	/* SQLite may have taken all back itself (disk full). */
+	if (!ks->in_tx || sqlite3_get_autocommit(ks->db) != 0)
+		return;
+	if (run_plain(ks, ST_FILE_BACK, &e) != 0 ||
+	    run_plain(ks, ST_FILE_KEEP, &e) != 0)
 		log_err("event=keystore-rollback error=\"%s\"", e.msg);
 }
 
@@ -393,16 +425,56 @@ out:
 	return rc;
 }
 
-/* Only a regular file, no link: nobody redirects the store (A64). */
-static int check_file(const char *path, struct err *e)
+/*
+ * Only a regular file, no link, of ours or root's, that nobody else writes
+ * (A64). O_PATH, because closing any other descriptor of the file would give
+ * up the locks that SQLite holds on it in this process.
+ */
+static int look_at_file(const char *path, struct stat *st, struct err *e)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd == -1)
+		return err_sys(e, FAIL_CONFIG, "keystore %s", path);
+	if (fstat(fd, st) != 0) {
+		(void)err_sys(e, FAIL_CONFIG, "keystore %s", path);
+		close(fd);
+		return -1;
+	}
+	close(fd);
+	if (!S_ISREG(st->st_mode))
+		return err_set(e, FAIL_CONFIG,
+		    "keystore %s: not a regular file", path);
+	return 0;
+}
+
+static int check_file(const char *path, struct stat *st, struct err *e)
+{
+	if (look_at_file(path, st, e) != 0)
+		return -1;
+	if (geteuid() != 0 && st->st_uid != 0 && st->st_uid != geteuid())
+		return err_set(e, FAIL_CONFIG, "keystore %s: belongs to user "
+		    "%ld, wanted root or %ld; \"chown %ld %s\" mends it",
+		    path, (long)st->st_uid, (long)geteuid(), (long)geteuid(),
+		    path);
+	if ((st->st_mode & 022) != 0)
+		return err_set(e, FAIL_CONFIG, "keystore %s: mode %04o, "
+		    "wanted: writable by its owner alone; \"chmod 640 %s\" "
+		    "mends it", path, (unsigned)(st->st_mode & 07777), path);
+	return 0;
+}
+
+/* What SQLite opened by its name is what was looked at. */
+static int check_same(const char *path, const struct stat *before,
+    struct err *e)
 {
 	struct stat st;
 
-	if (lstat(path, &st) != 0)
-		return err_sys(e, FAIL_CONFIG, "keystore %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, FAIL_CONFIG,
-		    "keystore %s: not a regular file", path);
+	if (look_at_file(path, &st, e) != 0)
+		return -1;
+	if (st.st_dev != before->st_dev || st.st_ino != before->st_ino)
+		return err_set(e, FAIL_TEMP, "keystore %s: replaced while it "
+		    "was opened", path);
 	return 0;
 }
 
@@ -419,7 +491,8 @@ static int check_schema(struct keystore *ks, const char *path, struct err *e)
 	if (rc == SQLITE_ROW)
 		version = sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);
-	if (rc == SQLITE_BUSY || rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN)
+	if (rc == SQLITE_BUSY || rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN ||
+	    rc == SQLITE_READONLY || rc == SQLITE_PERM)
 		return ks_db_fail(ks, "open", e);
 	if (rc != SQLITE_ROW)
 		return err_set(e, FAIL_CONFIG,
@@ -478,7 +551,9 @@ static int upgrade(struct keystore *ks, struct err *e)
 
 static int open_and_check(struct keystore *ks, const char *path, struct err *e)
 {
-	if (check_file(path, e) != 0)
+	struct stat st;
+
+	if (check_file(path, &st, e) != 0)
 		return -1;
 	/* A reader opens for writing, too, because WAL wants to write its
 	 * index; SQLite falls back by itself where it may not. */
@@ -487,11 +562,14 @@ static int open_and_check(struct keystore *ks, const char *path, struct err *e)
 	if (ks->mode == KS_WRITE && sqlite3_db_readonly(ks->db, "main") == 1)
 		return err_set(e, FAIL_CONFIG,
 		    "keystore %s: no permission to write", path);
-	if (check_schema(ks, path, e) != 0)
+	if (check_same(path, &st, e) != 0 || check_schema(ks, path, e) != 0)
 		return -1;
 	if (ks->mode == KS_READ)
 		return exec(ks, "PRAGMA query_only = 1", "open", e);
 	if (exec(ks, "PRAGMA foreign_keys = 1", "open", e) != 0)
+		return -1;
+	/* What one large import needed does not stay on the disk. */
+	if (exec(ks, "PRAGMA journal_size_limit = 4194304", "open", e) != 0)
 		return -1;
 	return upgrade(ks, e);
 }

@@ -17,15 +17,6 @@
 #define BEGIN "-----BEGIN "
 #define END "-----END "
 
-static int skip_as(struct batch *b, const char *kind, const char *why, struct
-    err *e)
-{
-	struct err text = { 0 };
-
-	(void)err_set(&text, FAIL_INPUT, "%s", why);
-	return batch_skip(b, kind, &text, e);
-}
-
 /* Offset of the next line at or after off that begins with "-----". */
 static size_t next_dashes(struct view v, size_t off)
 {
@@ -87,25 +78,25 @@ static int read_key(struct batch *b, struct view block, struct err *e)
 	if (ossl_len(block.n, &n, e) != 0)
 		return -1;
 	password[0] = '\0';
-	if (b->password != NULL && view_cstr(view_of(b->password), password,
-	    sizeof(password)) != 0)
-		return skip_as(b, "private key", "password is too long", e);
+	if (b->o->password != NULL && view_cstr(view_of(b->o->password),
+	    password, sizeof(password)) != 0)
+		return batch_skip_as(b, "private key",
+		    "password is too long", e);
 	ossl_clear();
 	bio = BIO_new_mem_buf(block.p, n);
 	if (bio == NULL)
 		return err_ossl(e, FAIL_TEMP, "private key");
 	key = PEM_read_bio_PrivateKey(bio, NULL, give_password,
-	    b->password != NULL ? password : NULL);
+	    b->o->password != NULL ? password : NULL);
 	BIO_free(bio);
 	ossl_wipe(password, sizeof(password));
 	ossl_clear();
 	if (key != NULL)
 		return batch_key(b, key, e);
 	encrypted = memmem(block.p, block.n, "ENCRYPTED", 9) != NULL;
-	return skip_as(b, "private key", !encrypted ?
-	    "not a key of a kind that we know" : b->password == NULL ?
-	    "encrypted; give its password" :
-	    "does not open with this password", e);
+	return batch_skip_as(b, "private key", !encrypted ?
+	    "not a key of a kind that we know" : b->o->password == NULL ?
+	    IMPORT_LOCKED : "does not open with this password", e);
 }
 
 static int read_decoded(struct batch *b, const char *label, struct view der,
@@ -116,14 +107,11 @@ static int read_decoded(struct batch *b, const char *label, struct view der,
 		return batch_cert(b, der, e);
 	/* "TRUSTED CERTIFICATE" has OpenSSL's own words after it. */
 	if (strcmp(label, "TRUSTED CERTIFICATE") == 0)
-		return skip_as(b, "certificate", "in OpenSSL's own format "
-		    "TRUSTED CERTIFICATE; export it without", e);
+		return batch_skip_as(b, "certificate", "in OpenSSL's own "
+		    "format TRUSTED CERTIFICATE; export it without", e);
 	if (strcmp(label, "EC PARAMETERS") == 0)
 		return 0; /* stands before many EC keys, says nothing new */
-	if (der.n == 0 || der.p[0] != 0x30)
-		return skip_as(b, "PEM block", "holds nothing that we know",
-		    e);
-	return import_der(b, der, e);
+	return import_der_named(b, "PEM block", der, e);
 }
 
 static int read_block(struct batch *b, struct view block, struct err *e)
@@ -144,11 +132,14 @@ static int read_block(struct batch *b, struct view block, struct err *e)
 	BIO_free(bio);
 	ossl_clear();
 	if (rc != 1)
-		return skip_as(b, "PEM block", "damaged (RFC 7468)", e);
-	if (strstr(label, "PRIVATE KEY") != NULL)
+		return batch_skip_as(b, "PEM block", "damaged (RFC 7468)", e);
+	if (strcmp(label, "ENCRYPTED PRIVATE KEY") == 0)
+		rc = import_encrypted_key(b, view_make(data, (size_t)size),
+		    e);
+	else if (strstr(label, "PRIVATE KEY") != NULL)
 		rc = read_key(b, block, e);
 	else if (header[0] != '\0')
-		rc = skip_as(b, "PEM block", "encrypted", e);
+		rc = batch_skip_as(b, "PEM block", "encrypted", e);
 	else
 		rc = read_decoded(b, label, view_make(data, (size_t)size), e);
 	OPENSSL_free(label);
@@ -157,19 +148,37 @@ static int read_block(struct batch *b, struct view block, struct err *e)
 	return rc;
 }
 
-int import_pem(struct batch *b, struct view text, struct err *e)
+/* One behind the last whole line. */
+static size_t whole_lines(struct view text)
+{
+	size_t n = text.n;
+
+	while (n > 0 && text.p[n - 1] != '\n')
+		n--;
+	return n;
+}
+
+int import_pem(struct batch *b, struct view text, bool last, size_t *used,
+    struct err *e)
 {
 	size_t off = 0, end, stop;
 	int rc = 0;
 
+	if (!last)
+		text.n = whole_lines(text);
+	*used = text.n;
 	while (rc == 0 && (off = next_dashes(text, off)) != (size_t)-1) {
 		if (!starts(text, off, BEGIN)) {
 			off += 5;
 			continue;
 		}
 		end = next_dashes(text, off + 5);
+		if (end == (size_t)-1 && !last) {
+			*used = off; /* its end may follow */
+			break;
+		}
 		if (end == (size_t)-1 || !starts(text, end, END)) {
-			rc = skip_as(b, "PEM block", "has no end", e);
+			rc = batch_skip_as(b, "PEM block", "has no end", e);
 			off += 5;
 			continue;
 		}

@@ -1,31 +1,24 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Private keys: sealed at rest under the secret, and as a ring in memory
- * that signs. Opening RecipientInfos is in keyopen.c. Parses no mail.
+ * Private keys as a ring in memory that signs. At rest: sealing.c; opening
+ * RecipientInfos: keyopen.c. Parses no mail.
  */
-#include "keystore/keystore_int.h"
+#include "keystore/keyring.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "keystore/sealing.h"
 #include "util/der.h"
 #include "util/log.h"
 #include "util/ossl.h"
 
-#define SECRET_OCTETS 32
-#define SEAL_NONCE 12
-#define SEAL_TAG 16
-#define SEAL_HEAD (4 + SEAL_NONCE)
-#define SEAL_MAX 65536 /* PKCS#8 of RSA 8192 has some 5 kB */
-
-/* First octets of a sealed key; also what the tag covers. */
-static const unsigned char seal_magic[4] = { 'P', 'S', 'K', 1 };
+#define SEALED_MAX (SEAL_MAX + 256)
 
 struct keyring {
 	struct ring_key *key; /* sorted by SHA-256 of the certificate */
@@ -33,181 +26,6 @@ struct keyring {
 	size_t size;
 	size_t keys; /* different private keys */
 };
-
-/* ---- sealing ---- */
-
-void keyring_new_secret(struct buf *out)
-{
-	unsigned char raw[SECRET_OCTETS];
-	char hex[2 * SECRET_OCTETS + 1];
-
-	ossl_random(raw, sizeof(raw));
-	buf_puts(out, hex_encode(hex, raw, sizeof(raw)));
-	buf_putc(out, '\n');
-	ossl_wipe(raw, sizeof(raw));
-	ossl_wipe(hex, sizeof(hex));
-}
-
-/* HKDF-SHA256: the secret is random, so nothing slow is needed, and ten
- * thousand keys open in a moment. */
-static int derive(const void *ikm, size_t ikm_n, const char *info, unsigned char
-    out[32], struct err *e)
-{
-	EVP_PKEY_CTX *ctx;
-	size_t n = 32;
-	int len, rc = -1;
-
-	ossl_clear();
-	if (ossl_len(ikm_n, &len, e) != 0)
-		return -1;
-	ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
-	if (ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
-	    EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
-	    EVP_PKEY_CTX_set1_hkdf_key(ctx, ikm, len) == 1 &&
-	    EVP_PKEY_CTX_add1_hkdf_info(ctx, (const unsigned char *)info,
-	    (int)strlen(info)) == 1 &&
-	    EVP_PKEY_derive(ctx, out, &n) == 1 && n == 32)
-		rc = 0;
-	else
-		(void)err_ossl(e, FAIL_TEMP, "HKDF");
-	EVP_PKEY_CTX_free(ctx);
-	return rc;
-}
-
-static int seal_key(struct view secret, unsigned char key[32], struct err *e)
-{
-	unsigned char raw[SECRET_OCTETS];
-	char hex[2 * SECRET_OCTETS + 1];
-	int rc = -1;
-
-	if (view_cstr(view_trim(secret), hex, sizeof(hex)) != 0 ||
-	    hex_decode(raw, sizeof(raw), hex) != 0)
-		(void)err_set(e, FAIL_CONFIG,
-		    "secret: want %d hex digits", 2 * SECRET_OCTETS);
-	else
-		rc = derive(raw, sizeof(raw), "postseal keystore 1", key, e);
-	ossl_wipe(raw, sizeof(raw));
-	ossl_wipe(hex, sizeof(hex));
-	return rc;
-}
-
-static int gcm_seal(EVP_CIPHER_CTX *ctx, const unsigned char key[32], const
-    unsigned char *nonce, struct view in, unsigned char *out)
-{
-	int n, final;
-
-	if (EVP_EncryptInit_ex2(ctx, EVP_aes_256_gcm(), key, nonce, NULL) != 1
-	    || EVP_EncryptUpdate(ctx, NULL, &n, seal_magic,
-	    sizeof(seal_magic)) != 1 ||
-	    EVP_EncryptUpdate(ctx, out, &n, in.p, (int)in.n) != 1 ||
-	    EVP_EncryptFinal_ex(ctx, out + n, &final) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SEAL_TAG,
-	    out + in.n) != 1)
-		return -1;
-	return 0;
-}
-
-int keyring_seal_key(struct view pkcs8, struct view secret, struct buf *out,
-    struct err *e)
-{
-	unsigned char key[32], nonce[SEAL_NONCE], *body;
-	EVP_CIPHER_CTX *ctx = NULL;
-	int rc = -1;
-
-	if (pkcs8.n == 0 || pkcs8.n > SEAL_MAX)
-		return err_set(e, FAIL_LIMIT, "private key: %zu octets, at "
-		    "most %d are taken", pkcs8.n, SEAL_MAX);
-	if (seal_key(secret, key, e) != 0)
-		return -1;
-	ossl_random(nonce, sizeof(nonce));
-	buf_put(out, seal_magic, sizeof(seal_magic));
-	buf_put(out, nonce, sizeof(nonce));
-	body = buf_room(out, pkcs8.n + SEAL_TAG);
-	if (body == NULL) {
-		rc = buf_ok(out, e);
-		goto out;
-	}
-	ossl_clear();
-	ctx = EVP_CIPHER_CTX_new();
-	if (ctx == NULL || gcm_seal(ctx, key, nonce, pkcs8, body) != 0) {
-		(void)err_ossl(e, FAIL_TEMP, "private key: sealing");
-		goto out;
-	}
-	out->n += pkcs8.n + SEAL_TAG;
-	rc = 0;
-out:
-	EVP_CIPHER_CTX_free(ctx);
-	ossl_wipe(key, sizeof(key));
-	return rc;
-}
-
-static int gcm_unseal(EVP_CIPHER_CTX *ctx, const unsigned char key[32], struct
-    view sealed, unsigned char *out)
-{
-	struct view nonce = view_sub(sealed, sizeof(seal_magic), SEAL_NONCE);
-	struct view in = view_sub(sealed, SEAL_HEAD,
-	    sealed.n - SEAL_HEAD - SEAL_TAG);
-	unsigned char tag[SEAL_TAG];
-	int n, final;
-
-	memcpy(tag, sealed.p + sealed.n - SEAL_TAG, SEAL_TAG);
-	if (EVP_DecryptInit_ex2(ctx, EVP_aes_256_gcm(), key, nonce.p, NULL)
-	    != 1 || EVP_DecryptUpdate(ctx, NULL, &n, seal_magic,
-	    sizeof(seal_magic)) != 1 ||
-	    EVP_DecryptUpdate(ctx, out, &n, in.p, (int)in.n) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, SEAL_TAG, tag)
-	    != 1 || EVP_DecryptFinal_ex(ctx, out + n, &final) != 1)
-		return -1;
-	return 0;
-}
-
-static int unseal(struct view sealed, const unsigned char key[32], struct buf
-    *out, struct err *e)
-{
-	EVP_CIPHER_CTX *ctx;
-	unsigned char *body;
-	size_t n;
-	int rc = -1;
-
-	if (sealed.n <= SEAL_HEAD + SEAL_TAG ||
-	    sealed.n > SEAL_HEAD + SEAL_MAX + SEAL_TAG ||
-	    memcmp(sealed.p, seal_magic, sizeof(seal_magic)) != 0)
-		return err_set(e, FAIL_CONFIG,
-		    "private key: not sealed in a form that we know");
-	n = sealed.n - SEAL_HEAD - SEAL_TAG;
-	body = buf_room(out, n);
-	if (body == NULL)
-		return buf_ok(out, e);
-	ossl_clear();
-	ctx = EVP_CIPHER_CTX_new();
-	if (ctx == NULL)
-		(void)err_ossl(e, FAIL_TEMP, "private key");
-	else if (gcm_unseal(ctx, key, sealed, body) != 0)
-		(void)err_set(e, FAIL_CONFIG,
-		    "private key: does not open with this secret");
-	else
-		rc = 0;
-	if (rc == 0)
-		out->n += n;
-	else
-		ossl_wipe(body, n);
-	EVP_CIPHER_CTX_free(ctx);
-	ossl_clear();
-	return rc;
-}
-
-int keyring_unseal_key(struct view sealed, struct view secret, struct buf
-    *out_secret, struct err *e)
-{
-	unsigned char key[32];
-	int rc;
-
-	if (seal_key(secret, key, e) != 0)
-		return -1;
-	rc = unseal(sealed, key, out_secret, e);
-	ossl_wipe(key, sizeof(key));
-	return rc;
-}
 
 /* ---- PKCS#8 ---- */
 
@@ -268,7 +86,7 @@ int key_store(struct keystore *ks, struct view secret, EVP_PKEY *pkey, const
 	int rc;
 
 	buf_init_secret(&pkcs8, SEAL_MAX);
-	buf_init(&sealed, SEAL_MAX + SEAL_HEAD + SEAL_TAG);
+	buf_init(&sealed, SEALED_MAX);
 	rc = key_to_pkcs8(pkey, &pkcs8, e);
 	if (rc == 0)
 		rc = keyring_seal_key(buf_view(&pkcs8), secret, &sealed, e);
@@ -328,7 +146,7 @@ static struct ring_key *new_ring_key(struct keyring *kr, struct err *e)
  * and share it.
  */
 static int add_row(struct keyring *kr, const struct ks_row *r, struct view
-    sealed, const unsigned char seal[32], struct err *e)
+    sealed, const struct seal_keys *seal, struct err *e)
 {
 	struct ring_key *k = new_ring_key(kr, e);
 	struct ring_key *last;
@@ -349,14 +167,14 @@ static int add_row(struct keyring *kr, const struct ks_row *r, struct view
 		return 0;
 	}
 	buf_init_secret(&pkcs8, SEAL_MAX);
-	rc = unseal(sealed, seal, &pkcs8, e);
+	rc = seal_open(seal, sealed, &pkcs8, NULL, e);
 	if (rc == 0)
 		rc = key_from_pkcs8(&k->pkey, buf_view(&pkcs8), e);
 	if (rc == 0 && !key_matches(k->pkey, r->cert))
 		rc = err_set(e, FAIL_CONFIG, "private key: belongs to "
 		    "another certificate");
 	if (rc == 0)
-		rc = derive(pkcs8.p, pkcs8.n, "postseal substitute 1",
+		rc = seal_derive(pkcs8.p, pkcs8.n, "postseal substitute 1",
 		    k->reject, e);
 	buf_free(&pkcs8);
 	if (rc != 0) {
@@ -378,7 +196,7 @@ static int compare_keys(const void *a, const void *b)
 }
 
 static int load_rows(struct keyring *kr, struct keystore *ks, sqlite3_stmt *st,
-    const unsigned char seal[32], struct err *e)
+    const struct seal_keys *seal, struct err *e)
 {
 	struct err why = { 0 };
 	struct ks_row r;
@@ -414,17 +232,17 @@ int keyring_load(struct keyring **out, struct keystore *ks, struct view secret,
     struct err *e)
 {
 	struct keyring *kr = calloc(1, sizeof(*kr));
-	unsigned char seal[32];
+	struct seal_keys seal;
 	sqlite3_stmt *st;
 	int rc = -1;
 
 	*out = NULL;
 	if (kr == NULL)
 		return err_set(e, FAIL_TEMP, "keyring: out of memory");
-	if (seal_key(secret, seal, e) != 0)
+	if (seal_keys_read(&seal, secret, e) != 0)
 		goto out;
 	st = ks_stmt(ks, ST_KEY_CERTS, e);
-	if (st == NULL || load_rows(kr, ks, st, seal, e) != 0)
+	if (st == NULL || load_rows(kr, ks, st, &seal, e) != 0)
 		goto out;
 	if (kr->n > 0)
 		qsort(kr->key, kr->n, sizeof(*kr->key), compare_keys);
@@ -432,7 +250,7 @@ int keyring_load(struct keyring **out, struct keystore *ks, struct view secret,
 	kr = NULL;
 	rc = 0;
 out:
-	ossl_wipe(seal, sizeof(seal));
+	seal_keys_wipe(&seal);
 	keyring_free(&kr);
 	return rc;
 }

@@ -90,7 +90,73 @@ typedef int ks_visit(void *arg, const struct ks_row *r, struct err *e);
 int keystore_list(struct keystore *ks, const char *what, ks_visit *visit,
     void *arg, struct err *e) MUST_CHECK;
 
+/* ---- bindings: certificates tied to somebody by hand ---- */
+
+enum ks_binding {
+	KS_PIN,	  /* to an address: no other one encrypts to it */
+	KS_DOMAIN /* to "@domain": for its addresses without one of their own */
+};
+const char *ks_binding_str(enum ks_binding kind); /* "pin", "domain" */
+
+/*
+ * Tie a certificate of the store (on) or untie it. who: an address, or
+ * "@domain" for KS_DOMAIN; kept in A-labels and lower case. It need not have
+ * that address, and when it is self-signed it needs no anchor: the
+ * administrator named exactly this one (S126). All else is asked as of any
+ * other. No CA certificate. At most CAP_BINDINGS for one who. When the
+ * certificate is removed, so are its bindings. FAIL_INPUT: no such
+ * certificate, no such who, or (off) not tied; FAIL_LIMIT.
+ */
+int keystore_bind(struct keystore *ks, enum ks_binding kind, const char *who,
+    const unsigned char sha256[32], bool on, struct err *e) MUST_CHECK;
+
+struct ks_binding_row {
+	enum ks_binding kind;
+	const char *who;
+	unsigned char sha256[32];
+	int64_t added;
+};
+typedef int ks_binding_visit(void *arg, const struct ks_binding_row *r,
+    struct err *e);
+/* Those of one certificate, or (sha256 NULL) all; borrowed; -1 stops. */
+int keystore_bindings(struct keystore *ks, const unsigned char *sha256,
+    ks_binding_visit *visit, void *arg, struct err *e) MUST_CHECK;
+
+/* ---- scopes: what an anchor is trusted for ---- */
+
+/* Bits. */
+enum {
+	KS_FOR_SIGN = 1,    /* signatures of incoming mail, and our own */
+	KS_FOR_ENCRYPT = 2, /* certificates that are encrypted to */
+	KS_FOR_TLS = 4,	    /* servers of the relay's next hops */
+	KS_FOR_ALL = 7
+};
+
+struct ks_scope {
+	char domain[256]; /* of the partner: "" any, "d", "*.d" below d */
+	unsigned purpose;
+};
+
+/*
+ * Make a self-signed CA certificate of the store an anchor within these
+ * scopes only, in place of what was said before; n 0: for everything, as
+ * keystore_set_anchor(). FAIL_INPUT; FAIL_LIMIT: more than CAP_SCOPES.
+ */
+int keystore_trust(struct keystore *ks, const unsigned char sha256[32],
+    const struct ks_scope *scope, size_t n, struct err *e) MUST_CHECK;
+/* Scopes of an anchor; *n 0: no limits. out has room for CAP_SCOPES. */
+int keystore_scopes(struct keystore *ks, const unsigned char sha256[32],
+    struct ks_scope *out, size_t *n, struct err *e) MUST_CHECK;
+/* Is any anchor limited? Asked of the store once for each state of trust. */
+int keystore_is_scoped(struct keystore *ks, bool *yes, struct err *e)
+    MUST_CHECK;
+/* "@a.example, @*.b.example", "signatures of @a.example", appended. */
+void ks_scope_text(const struct ks_scope *scope, size_t n, struct buf *out);
+
 /* ---- selection ---- */
+
+/* With a use that is asked for: whether it is revoked must be known. */
+enum { KS_HARD = 64 };
 
 struct passed_over {
 	char sha256[65];
@@ -109,8 +175,10 @@ void selection_free(struct selection *s);
 /*
  * The certificate for an address now: state usable, use allowed, inside its
  * validity, KU and EKU (S60, S102), address equal (S79), key we work with,
- * path to an anchor; for KS_SIGN also a private key in the store. Several:
- * newest notBefore wins (S103). Each one passed over gets its reason. An
+ * path to an anchor that is trusted for this, not revoked; for KS_SIGN also a
+ * private key in the store. Several: newest notBefore wins (S103). To
+ * encrypt, pinned ones are the only ones, and without one of its own the
+ * address has those of its domain. Each one passed over gets its reason. An
  * empty result is no error. FAIL_TEMP.
  */
 int keystore_select(struct keystore *ks, const struct addr *a, unsigned use,
@@ -119,10 +187,24 @@ int keystore_select(struct keystore *ks, const struct addr *a, unsigned use,
 /*
  * The same among certificates that a directory gave for the address and that
  * are not in the store: nothing is cached, nothing is stored. Their paths may
- * use the store's intermediates and each other. use is KS_ENCRYPT.
+ * use the store's intermediates and each other. use is KS_ENCRYPT. What the
+ * store says of one of them (distrusted, pending), and of pins, holds.
  */
 int keystore_select_among(struct keystore *ks, const struct addr *a,
     struct cert *const *from, size_t n, int64_t now, struct selection *out,
+    struct err *e) MUST_CHECK;
+
+/* Certificates that a directory gave; is_vouched NULL, or for each whether
+ * the directory vouches for it (DNSSEC, RFC 8162): it needs no path then, all
+ * else is asked as of any other. */
+struct ks_strangers {
+	struct cert *const *from;
+	const bool *is_vouched;
+	size_t n;
+	bool must_know; /* whether one is revoked, as KS_HARD */
+};
+int keystore_select_strangers(struct keystore *ks, const struct addr *a,
+    const struct ks_strangers *s, int64_t now, struct selection *out,
     struct err *e) MUST_CHECK;
 
 /*
@@ -171,6 +253,24 @@ void path_free(struct path *p);
 int keystore_path(struct keystore *ks, const struct cert *leaf,
     struct cert *const *extra, size_t extra_n, int64_t at, struct path *out,
     struct err *e) MUST_CHECK;
+
+/*
+ * The same to anchors that are trusted for this: one of a limited scope
+ * counts within it only, which keystore_path() never is.
+ */
+struct path_query {
+	const struct cert *leaf;
+	struct cert *const *extra;
+	size_t extra_n;
+	int64_t at;
+	unsigned purpose;   /* KS_FOR_* bits, one of which must do */
+	const char *domain; /* whose address is believed in; NULL: whoever's */
+	bool no_message;    /* the extra ones are no part of the budget */
+	bool is_named;	    /* by hand: self-signed it needs no anchor */
+	bool is_vouched;    /* by DNSSEC: without a path, good by itself */
+};
+int keystore_path_for(struct keystore *ks, const struct path_query *q,
+    struct path *out, struct err *e) MUST_CHECK;
 
 /*
  * A message begins: all searches with extra certificates have so many

@@ -11,7 +11,7 @@
 
 #include "keystore/keyring.h"
 
-#define KS_SCHEMA 3	       /* version of the tables */
+#define KS_SCHEMA 4	       /* version of the tables */
 #define KS_SCHEMA_OLDEST 1     /* read as it is, upgraded when written */
 #define KS_SCHEMA_REVOCATION 2 /* has tables of revocations */
 #define KS_SCHEMA_CAPS 3       /* has a table of capabilities */
@@ -45,6 +45,10 @@ enum ks_stmt {
 	ST_BEGIN,
 	ST_COMMIT,
 	ST_ROLLBACK,
+	ST_FILE_BEGIN,
+	ST_FILE_KEEP,
+	ST_FILE_BACK,
+	ST_IMPORT_KNOWN,
 	ST_META_GET,
 	ST_META_SET,
 	ST_BUMP,
@@ -60,7 +64,17 @@ enum ks_stmt {
 	ST_KEY_ADD,
 	ST_KEY_GET,
 	ST_KEY_DELETE,
+	ST_KEY_NEXT,
+	ST_KEY_RESEAL,
+	ST_KEY_COUNT,
 	ST_KEY_CERTS,
+	ST_REQUEST_ADD,
+	ST_REQUEST_GET,
+	ST_REQUEST_LIST,
+	ST_REQUEST_ADDRESS,
+	ST_REQUEST_HEX,
+	ST_REQUEST_DELETE,
+	ST_LOCAL_ADDRESSES,
 	ST_LIST_ALL,
 	ST_LIST_ADDRESS,
 	ST_LIST_DOMAIN,
@@ -75,6 +89,7 @@ enum ks_stmt {
 	ST_AUDIT_GET,
 	ST_AUDIT_GET_QUEUE,
 	ST_AUDIT_EXPIRE,
+	ST_AUDIT_OPENED,
 	ST_OPENED_ADD,
 	ST_OPENED_GET,
 	ST_OPENED_EXPIRE,
@@ -86,21 +101,68 @@ enum ks_stmt {
 	ST_CAPS_DROP_OLDEST,
 	ST_CAPS_DROP_ADDRESS,
 	ST_CAPS_FORGET,
+	ST_HARVEST_GET,
+	ST_HARVEST_PUT,
+	ST_HARVEST_OF,
+	ST_HARVEST_DELETE,
+	ST_HARVEST_FORGET,
+	ST_HARVEST_OTHERS,
+	ST_HARVEST_COUNT,
+	ST_HARVEST_COUNT_OF,
+	ST_HARVEST_COUNTS,
+	ST_HARVEST_WORST,
+	ST_HARVEST_WORST_OF,
+	ST_HARVEST_OLD,
+	ST_HARVEST_PENDING,
+	ST_HARVEST_USED,
+	ST_CERT_SOURCE,
 	ST_CHANGE_ADD,
+	ST_CHANGE_LIST,
+	ST_LIFE_CERTS,
+	ST_LIFE_LISTS,
+	ST_LIFE_PARTNERS,
+	ST_LIFE_CAS,
+	ST_LIFE_OWN,
+	ST_LIFE_FAILED,
+	ST_BINDING_ADD,
+	ST_BINDING_DELETE,
+	ST_BINDING_DROP,
+	ST_BINDING_COUNT,
+	ST_BINDING_LIST,
+	ST_BINDING_OF,
+	ST_SELECT_BOUND,
+	ST_SCOPE_ADD,
+	ST_SCOPE_DROP,
+	ST_SCOPE_OF,
+	ST_SCOPE_ANY,
+	ST_ISSUED_ADD,
+	ST_ISSUED_GET,
+	ST_ISSUED_LIST,
+	ST_ISSUED_REVOKE,
+	ST_ISSUED_REVOKED,
 	ST_CAS,
 	ST_CRL_GET,
 	ST_CRL_ADD,
 	ST_CRL_DELETE,
 	ST_CRL_ENTRY_ADD,
 	ST_CRL_ENTRIES_DELETE,
+	ST_CRL_NAMELESS,
+	ST_CRL_UNNAME,
+	ST_CRL_NAME,
 	ST_OCSP_GET,
 	ST_OCSP_ADD,
 	ST_REVOKED,
+	ST_REVOKED_OLD,
 	ST_REVOKED_QUICK,
 	ST_REVOKED_LIST,
 	ST_REMOVE_ENTRIES,
 	ST_REMOVE_CRLS,
 	ST_REMOVE_OCSP,
+	ST_SOURCES,
+	ST_FETCHED_GET,
+	ST_FETCHED_SET,
+	ST_FETCHED_LIST,
+	ST_FETCHED_EXPIRE,
 	ST_N
 };
 
@@ -116,6 +178,7 @@ struct keystore {
 	sqlite3_stmt *stmt[ST_N];
 	struct lru *certs;  /* SHA-256 -> struct cert */
 	uint64_t epoch;	    /* moves whenever facts of revocation go */
+	enum { SCOPES_NOT_ASKED, SCOPES_NONE, SCOPES_SOME } scopes;
 	int budget;	    /* attempts for one message; 0: no budget */
 	int spent;	    /* of them */
 	struct lru *paths;  /* SHA-256 of leaf -> struct path_verdict */
@@ -124,6 +187,8 @@ struct keystore {
 	char who[64];	     /* of changes; see keystore_set_actor() */
 	char origin[128];
 	struct lru *revoked; /* SHA-256 of certificate and issuer -> facts */
+	void (*between)(void *arg); /* see revocation_between(); or NULL */
+	void *between_arg;
 };
 
 /* The statement, prepared once, reset, without bindings; NULL: e is set. */
@@ -145,6 +210,11 @@ struct view ks_column(sqlite3_stmt *st, int i);
 int ks_change(struct keystore *ks, bool *began, bool durable, struct err *e)
     MUST_CHECK;
 int ks_end(struct keystore *ks, bool began, int rc, struct err *e) MUST_CHECK;
+/* A part of a change that can be taken back without the rest. */
+int ks_part_begin(struct keystore *ks, struct err *e) MUST_CHECK;
+/* Keep it, or take it back (which says in the log what goes wrong). */
+int ks_part_keep(struct keystore *ks, struct err *e) MUST_CHECK;
+void ks_part_back(struct keystore *ks);
 /* Inside a change of certificates, keys or (trust) CAs and anchors. */
 int ks_bump(struct keystore *ks, bool trust, struct err *e) MUST_CHECK;
 
@@ -186,6 +256,12 @@ int ks_row_read(struct keystore *ks, sqlite3_stmt *st, struct ks_row *r,
 /* The certificate with this SHA-256; FAIL_INPUT when there is none. */
 int ks_cert_get(struct keystore *ks, const unsigned char sha256[32],
     struct ks_row *r, struct err *e) MUST_CHECK;
+/* Visit what a statement of ROWS gives; st NULL: e is set. */
+int ks_visit_rows(struct keystore *ks, sqlite3_stmt *st, ks_visit *visit,
+    void *arg, struct err *e) MUST_CHECK;
+/* A row without addresses; when it is there already, nothing happens. */
+int ks_insert_cert(struct keystore *ks, const struct cert *c, unsigned use,
+    enum ks_source source, enum ks_state state, struct err *e) MUST_CHECK;
 /* Visit all certificates with this public key. */
 int ks_list_spki(struct keystore *ks, const unsigned char spki[32],
     ks_visit *visit, void *arg, struct err *e) MUST_CHECK;
@@ -197,11 +273,31 @@ int ks_bind_hex(sqlite3_stmt *st, const char *what, struct err *e) MUST_CHECK;
 /* Formatted by err_set(), cut to fit, always NUL-terminated. */
 void ks_text(char *dst, size_t size, const struct err *text);
 
+/* ---- binding.c, scope.c ---- */
+
+/* Inside a change: the certificate goes, or is no anchor any more. */
+int ks_bindings_drop(struct keystore *ks, const unsigned char sha256[32],
+    struct err *e) MUST_CHECK;
+int ks_scopes_drop(struct keystore *ks, const unsigned char sha256[32],
+    struct err *e) MUST_CHECK;
+/* Is this anchor trusted for what q says? Else why says what for. FAIL_TEMP
+ * in e. */
+int ks_scope_admits(struct keystore *ks, const struct cert *anchor,
+    const struct path_query *q, bool *yes, struct err *why, struct err *e)
+    MUST_CHECK;
+
 /* ---- select.c ---- */
 
 /* IssuerAndSerialNumber equal: octet for octet, or the same name in
  * another encoding (RFC 5280 7.1) and the same serial. */
 bool ks_ias_match(const struct cert *c, struct view ias);
+
+/* ---- constraints.c ---- */
+
+/* Does this CA's certificate let it issue for the leaf's addresses beyond
+ * ASCII? -1: why says not. */
+int ks_constraints_check(const struct cert *leaf, const struct cert *ca,
+    struct err *why) MUST_CHECK;
 
 /* ---- path.c ---- */
 
@@ -216,11 +312,40 @@ int ks_path_anchor(struct keystore *ks, const struct cert *leaf, int64_t at,
 lru_drop ks_path_drop;	 /* of values in ks->paths */
 lru_drop ks_select_drop; /* of values in ks->select */
 
+/* ---- shared_key.c ---- */
+
+/* For a TLS server, or for a TLS client and not for mail? */
+bool ks_is_for_tls(const struct cert *c);
+/*
+ * Does a public key stand in a certificate for mail and in one for TLS (A62),
+ * those of the store and also? *own: its private key is here; with also, a
+ * key that is not ours is never shared. also NULL: the key is about to come.
+ */
+int ks_key_is_shared(struct keystore *ks, const unsigned char spki[32],
+    const struct cert *also, bool *shared, bool *own, struct err *e)
+    MUST_CHECK;
+
 /* ---- capability.c ---- */
 
 /* Inside a change: what was learned from this certificate's mail goes. */
 int ks_caps_forget(struct keystore *ks, const unsigned char sha256[32],
     struct err *e) MUST_CHECK;
+
+/* ---- ca_seal.c ---- */
+
+/* First octets of a CA's key under its passphrase; what the secret seals
+ * begins otherwise, and no daemon can open these (see sealing.h). */
+#define KS_PASSPHRASE_MAGIC "PSC\1"
+
+/* ---- harvest_admin.c ---- */
+
+/* Inside a change: it is nothing that was harvested any more. */
+int ks_harvest_forget(struct keystore *ks, const unsigned char sha256[32],
+    struct err *e) MUST_CHECK;
+/* Inside a change: the administrator brings what is there already. If mail
+ * brought it before, it is his now, and usable; the caller adds addresses. */
+int ks_harvest_adopt(struct keystore *ks, const unsigned char sha256[32],
+    enum ks_source source, bool *adopted, struct err *e) MUST_CHECK;
 
 /* ---- keyring.c, keyopen.c ---- */
 

@@ -3,8 +3,8 @@
  *
  * Stored OCSP responses (RFC 6960) into the store: one certificate's status
  * a row. A response is believed of the issuer's key, or of a delegate that
- * the issuer itself made one, while it is fresh (A59). There is no request
- * of ours, so a nonce means nothing.
+ * the issuer itself made one, while it is fresh (A59). Our requests have no
+ * nonce, which few responders answer, so one means nothing.
  */
 #include "keystore/revocation_int.h"
 
@@ -526,6 +526,7 @@ static void describe(struct rev_import *im, const struct single *x,
 		    when_date(from, x->this_update),
 		    when_date(until, x->until));
 	ks_text(im->item->text, sizeof(im->item->text), &text);
+	im->item->until = all->until;
 }
 
 static void count_status(struct tally *all, const struct single *x)

@@ -46,10 +46,8 @@ enum barred { NOT_ASKED, IS_BARRED, NOT_BARRED };
 
 struct search {
 	struct keystore *ks;
-	struct cert *const *extra;
-	size_t extra_n;
+	const struct path_query *q;
 	enum barred barred[CAP_CMS_CERTS];
-	int64_t at;
 	const struct cert *chain[LEVELS]; /* borrowed; [0] is the leaf */
 	struct level level[LEVELS];
 	size_t depth; /* intermediates in chain */
@@ -104,6 +102,25 @@ static bool has_candidate(const struct level *lv, const struct cert *c)
 }
 
 /*
+ * RFC 8550 4.3: keys beyond what we work with sign nothing here, whatever
+ * libcrypto would calculate. Ed25519 signs certificates, though it does not
+ * encrypt; what is too short, level 2 refuses.
+ */
+static bool has_sane_key(struct search *s, const struct cert *c)
+{
+	if (cert_key_type(c) != CERT_KEY_RSA ||
+	    (cert_key_bits(c) <= CAP_RSA_MAX &&
+	    cert_rsa_exponent_bits(c) <= CAP_RSA_EXPONENT))
+		return true;
+	if (s->why.kind == 0)
+		(void)err_set(&s->why, FAIL_POLICY, "%s has an RSA key of %d "
+		    "bits with an exponent of %d, at most %d and %d allowed",
+		    cert_subject(c), cert_key_bits(c),
+		    cert_rsa_exponent_bits(c), CAP_RSA_MAX, CAP_RSA_EXPONENT);
+	return false;
+}
+
+/*
  * An intermediate's extended key usage bounds what it may issue for: who is
  * a CA for TLS alone never checked who reads a mailbox (RFC 8550 4.4.4).
  * libcrypto looks at it only when given a purpose, which then judges the
@@ -128,22 +145,33 @@ static bool may_be_issuer(struct search *s, const struct cert *c, bool anchor)
 
 	if (lv->n == LEVEL_MAX || has_candidate(lv, c))
 		return false;
-	if (X509_check_issued(cert_x509(c), cert_x509(subject)) != X509_V_OK)
+	if (X509_check_issued(cert_x509(c), cert_x509(subject)) != X509_V_OK ||
+	    !has_sane_key(s, c))
 		return false;
 	return anchor || (s->depth < CAP_PATH_DEPTH && !ks_self_signed(c) &&
 	    !is_in_chain(s, c) && may_issue_for_mail(s, c));
 }
 
-static void consider_own(struct search *s, const struct ks_row *r)
+/* An anchor outside of its scope is nothing: it is self-signed, and so no
+ * intermediate either. Other certificates of its key are what they are. */
+static int consider_own(struct search *s, const struct ks_row *r,
+    struct err *e)
 {
 	struct level *lv = &s->level[s->depth];
+	bool admitted = true;
 
 	if (r->state != KS_USABLE || !may_be_issuer(s, r->cert, r->is_anchor))
-		return;
+		return 0;
+	if (r->is_anchor && ks_scope_admits(s->ks, r->cert, s->q, &admitted,
+	    &s->why, e) != 0)
+		return -1;
+	if (!admitted)
+		return 0;
 	lv->own[lv->n] = true;
 	lv->cert[lv->n++] = cert_ref(r->cert);
 	if (r->is_anchor)
 		lv->anchors++;
+	return 0;
 }
 
 /* A certificate that came with the message may be one that we distrust. */
@@ -168,7 +196,7 @@ static int is_distrusted(struct keystore *ks, const struct cert *c, bool *yes,
 static int consider_extra(struct search *s, size_t i, struct err *e)
 {
 	struct level *lv = &s->level[s->depth];
-	struct cert *c = s->extra[i];
+	struct cert *c = s->q->extra[i];
 	bool distrusted;
 
 	if (!may_be_issuer(s, c, false))
@@ -199,14 +227,16 @@ static int find_issuers(struct search *s, struct err *e)
 	sqlite3_bind_int64(st, 1, ks_name_hash(s->chain[s->depth], true));
 	sqlite3_bind_int(st, 2, KS_PATH_ISSUERS);
 	while ((rc = ks_step(s->ks, st, e)) == 1) {
-		if (ks_row_read(s->ks, st, &r, e) != 0) {
+		rc = ks_row_read(s->ks, st, &r, e);
+		if (rc == 0)
+			rc = consider_own(s, &r, e);
+		ks_row_free(&r);
+		if (rc != 0) {
 			sqlite3_reset(st);
 			return -1;
 		}
-		consider_own(s, &r);
-		ks_row_free(&r);
 	}
-	for (i = 0; rc == 0 && i < s->extra_n; i++)
+	for (i = 0; rc == 0 && i < s->q->extra_n; i++)
 		rc = consider_extra(s, i, e);
 	return rc;
 }
@@ -256,11 +286,29 @@ static int init_context(struct search *s, X509_STORE_CTX *ctx, X509_STORE
 	    untrusted) != 1)
 		return -1;
 	param = X509_STORE_CTX_get0_param(ctx);
-	X509_VERIFY_PARAM_set_time(param, (time_t)s->at);
+	X509_VERIFY_PARAM_set_time(param, (time_t)s->q->at);
 	X509_VERIFY_PARAM_set_depth(param, CAP_PATH_DEPTH);
+	if (s->q->is_vouched)
+		X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
 	/* Level 2: RSA from 2048 bits, no SHA-1 or MD5 (RFC 8550 4.3). */
 	X509_VERIFY_PARAM_set_auth_level(param, 2);
 	return 0;
+}
+
+static bool is_within_constraints(struct search *s, const struct cert *anchor)
+{
+	struct err why = { 0 };
+	size_t i;
+
+	for (i = 1; i <= s->depth; i++)
+		if (ks_constraints_check(s->chain[0], s->chain[i], &why) != 0)
+			goto out;
+	if (ks_constraints_check(s->chain[0], anchor, &why) == 0)
+		return true;
+out:
+	if (s->why.kind == 0)
+		s->why = why;
+	return false;
 }
 
 /* 1 valid, 0 not, -1 FAIL_TEMP. */
@@ -285,6 +333,8 @@ static int verify_chain(struct search *s, const struct cert *anchor, struct err
 	rc = X509_verify_cert(ctx) == 1;
 	if (rc == 0)
 		explain(s, ctx, anchor);
+	else
+		rc = is_within_constraints(s, anchor);
 out:
 	if (rc < 0)
 		(void)err_ossl(e, FAIL_TEMP, "path of %s",
@@ -356,7 +406,7 @@ static int fill_found(struct search *s, struct cert *anchor,
 	}
 	(void)err_set(&subject, FAIL_POLICY, "%s", cert_subject(anchor));
 	ks_text(v->path.anchor, sizeof(v->path.anchor), &subject);
-	return check_revoked(s->ks, v, s->at, e);
+	return check_revoked(s->ks, v, s->q->at, e);
 }
 
 /* 1 that is it, 0 with a revoked intermediate: kept for want of a better
@@ -383,7 +433,7 @@ static bool spend(struct search *s)
 {
 	struct keystore *ks = s->ks;
 
-	if (ks->budget == 0 || s->extra_n == 0)
+	if (ks->budget == 0 || s->q->extra_n == 0 || s->q->no_message)
 		return true;
 	s->has_spent = ks->spent == ks->budget;
 	if (!s->has_spent)
@@ -472,23 +522,14 @@ static int find_verdict(struct search *s, struct path_verdict *v, struct err *e)
 	if (v->path.ok)
 		return 0;
 failed:
-	v->from = s->at;
-	v->until = s->at + KS_DOUBT_S;
+	v->from = s->q->at;
+	v->until = s->q->at + KS_DOUBT_S;
 	word_failure(s, &v->path);
 	return 0;
 }
 
-/* What is asked: is there a path, with these certificates of the message? */
-struct path_query {
-	struct keystore *ks;
-	const struct cert *leaf;
-	struct cert *const *extra;
-	size_t extra_n;
-	int64_t at;
-};
-
-static struct path_verdict *new_verdict(const struct path_query *q,
-    struct err *e)
+static struct path_verdict *new_verdict(struct keystore *ks,
+    const struct path_query *q, struct err *e)
 {
 	struct path_verdict *v = calloc(1, sizeof(*v));
 	struct search *s = calloc(1, sizeof(*s));
@@ -500,10 +541,8 @@ static struct path_verdict *new_verdict(const struct path_query *q,
 		free(s);
 		return NULL;
 	}
-	s->ks = q->ks;
-	s->extra = q->extra;
-	s->extra_n = q->extra_n;
-	s->at = q->at;
+	s->ks = ks;
+	s->q = q;
 	s->chain[0] = q->leaf;
 	if (find_verdict(s, v, e) != 0) {
 		ks_path_drop(v);
@@ -558,21 +597,29 @@ static bool answers(const struct path_verdict *v, const struct path_query *q)
 	    ((v->path.ok && !v->revoked) || q->extra_n == 0);
 }
 
+/* A query, and the names of its answer in the caches. */
+struct asking {
+	struct keystore *ks;
+	const struct path_query *q;
+	unsigned char key[32];	 /* in paths */
+	unsigned char asked[32]; /* in asked, of a query of a message */
+};
+
 /* *out, borrowed, or NULL. Lists may have come since it was found. */
-static int find_cached(const struct path_query *q, struct path_verdict **out,
+static int find_cached(const struct asking *a, struct path_verdict **out,
     struct err *e)
 {
-	struct path_verdict *v = lru_get(q->ks->paths, cert_sha256(q->leaf));
+	struct path_verdict *v = lru_get(a->ks->paths, a->key);
 
 	*out = NULL;
-	if (!answers(v, q))
+	if (!answers(v, a->q))
 		return 0;
-	if (v->path.chain_n > 0 && v->epoch != q->ks->epoch) {
-		if (!v->revoked && check_revoked(q->ks, v, q->at, e) != 0)
+	if (v->path.chain_n > 0 && v->epoch != a->ks->epoch) {
+		if (!v->revoked && check_revoked(a->ks, v, a->q->at, e) != 0)
 			return -1;
 		if (v->revoked)
 			return 0; /* there may be another now */
-		v->epoch = q->ks->epoch;
+		v->epoch = a->ks->epoch;
 	}
 	*out = v;
 	return 0;
@@ -585,54 +632,79 @@ static bool may_be_cached(const struct path_verdict *v,
 	return q->extra_n == 0 || (v->path.ok && v->own && !v->revoked);
 }
 
-static bool is_of_message(const struct path_query *q)
+static bool is_of_message(const struct asking *a)
 {
-	return q->ks->budget != 0 && q->extra_n > 0;
+	return a->ks->budget != 0 && a->q->extra_n > 0 && !a->q->no_message;
+}
+
+/* The leaf; with the scope where there are scopes: what is trusted for one
+ * partner must not answer for another. */
+static void name_leaf(struct asking *a, bool scoped)
+{
+	unsigned char text[32 + 2 + 256];
+	const char *domain = a->q->domain;
+	size_t n = domain != NULL ? strlen(domain) : 0;
+
+	memcpy(a->key, cert_sha256(a->q->leaf), 32);
+	if (!scoped || a->q->purpose == 0)
+		return;
+	memcpy(text, a->key, 32);
+	text[32] = (unsigned char)a->q->purpose;
+	text[33] = domain != NULL;
+	if (n > 256)
+		n = 256; /* no domain is longer */
+	if (n > 0)
+		memcpy(text + 34, domain, n);
+	ossl_sha256(text, 34 + n, a->key);
 }
 
 /* Everything that the answer depends on while one message is looked at. */
-static void key_of_query(const struct path_query *q, unsigned char key[32])
+static void name_query(struct asking *a)
 {
+	const struct path_query *q = a->q;
 	unsigned char text[sizeof(q->at) + 32 * (1 + CAP_CMS_CERTS)];
 	size_t n = sizeof(q->at), i;
 
 	memcpy(text, &q->at, n);
-	memcpy(text + n, cert_sha256(q->leaf), 32);
+	memcpy(text + n, a->key, 32);
 	n += 32;
 	for (i = 0; i < q->extra_n; i++) {
 		memcpy(text + n, cert_sha256(q->extra[i]), 32);
 		n += 32;
 	}
-	ossl_sha256(text, n, key);
+	ossl_sha256(text, n, a->asked);
 }
 
-static void keep_verdict(const struct path_query *q,
-    const unsigned char key[32], struct path_verdict *v)
+static void keep_verdict(const struct asking *a, struct path_verdict *v)
 {
-	if (may_be_cached(v, q))
-		lru_put(q->ks->paths, cert_sha256(q->leaf), v);
-	else if (is_of_message(q))
-		lru_put(q->ks->asked, key, v);
+	if (may_be_cached(v, a->q))
+		lru_put(a->ks->paths, a->key, v);
+	else if (is_of_message(a))
+		lru_put(a->ks->asked, a->asked, v);
 	else
 		ks_path_drop(v);
 }
 
-static int answer_path(const struct path_query *q, struct path *out,
-    struct cert **anchor, struct err *e)
+static int answer_path(struct keystore *ks, const struct path_query *q,
+    struct path *out, struct cert **anchor, struct err *e)
 {
-	unsigned char key[32] = { 0 };
+	struct asking a = { .ks = ks, .q = q };
 	struct path_verdict *v, *new = NULL;
+	bool scoped;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	if (find_cached(q, &v, e) != 0)
+	if (keystore_is_scoped(ks, &scoped, e) != 0)
 		return -1;
-	if (v == NULL && is_of_message(q)) {
-		key_of_query(q, key);
-		v = lru_get(q->ks->asked, key);
+	name_leaf(&a, scoped);
+	if (find_cached(&a, &v, e) != 0)
+		return -1;
+	if (v == NULL && is_of_message(&a)) {
+		name_query(&a);
+		v = lru_get(ks->asked, a.asked);
 	}
 	if (v == NULL) {
-		v = new = new_verdict(q, e);
+		v = new = new_verdict(ks, q, e);
 		if (v == NULL)
 			return -1;
 	}
@@ -640,7 +712,7 @@ static int answer_path(const struct path_query *q, struct path *out,
 	if (anchor != NULL)
 		*anchor = v->anchor != NULL ? cert_ref(v->anchor) : NULL;
 	if (new != NULL)
-		keep_verdict(q, key, new);
+		keep_verdict(&a, new);
 	return rc;
 }
 
@@ -651,21 +723,68 @@ void keystore_budget(struct keystore *ks, int attempts)
 	lru_clear(ks->asked);
 }
 
+/* Of one that was named by hand nobody else's word is needed, if nobody else
+ * gave one. What somebody issued he may revoke: that has a path. */
+static int answer_itself(struct keystore *ks, const struct path_query *q,
+    struct path *out, struct err *e)
+{
+	struct search *s = calloc(1, sizeof(*s));
+	struct err subject = { 0 };
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (s == NULL)
+		return err_set(e, FAIL_TEMP, "path: out of memory");
+	s->ks = ks;
+	s->q = q;
+	s->chain[0] = q->leaf;
+	rc = verify_chain(s, q->leaf, e);
+	if (rc == 1) {
+		out->ok = true;
+		(void)err_set(&subject, FAIL_POLICY, "%s",
+		    cert_subject(q->leaf));
+		ks_text(out->anchor, sizeof(out->anchor), &subject);
+	} else if (rc == 0) {
+		word_failure(s, out);
+	}
+	free(s);
+	return rc < 0 ? -1 : 0;
+}
+
+int keystore_path_for(struct keystore *ks, const struct path_query *q,
+    struct path *out, struct err *e)
+{
+	struct path_query cut = *q;
+
+	/* more than a message may bring are not looked at */
+	if (cut.extra_n > CAP_CMS_CERTS)
+		cut.extra_n = CAP_CMS_CERTS;
+	if (q->is_named && ks_self_signed(q->leaf))
+		return answer_itself(ks, &cut, out, e);
+	if (answer_path(ks, &cut, out, NULL, e) != 0)
+		return -1;
+	if (out->ok || !q->is_vouched)
+		return 0;
+	path_free(out);
+	return answer_itself(ks, &cut, out, e);
+}
+
 int keystore_path(struct keystore *ks, const struct cert *leaf, struct cert
     *const *extra, size_t extra_n, int64_t at, struct path *out, struct err *e)
 {
-	/* more than a message may bring are not looked at */
-	const struct path_query q = { ks, leaf, extra,
-		extra_n < CAP_CMS_CERTS ? extra_n : CAP_CMS_CERTS, at };
+	const struct path_query q = { .leaf = leaf, .extra = extra,
+	    .extra_n = extra_n, .at = at };
 
-	return answer_path(&q, out, NULL, e);
+	return keystore_path_for(ks, &q, out, e);
 }
 
+/* For what is exported: whatever the anchor is trusted for. */
 int ks_path_anchor(struct keystore *ks, const struct cert *leaf, int64_t at,
     struct path *out, struct cert **anchor, struct err *e)
 {
-	const struct path_query q = { ks, leaf, NULL, 0, at };
+	const struct path_query q = { .leaf = leaf, .at = at,
+	    .purpose = KS_FOR_ALL };
 
 	*anchor = NULL;
-	return answer_path(&q, out, anchor, e);
+	return answer_path(ks, &q, out, anchor, e);
 }

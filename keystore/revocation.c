@@ -95,11 +95,30 @@ static int find_issuer(struct keystore *ks, const struct cert *c,
 	return rc < 0 ? -1 : 0;
 }
 
+/* The row under the cursor. Of several lists of one issuer: to be on any is
+ * to be revoked, and of those that speak of c the freshest counts. */
+static void add_fact(struct fact *x, const struct cert *c, sqlite3_stmt *st)
+{
+	struct fact row = {
+		.is_there = true,
+		.this_update = sqlite3_column_int64(st, 1),
+		.until = sqlite3_column_int64(st, 2),
+		.revoked = sqlite3_column_type(st, 3) != SQLITE_NULL,
+		.at = sqlite3_column_int64(st, 3),
+		.reason = sqlite3_column_int(st, 4),
+	};
+
+	if (row.revoked ? !x->revoked || row.at < x->at :
+	    !x->revoked && row.until > x->until &&
+	    crl_scope_has(sqlite3_column_int(st, 5), ks_column(st, 6), c))
+		*x = row;
+}
+
 static int query_facts(struct keystore *ks, const struct cert *c,
     const unsigned char spki[32], struct facts *f, struct err *e)
 {
-	sqlite3_stmt *st = ks_stmt(ks, ST_REVOKED, e);
-	struct fact *x;
+	sqlite3_stmt *st = ks_stmt(ks, ks->schema < KS_SCHEMA_LIFE ?
+	    ST_REVOKED_OLD : ST_REVOKED, e);
 	int rc;
 
 	if (st == NULL)
@@ -107,15 +126,9 @@ static int query_facts(struct keystore *ks, const struct cert *c,
 	sqlite3_bind_int64(st, 1, ks_name_hash(c, true));
 	ks_bind_view(st, 2, serial_of(c));
 	ks_bind_view(st, 3, view_make(spki, 32));
-	while ((rc = ks_step(ks, st, e)) == 1) {
-		x = &f->by[sqlite3_column_int(st, 0) == 0 ? BY_CRL : BY_OCSP];
-		x->is_there = true;
-		x->this_update = sqlite3_column_int64(st, 1);
-		x->until = sqlite3_column_int64(st, 2);
-		x->revoked = sqlite3_column_type(st, 3) != SQLITE_NULL;
-		x->at = sqlite3_column_int64(st, 3);
-		x->reason = sqlite3_column_int(st, 4);
-	}
+	while ((rc = ks_step(ks, st, e)) == 1)
+		add_fact(&f->by[sqlite3_column_int(st, 0) == 0 ? BY_CRL :
+		    BY_OCSP], c, st);
 	return rc;
 }
 

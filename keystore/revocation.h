@@ -2,8 +2,8 @@
  * Copyright (c) 2026 the postseal authors
  *
  * What is known of revoked certificates, from CRLs and stored OCSP
- * responses that an administrator brings. Nothing is fetched, and nothing
- * that came inside a message is ever used (A56, A58).
+ * responses that an administrator or the fetch process brings. Nothing that
+ * came inside a message is ever used (A56, A58).
  */
 #ifndef KEYSTORE_REVOCATION_H
 #define KEYSTORE_REVOCATION_H
@@ -54,6 +54,7 @@ struct revocation_item {
 	char what[200];	   /* its issuer, or issuer and serial; may be "" */
 	char text[200];	   /* "number 5, until 2026-12-01, 3 revoked" */
 	bool added;	   /* false: known already */
+	int64_t until;	   /* what it says is believed; 0: not read */
 	char refused[400]; /* why; "" when taken */
 };
 typedef void revocation_report(void *arg, const struct revocation_item *it);
@@ -68,6 +69,14 @@ typedef void revocation_report(void *arg, const struct revocation_item *it);
 int revocation_import(struct keystore *ks, struct view data, int64_t now,
     revocation_report *report, void *arg, size_t *good, struct err *e)
     MUST_CHECK;
+
+/*
+ * fn is called now and then while a long list is being written, outside of
+ * any transaction: it may use the store, but not import revocations. So it
+ * may happen on this handle alone; NULL: no more.
+ */
+void revocation_between(struct keystore *ks, void (*fn)(void *arg),
+    void *arg);
 
 /* ---- looking after them ---- */
 

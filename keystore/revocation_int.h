@@ -65,6 +65,29 @@ int rev_check_time(const struct rev_import *im, int64_t this_update,
 void rev_name_text(const X509_NAME *name, char *dst, size_t size);
 const char *rev_reason_str(int reason);
 
+/* ---- crl_scope.c ---- */
+
+enum { COVERS_ALL, COVERS_USERS, COVERS_CAS }; /* numbers of the table */
+#define SCOPE_POINTS 4096 /* octets of all URLs of one list */
+
+struct crl_scope {
+	int covers;
+	struct buf points; /* URLs, one a line; empty: wherever it lies */
+};
+void crl_scope_init(struct crl_scope *s);
+void crl_scope_free(struct crl_scope *s);
+/* issuingDistributionPoint. FAIL_INPUT: not of whole certificates' whole
+ * status by their own issuer. */
+int crl_scope_read(struct crl_scope *s, struct view value, struct err *e)
+    MUST_CHECK;
+bool crl_scope_is_all(const struct crl_scope *s);
+/* What the list is kept under: the issuer's key, with the scope if it has
+ * one. */
+void crl_scope_key(const struct crl_scope *s, const unsigned char spki[32],
+    unsigned char key[32]);
+/* Does not to be on it say that c is good? */
+bool crl_scope_has(int covers, struct view points, const struct cert *c);
+
 /* ---- crl.c, ocsp.c ---- */
 
 /* Check and store. FAIL_INPUT and FAIL_POLICY: refused, by name. */

@@ -5,17 +5,15 @@
  * RecipientInfo. Every certificate passed over gets its reason, because
  * "no certificate" is the one answer that people always ask back about.
  */
-#include "keystore/keystore_int.h"
+#include "keystore/fitness.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/x509.h>
 
-#include "keystore/revocation.h"
 #include "util/der.h"
 #include "util/ossl.h"
-#include "util/when.h"
 
 /* A result kept until the store changes or time makes it wrong. */
 struct select_verdict {
@@ -27,8 +25,15 @@ struct picking {
 	struct keystore *ks;
 	const struct addr *a;
 	unsigned use;
+	bool must_know; /* whether it is revoked */
 	int64_t now;
-	struct select_verdict *v;
+	int64_t until; /* the result holds */
+	struct cert *const *extra;
+	size_t extra_n;
+	const bool *is_vouched; /* of the extra ones, or NULL */
+	unsigned char pin[CAP_BINDINGS][32];
+	size_t pins;
+	struct selection *sel;
 };
 
 void selection_free(struct selection *s)
@@ -51,66 +56,9 @@ void ks_select_drop(void *value)
 	free(v);
 }
 
-/* ---- fitness ---- */
-
-/* RFC 8550 4.4.2, RFC 5652 6.2: what the key is for. */
-static int check_usage(const struct cert *c, unsigned use, struct err *e)
-{
-	unsigned ku = cert_ku(c);
-
-	if (cert_is_ca(c))
-		return err_set(e, FAIL_POLICY, "a CA certificate");
-	if (!cert_eku_mail(c))
-		return err_set(e, FAIL_POLICY, "extended key usage does not "
-		    "include e-mail protection (RFC 8550 4.4.4)");
-	if ((use & KS_SIGN) != 0 && (ku & CERT_KU_SIGN) == 0)
-		return err_set(e, FAIL_POLICY, "key usage does not allow "
-		    "signatures (RFC 8550 4.4.2)");
-	if ((use & (KS_ENCRYPT | KS_STORAGE)) == 0)
-		return 0;
-	if (cert_key_type(c) == CERT_KEY_EC && (ku & CERT_KU_AGREE) == 0)
-		return err_set(e, FAIL_POLICY, "key usage does not allow "
-		    "key agreement (RFC 8550 4.4.2)");
-	if (cert_key_type(c) == CERT_KEY_RSA && (ku & CERT_KU_ENCIPHER) == 0)
-		return err_set(e, FAIL_POLICY, "key usage does not allow "
-		    "encryption (RFC 8550 4.4.2)");
-	return 0;
-}
-
-static int check_row(const struct picking *p, const struct ks_row *r, struct err
-    *e)
-{
-	char date[32];
-
-	if (r->state != KS_USABLE)
-		return err_set(e, FAIL_POLICY, "%s", ks_state_str(r->state));
-	/* As libcrypto: expired in the last second, too. */
-	if (p->now >= cert_not_after(r->cert))
-		return err_set(e, FAIL_POLICY, "expired on %s",
-		    when_date(date, cert_not_after(r->cert)));
-	if (p->now < cert_not_before(r->cert))
-		return err_set(e, FAIL_POLICY, "valid only from %s",
-		    when_date(date, cert_not_before(r->cert)));
-	if (check_usage(r->cert, p->use, e) != 0)
-		return -1;
-	if ((r->use & p->use) != p->use)
-		return err_set(e, FAIL_POLICY, "not to be used for %s here",
-		    (p->use & ~r->use & KS_SIGN) != 0 ? "signing" :
-		    (p->use & ~r->use & KS_ENCRYPT) != 0 ? "encryption" :
-		    "storage");
-	/* The index folds case; a UTF-8 local part must equal (RFC 9598). */
-	if (!cert_has_address(r->cert, p->a, ADDR_FOLD_LOCAL))
-		return err_set(e, FAIL_POLICY, "address differs");
-	if (cert_key_check(r->cert, e) != 0)
-		return -1;
-	if ((p->use & KS_SIGN) != 0 && !r->has_key)
-		return err_set(e, FAIL_POLICY,
-		    "its private key is not in the keystore");
-	return 0;
-}
-
 /* ---- picking ---- */
 
+/* Of libraries and people's terminals: one line, cut to fit. */
 static int pass_over(struct selection *sel, const struct cert *c, const struct
     err *why, struct err *e)
 {
@@ -133,85 +81,74 @@ static void bound_life(struct picking *p, const struct cert *c)
 {
 	int64_t begins = cert_not_before(c), ends = cert_not_after(c);
 
-	if (begins > p->now && begins - 1 < p->v->until)
-		p->v->until = begins - 1;
-	if (ends > p->now && ends - 1 < p->v->until)
-		p->v->until = ends - 1;
+	if (begins > p->now && begins - 1 < p->until)
+		p->until = begins - 1;
+	if (ends > p->now && ends - 1 < p->until)
+		p->until = ends - 1;
 }
 
-/* By the last known status (S60, S102): what is not known stops nobody. */
-static int check_revoked(struct picking *p, const struct cert *c, const struct
-    path *path, struct err *why, struct err *e)
+static bool is_pinned(const struct picking *p, const struct cert *c)
 {
-	struct revocation rev;
+	size_t i;
 
-	if (keystore_revocation(p->ks, c, path->chain, path->chain_n, p->now,
-	    &rev, e) != 0)
-		return -1;
-	if (rev.status == REVOCATION_REVOKED)
-		(void)err_set(why, FAIL_POLICY, "%s", rev.text);
-	return 0;
+	for (i = 0; i < p->pins; i++)
+		if (memcmp(p->pin[i], cert_sha256(c), 32) == 0)
+			return true;
+	return false;
 }
 
-static int take_if_path(struct picking *p, const struct ks_row *r, struct err
-    *why, struct err *e)
+static bool is_vouched(const struct picking *p, const struct cert *c)
 {
-	struct selection *sel = &p->v->sel;
-	struct path path;
+	size_t i;
 
-	if (keystore_path(p->ks, r->cert, NULL, 0, p->now, &path, e) != 0)
-		return -1;
-	if (!path.ok)
-		(void)err_set(why, FAIL_POLICY, "%s", path.reason);
-	else if (check_revoked(p, r->cert, &path, why, e) != 0) {
-		path_free(&path);
-		return -1;
-	}
-	if (why->kind != 0) {
-		path_free(&path);
-		return 0;
-	}
-	sel->cert = cert_ref(r->cert);
-	sel->chain = path.chain;
-	sel->chain_n = path.chain_n;
-	path.chain = NULL;
-	path.chain_n = 0;
-	path_free(&path);
-	return 0;
+	for (i = 0; i < p->extra_n && p->is_vouched != NULL; i++)
+		if (p->is_vouched[i] && memcmp(cert_sha256(p->extra[i]),
+		    cert_sha256(c), 32) == 0)
+			return true;
+	return false;
 }
 
 /* Rows come newest first (S103): the first that fits is the one. */
-static int judge(struct picking *p, const struct ks_row *r, struct err *e)
+static int judge(struct picking *p, const struct ks_row *r, bool is_bound,
+    struct err *e)
 {
-	struct selection *sel = &p->v->sel;
+	struct candidate c = { .ks = p->ks, .row = r, .any_of = p->a, .n = 1,
+	    .use = p->use, .must_know = p->must_know, .is_bound = is_bound,
+	    .is_vouched = is_vouched(p, r->cert),
+	    .has_pins = p->pins > 0, .has_better = p->sel->cert != NULL,
+	    .now = p->now, .extra = p->extra, .extra_n = p->extra_n };
 	struct err why = { 0 };
+	int rc = 0;
 
 	bound_life(p, r->cert);
-	if (check_row(p, r, &why) != 0)
-		return pass_over(sel, r->cert, &why, e);
-	if (sel->cert != NULL) {
-		(void)err_set(&why, FAIL_POLICY, "a newer one is used");
-		return pass_over(sel, r->cert, &why, e);
+	if (fitness_check(&c, &why) != 0) {
+		rc = why.kind == FAIL_POLICY ?
+		    pass_over(p->sel, r->cert, &why, e) :
+		    err_set(e, why.kind, "%s", why.msg);
+	} else {
+		p->sel->cert = cert_ref(r->cert);
+		p->sel->chain = c.path.chain;
+		p->sel->chain_n = c.path.chain_n;
+		c.path.chain = NULL;
+		c.path.chain_n = 0;
 	}
-	if (take_if_path(p, r, &why, e) != 0)
-		return -1;
-	return sel->cert != NULL ? 0 : pass_over(sel, r->cert, &why, e);
+	path_free(&c.path);
+	return rc;
 }
 
-static int pick(struct picking *p, const char *key, struct err *e)
+typedef int consider(struct picking *p, const struct ks_row *r,
+    struct err *e);
+
+static int each_row(struct picking *p, sqlite3_stmt *st, consider *fn,
+    struct err *e)
 {
-	sqlite3_stmt *st = ks_stmt(p->ks, ST_SELECT, e);
 	struct ks_row r;
 	int rc;
 
-	if (st == NULL)
-		return -1;
-	sqlite3_bind_text(st, 1, key, -1, SQLITE_TRANSIENT);
-	sqlite3_bind_int(st, 2, KS_CANDIDATES);
 	while ((rc = ks_step(p->ks, st, e)) == 1) {
 		rc = ks_row_read(p->ks, st, &r, e);
 		if (rc == 0)
-			rc = judge(p, &r, e);
+			rc = fn(p, &r, e);
 		ks_row_free(&r);
 		if (rc != 0) {
 			sqlite3_reset(st);
@@ -219,6 +156,75 @@ static int pick(struct picking *p, const char *key, struct err *e)
 		}
 	}
 	return rc;
+}
+
+static int consider_bound(struct picking *p, const struct ks_row *r,
+    struct err *e)
+{
+	return judge(p, r, true, e);
+}
+
+static int consider_pin(struct picking *p, const struct ks_row *r,
+    struct err *e)
+{
+	if (p->pins < CAP_BINDINGS)
+		memcpy(p->pin[p->pins++], cert_sha256(r->cert), 32);
+	return judge(p, r, true, e);
+}
+
+static int note_pin(struct picking *p, const struct ks_row *r, struct err *e)
+{
+	(void)e;
+	if (p->pins < CAP_BINDINGS)
+		memcpy(p->pin[p->pins++], cert_sha256(r->cert), 32);
+	return 0;
+}
+
+/* Those with the address; pinned ones were looked at. */
+static int consider_own(struct picking *p, const struct ks_row *r,
+    struct err *e)
+{
+	return is_pinned(p, r->cert) ? 0 : judge(p, r, false, e);
+}
+
+static int each_bound(struct picking *p, const char *who,
+    enum ks_binding kind, consider *fn, struct err *e)
+{
+	sqlite3_stmt *st;
+
+	if ((p->use & (KS_ENCRYPT | KS_STORAGE)) == 0 ||
+	    p->ks->schema < KS_SCHEMA_LIFE)
+		return 0;
+	st = ks_stmt(p->ks, ST_SELECT_BOUND, e);
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_text(st, 1, who, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int(st, 2, (int)kind);
+	sqlite3_bind_int(st, 3, CAP_BINDINGS);
+	return each_row(p, st, fn, e);
+}
+
+/* Pinned ones, those of the address, those of its domain (S126). */
+static int pick(struct picking *p, struct err *e)
+{
+	char key[sizeof(p->a->text)], domain[sizeof(p->a->text)];
+	sqlite3_stmt *st;
+
+	addr_key(p->a, key);
+	if (each_bound(p, key, KS_PIN, consider_pin, e) != 0)
+		return -1;
+	st = ks_stmt(p->ks, ST_SELECT, e);
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_text(st, 1, key, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int(st, 2, KS_CANDIDATES);
+	if (each_row(p, st, consider_own, e) != 0)
+		return -1;
+	if (p->sel->cert != NULL || p->pins > 0)
+		return 0;
+	domain[0] = '@';
+	memcpy(domain + 1, addr_domain(p->a), strlen(addr_domain(p->a)) + 1);
+	return each_bound(p, domain, KS_DOMAIN, consider_bound, e);
 }
 
 static int copy_selection(const struct selection *s, struct selection *out,
@@ -260,30 +266,102 @@ static void cache_key(const struct addr *a, unsigned use, unsigned char
 int keystore_select(struct keystore *ks, const struct addr *a, unsigned use,
     int64_t now, struct selection *out, struct err *e)
 {
-	char key[sizeof(a->text)];
+	struct picking p = { .ks = ks, .a = a, .use = use & ~(unsigned)KS_HARD,
+	    .must_know = (use & KS_HARD) != 0, .now = now,
+	    .until = now + KS_SELECT_TTL_S };
 	unsigned char sha256[32];
-	struct picking p = { ks, a, use, now, NULL };
+	struct select_verdict *v;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
 	cache_key(a, use, sha256);
-	p.v = lru_get(ks->select, sha256);
-	if (p.v != NULL && now >= p.v->from && now <= p.v->until)
-		return copy_selection(&p.v->sel, out, e);
-	p.v = calloc(1, sizeof(*p.v));
-	if (p.v == NULL)
+	v = lru_get(ks->select, sha256);
+	if (v != NULL && now >= v->from && now <= v->until)
+		return copy_selection(&v->sel, out, e);
+	v = calloc(1, sizeof(*v));
+	if (v == NULL)
 		return err_set(e, FAIL_TEMP, "selection: out of memory");
-	p.v->from = now;
-	p.v->until = now + KS_SELECT_TTL_S;
-	addr_key(a, key);
-	rc = pick(&p, key, e);
+	p.sel = &v->sel;
+	rc = pick(&p, e);
+	v->from = now;
+	v->until = p.until;
 	if (rc == 0)
-		rc = copy_selection(&p.v->sel, out, e);
+		rc = copy_selection(&v->sel, out, e);
 	if (rc == 0)
-		lru_put(ks->select, sha256, p.v);
+		lru_put(ks->select, sha256, v);
 	else
-		ks_select_drop(p.v);
+		ks_select_drop(v);
 	return rc;
+}
+
+/* ---- among certificates from elsewhere ---- */
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct cert *x = *(struct cert *const *)a;
+	const struct cert *y = *(struct cert *const *)b;
+	int64_t s = cert_not_before(x), t = cert_not_before(y);
+
+	if (s != t)
+		return s > t ? -1 : 1;
+	return memcmp(cert_sha256(x), cert_sha256(y), 32);
+}
+
+/* What the store says of this one holds; else it is a stranger that may be
+ * used for what it says. */
+static int judge_stranger(struct picking *p, struct cert *c, struct err *e)
+{
+	struct ks_row r = { .use = KS_ENCRYPT | KS_STORAGE };
+	struct err mine = { 0 };
+	int rc;
+
+	if (ks_cert_get(p->ks, cert_sha256(c), &r, &mine) != 0) {
+		if (mine.kind != FAIL_INPUT)
+			return err_set(e, mine.kind, "%s", mine.msg);
+		r = (struct ks_row){ .cert = cert_ref(c),
+		    .use = KS_ENCRYPT | KS_STORAGE };
+	}
+	rc = judge(p, &r, is_pinned(p, c), e);
+	ks_row_free(&r);
+	return rc;
+}
+
+int keystore_select_strangers(struct keystore *ks, const struct addr *a,
+    const struct ks_strangers *s, int64_t now, struct selection *out,
+    struct err *e)
+{
+	struct picking p = { .ks = ks, .a = a, .use = KS_ENCRYPT, .now = now,
+	    .until = now, .sel = out, .extra = s->from,
+	    .is_vouched = s->is_vouched, .must_know = s->must_know };
+	char key[sizeof(a->text)];
+	struct cert *sorted[CAP_CMS_CERTS];
+	size_t i, n = s->n;
+
+	memset(out, 0, sizeof(*out));
+	if (n > CAP_CMS_CERTS)
+		n = CAP_CMS_CERTS;
+	p.extra_n = n;
+	if (n > 0)
+		memcpy(sorted, s->from, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), newest_first);
+	addr_key(a, key);
+	if (each_bound(&p, key, KS_PIN, note_pin, e) != 0)
+		return -1;
+	for (i = 0; i < n; i++)
+		if (judge_stranger(&p, sorted[i], e) != 0) {
+			selection_free(out);
+			return -1;
+		}
+	return 0;
+}
+
+int keystore_select_among(struct keystore *ks, const struct addr *a,
+    struct cert *const *from, size_t n, int64_t now, struct selection *out,
+    struct err *e)
+{
+	const struct ks_strangers s = { .from = from, .n = n };
+
+	return keystore_select_strangers(ks, a, &s, now, out, e);
 }
 
 /* ---- by identifier ---- */
@@ -400,22 +478,14 @@ struct key_search {
 	size_t found;
 };
 
-static bool is_for_any(const struct key_search *s, const struct cert *c)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		if (cert_has_address(c, &s->any_of[i], ADDR_FOLD_LOCAL))
-			return true;
-	return false;
-}
-
 static int keep_key(void *arg, const struct ks_row *r, struct err *e)
 {
 	struct key_search *s = arg;
+	struct candidate c = { .row = r, .any_of = s->any_of, .n = s->n,
+	    .use = FIT_OPEN };
 
 	(void)e;
-	if (r->has_key && s->found < CAP_KEY_OPS && is_for_any(s, r->cert))
+	if (s->found < CAP_KEY_OPS && fitness_check(&c, NULL) == 0)
 		s->out[s->found++] = cert_ref(r->cert);
 	return 0;
 }

@@ -160,16 +160,31 @@ const char *const sql_version_4 =
     "  next BIGINT NOT NULL,"
     "  failures INTEGER NOT NULL,"
     "  error TEXT NOT NULL);"
+    /* of a CRL that is not of all: issuer is then a hash of key and scope */
+    "ALTER TABLE crl ADD COLUMN ca BLOB;" /* its issuer's key */
+    "ALTER TABLE crl ADD COLUMN covers INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE crl ADD COLUMN points TEXT NOT NULL DEFAULT '';"
     "CREATE INDEX cert_not_after ON cert (not_after);";
 
 /* Without a row there is no order: newest first, then the latest import. */
 #define NEWEST_FIRST " ORDER BY c.not_before DESC, c.id DESC"
 #define ROWS "SELECT " KS_ROW_COLUMNS " FROM cert c"
+#define HARVEST								    \
+	"SELECT h.address, h.cert, h.first_seen, h.last_seen, h.days,"	    \
+	" h.reason FROM harvest h"
+#define REQUESTS                                                  \
+	"SELECT spki, address, name, use, csr, added FROM request"
 
 const char *const sql_text[ST_N] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
 	[ST_ROLLBACK] = "ROLLBACK",
+	[ST_FILE_BEGIN] = "SAVEPOINT part",
+	[ST_FILE_KEEP] = "RELEASE SAVEPOINT part",
+	[ST_FILE_BACK] = "ROLLBACK TO SAVEPOINT part",
+	[ST_IMPORT_KNOWN] =
+	    "SELECT c.state, (SELECT MIN(a.address) FROM cert_address a"
+	    " WHERE a.cert = c.id) FROM cert c WHERE c.sha256 = ?1",
 	[ST_META_GET] = "SELECT number, text FROM meta WHERE name = ?1",
 	[ST_META_SET] =
 	    "INSERT INTO meta (name, number, text) VALUES (?1, ?2, ?3)"
@@ -179,7 +194,7 @@ const char *const sql_text[ST_N] = {
 	[ST_CERT_ADD] =
 	    "INSERT INTO cert (sha256, der, ias, serial, ski, spki, subject,"
 	    " not_before, not_after, state, use, source, added, is_ca,"
-	    " is_anchor) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10,"
+	    " is_anchor) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?14, ?10,"
 	    " ?11, ?12, ?13, 0) ON CONFLICT (sha256) DO NOTHING",
 	[ST_CERT_ID] = "SELECT id, use FROM cert WHERE sha256 = ?1",
 	[ST_CERT_USE] = "UPDATE cert SET use = ?2 WHERE sha256 = ?1",
@@ -198,7 +213,13 @@ const char *const sql_text[ST_N] = {
 	[ST_KEY_GET] = "SELECT sealed FROM key WHERE spki = ?1",
 	[ST_KEY_DELETE] =
 	    "DELETE FROM key WHERE spki = ?1 AND NOT EXISTS"
-	    " (SELECT 1 FROM cert WHERE cert.spki = ?1)",
+	    " (SELECT 1 FROM cert WHERE cert.spki = ?1) AND NOT EXISTS"
+	    " (SELECT 1 FROM request WHERE request.spki = ?1)",
+	[ST_KEY_NEXT] =
+	    "SELECT spki, sealed FROM key WHERE spki > ?1"
+	    " ORDER BY spki LIMIT 1",
+	[ST_KEY_RESEAL] = "UPDATE key SET sealed = ?2 WHERE spki = ?1",
+	[ST_KEY_COUNT] = "SELECT COUNT(*) FROM key",
 	/* no CA's keys; one that is its own CA, as openssl req -x509 makes
 	 * them, has an address */
 	[ST_KEY_CERTS] =
@@ -206,6 +227,20 @@ const char *const sql_text[ST_N] = {
 	    " JOIN key ON key.spki = c.spki WHERE c.is_ca = 0"
 	    " OR EXISTS (SELECT 1 FROM cert_address a WHERE a.cert = c.id)"
 	    " ORDER BY key.spki, c.id",
+	[ST_REQUEST_ADD] =
+	    "INSERT INTO request (spki, address, name, use, csr, added)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[ST_REQUEST_GET] =
+	    REQUESTS " WHERE spki = ?1",
+	[ST_REQUEST_LIST] = REQUESTS " ORDER BY address, added, spki",
+	[ST_REQUEST_ADDRESS] =
+	    REQUESTS " WHERE address = ?1 ORDER BY added, spki",
+	[ST_REQUEST_HEX] =
+	    REQUESTS " WHERE spki >= ?1 AND spki <= ?2 ORDER BY spki",
+	[ST_REQUEST_DELETE] = "DELETE FROM request WHERE spki = ?1",
+	[ST_LOCAL_ADDRESSES] =
+	    "SELECT DISTINCT address FROM cert_address WHERE domain = ?1"
+	    " ORDER BY address",
 	[ST_LIST_ALL] = ROWS " ORDER BY c.id",
 	[ST_LIST_ADDRESS] =
 	    ROWS " JOIN cert_address a ON a.cert = c.id"
@@ -216,9 +251,11 @@ const char *const sql_text[ST_N] = {
 	[ST_LIST_HEX] =
 	    ROWS " WHERE c.sha256 >= ?1 AND c.sha256 <= ?2 ORDER BY c.id",
 	[ST_LIST_SPKI] = ROWS " WHERE c.spki = ?1" NEWEST_FIRST,
+	/* what mail brought (source 1) comes behind what a person brought */
 	[ST_SELECT] =
 	    ROWS " JOIN cert_address a ON a.cert = c.id"
-	    " WHERE a.address = ?1" NEWEST_FIRST " LIMIT ?2",
+	    " WHERE a.address = ?1 ORDER BY c.source = 1,"
+	    " c.not_before DESC, c.id DESC LIMIT ?2",
 	[ST_FIND_IAS] = ROWS " WHERE c.ias = ?1" NEWEST_FIRST,
 	[ST_FIND_SERIAL] =
 	    ROWS " WHERE c.serial = ?1" NEWEST_FIRST " LIMIT ?2",
@@ -236,6 +273,9 @@ const char *const sql_text[ST_N] = {
 	    "SELECT json FROM audit WHERE queue_id = ?1"
 	    " ORDER BY at DESC, id DESC LIMIT 1",
 	[ST_AUDIT_EXPIRE] = "DELETE FROM audit WHERE at < ?1",
+	[ST_AUDIT_OPENED] =
+	    "SELECT COUNT(*), COALESCE(MAX(at), 0) FROM audit"
+	    " WHERE CAST(json AS TEXT) LIKE ?1 ESCAPE '\\'",
 	[ST_OPENED_ADD] =
 	    "INSERT INTO opened (message, at) VALUES (?1, ?2)"
 	    " ON CONFLICT (message) DO UPDATE SET at = excluded.at",
@@ -262,23 +302,148 @@ const char *const sql_text[ST_N] = {
 	    " (SELECT id FROM capability WHERE address = ?1"
 	    " ORDER BY signed_at DESC, id DESC LIMIT ?2)",
 	[ST_CAPS_FORGET] = "DELETE FROM capability WHERE cert = ?1",
+	[ST_HARVEST_GET] =
+	    HARVEST " WHERE h.address = ?1 AND h.cert = ?2",
+	[ST_HARVEST_PUT] =
+	    "INSERT INTO harvest (address, cert, first_seen, last_seen,"
+	    " days, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+	    " ON CONFLICT (address, cert) DO UPDATE"
+	    " SET last_seen = ?4, days = ?5, reason = ?6",
+	[ST_HARVEST_OF] = HARVEST " WHERE h.cert = ?1 ORDER BY h.address",
+	[ST_HARVEST_DELETE] =
+	    "DELETE FROM harvest WHERE address = ?1 AND cert = ?2",
+	[ST_HARVEST_FORGET] = "DELETE FROM harvest WHERE cert = ?1",
+	/* what serves the address, and what waits to */
+	[ST_HARVEST_OTHERS] =
+	    ROWS " WHERE c.id IN (SELECT cert FROM cert_address"
+	    " WHERE address = ?1 UNION SELECT x.id FROM harvest h"
+	    " JOIN cert x ON x.sha256 = h.cert WHERE h.address = ?1)"
+	    NEWEST_FIRST " LIMIT ?2",
+	[ST_HARVEST_COUNT] = "SELECT COUNT(*) FROM harvest",
+	[ST_HARVEST_COUNT_OF] =
+	    "SELECT COUNT(*) FROM harvest WHERE address = ?1",
+	[ST_HARVEST_COUNTS] =
+	    "SELECT COUNT(*), COUNT(CASE WHEN reason = '' THEN 1 END)"
+	    " FROM harvest",
+	/* the one to go: on the fewest days, and longest ago */
+	[ST_HARVEST_WORST] =
+	    HARVEST " WHERE h.reason <> ''"
+	    " ORDER BY h.days, h.last_seen, h.address LIMIT 1",
+	[ST_HARVEST_WORST_OF] =
+	    HARVEST " WHERE h.reason <> '' AND h.address = ?1"
+	    " ORDER BY h.days, h.last_seen, h.cert LIMIT 1",
+	[ST_HARVEST_OLD] =
+	    HARVEST " WHERE h.reason <> '' AND h.last_seen < ?1 LIMIT 1",
+	[ST_HARVEST_USED] =
+	    HARVEST " JOIN cert c ON c.sha256 = h.cert WHERE h.reason = ''"
+	    " AND h.last_seen < ?1 AND c.not_after < ?2 LIMIT 1",
+	[ST_HARVEST_PENDING] =
+	    HARVEST " WHERE h.reason <> '' ORDER BY h.address, h.first_seen",
+	[ST_CERT_SOURCE] = "UPDATE cert SET source = ?2 WHERE sha256 = ?1",
 	[ST_CHANGE_ADD] =
 	    "INSERT INTO change (at, who, origin, action, object, detail)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	/* INSTR: what people look for has % and _ in it */
+	[ST_CHANGE_LIST] =
+	    "SELECT id, at, who, origin, action, object, detail FROM change"
+	    " WHERE at >= ?1 AND (?2 = '' OR INSTR(object, ?2) > 0"
+	    " OR INSTR(detail, ?2) > 0) ORDER BY id DESC LIMIT ?3",
+	[ST_LIFE_CERTS] =
+	    "SELECT COUNT(*), SUM(EXISTS (SELECT 1 FROM key k"
+	    " WHERE k.spki = c.spki)), SUM(is_anchor), SUM(not_after <= ?1),"
+	    " SUM(state = 1), SUM(state = 2), SUM(state = 3),"
+	    " SUM(source = 1 AND state = 0) FROM cert c",
+	[ST_LIFE_LISTS] =
+	    "SELECT (SELECT COUNT(*) FROM request),"
+	    " (SELECT MIN(added) FROM request),"
+	    " (SELECT COUNT(*) FROM crl),"
+	    " (SELECT COUNT(*) FROM crl WHERE next_update <= ?1),"
+	    " (SELECT MIN(next_update) FROM crl WHERE next_update > ?1),"
+	    " (SELECT COUNT(*) FROM fetched),"
+	    " (SELECT COUNT(*) FROM fetched WHERE failures > 0)",
+	[ST_LIFE_PARTNERS] =
+	    "SELECT a.address, MAX(c.not_after) AS ends FROM cert_address a"
+	    " JOIN cert c ON c.id = a.cert WHERE c.state = 0 AND c.is_ca = 0"
+	    " AND c.use / 2 % 2 = 1 AND NOT EXISTS"
+	    " (SELECT 1 FROM key k WHERE k.spki = c.spki)"
+	    " GROUP BY a.address HAVING ends >= ?1 AND ends < ?2"
+	    " ORDER BY ends, a.address",
+	[ST_LIFE_CAS] =
+	    ROWS " WHERE c.is_ca = 1 AND c.state = 0 AND c.not_after >= ?1"
+	    " AND c.not_after < ?2 AND (c.is_anchor = 1 OR EXISTS"
+	    " (SELECT 1 FROM key k WHERE k.spki = c.spki))"
+	    " ORDER BY c.not_after, c.id",
+	[ST_LIFE_OWN] =
+	    "SELECT " KS_ROW_COLUMNS " FROM key JOIN cert c"
+	    " ON c.spki = key.spki WHERE c.state = 0 AND c.is_ca = 0"
+	    " ORDER BY c.not_after, c.id",
+	[ST_LIFE_FAILED] =
+	    "SELECT url || ': ' || error, tried FROM fetched"
+	    " WHERE failures > 0 ORDER BY url",
+	[ST_BINDING_ADD] =
+	    "INSERT INTO binding (who, kind, cert, added)"
+	    " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (who, kind, cert)"
+	    " DO NOTHING",
+	[ST_BINDING_DELETE] =
+	    "DELETE FROM binding WHERE who = ?1 AND kind = ?2 AND cert = ?3",
+	[ST_BINDING_DROP] = "DELETE FROM binding WHERE cert = ?1",
+	[ST_BINDING_COUNT] =
+	    "SELECT COUNT(*) FROM binding WHERE who = ?1 AND kind = ?2",
+	[ST_BINDING_LIST] =
+	    "SELECT who, kind, cert, added FROM binding ORDER BY who, kind,"
+	    " cert",
+	[ST_BINDING_OF] =
+	    "SELECT who, kind, cert, added FROM binding WHERE cert = ?1"
+	    " ORDER BY kind, who",
+	[ST_SELECT_BOUND] =
+	    ROWS " JOIN binding b ON b.cert = c.sha256"
+	    " WHERE b.who = ?1 AND b.kind = ?2" NEWEST_FIRST " LIMIT ?3",
+	[ST_SCOPE_ADD] =
+	    "INSERT INTO anchor_scope (cert, domain, purpose)"
+	    " VALUES (?1, ?2, ?3)",
+	[ST_SCOPE_DROP] = "DELETE FROM anchor_scope WHERE cert = ?1",
+	[ST_SCOPE_OF] =
+	    "SELECT domain, purpose FROM anchor_scope WHERE cert = ?1"
+	    " ORDER BY domain LIMIT ?2",
+	[ST_SCOPE_ANY] = "SELECT 1 FROM anchor_scope LIMIT 1",
+	[ST_ISSUED_ADD] =
+	    "INSERT INTO issued (serial, cert, kind, not_after, revoked_at,"
+	    " reason) VALUES (?1, ?2, ?3, ?4, NULL, 0)"
+	    " ON CONFLICT (serial) DO NOTHING",
+	[ST_ISSUED_GET] =
+	    "SELECT kind, revoked_at, reason FROM issued WHERE cert = ?1",
+	[ST_ISSUED_LIST] =
+	    "SELECT i.serial, i.cert, i.kind, i.not_after, i.revoked_at,"
+	    " i.reason, c.der FROM issued i"
+	    " LEFT JOIN cert c ON c.sha256 = i.cert"
+	    " ORDER BY i.not_after, i.serial",
+	[ST_ISSUED_REVOKE] =
+	    "UPDATE issued SET revoked_at = ?2, reason = ?3 WHERE cert = ?1",
+	[ST_ISSUED_REVOKED] =
+	    "SELECT serial, revoked_at, reason FROM issued"
+	    " WHERE revoked_at IS NOT NULL AND kind >= ?1 AND kind <= ?2"
+	    " ORDER BY serial",
 	[ST_CAS] = ROWS " WHERE c.is_ca = 1 ORDER BY c.is_anchor DESC, c.id",
 	[ST_CRL_GET] =
 	    "SELECT id, this_update, number, sha256 FROM crl"
 	    " WHERE name = ?1 AND issuer = ?2",
 	[ST_CRL_ADD] =
 	    "INSERT INTO crl (name, issuer, subject, number, this_update,"
-	    " next_update, sha256, added, entries)"
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	    " next_update, sha256, added, entries, ca, covers, points)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[ST_CRL_DELETE] = "DELETE FROM crl WHERE id = ?1",
 	/* twice on a list: the first one counts */
 	[ST_CRL_ENTRY_ADD] =
 	    "INSERT INTO crl_entry (crl, serial, at, reason)"
 	    " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (crl, serial) DO NOTHING",
-	[ST_CRL_ENTRIES_DELETE] = "DELETE FROM crl_entry WHERE crl = ?1",
+	[ST_CRL_ENTRIES_DELETE] =
+	    "DELETE FROM crl_entry WHERE crl = ?1 AND serial IN"
+	    " (SELECT serial FROM crl_entry WHERE crl = ?1 LIMIT ?2)",
+	[ST_CRL_NAMELESS] = "SELECT id FROM crl WHERE name = 0 LIMIT 1",
+	[ST_CRL_UNNAME] =
+	    "UPDATE crl SET name = 0, issuer = ?2 WHERE id = ?1",
+	[ST_CRL_NAME] =
+	    "UPDATE crl SET name = ?2, issuer = ?3 WHERE id = ?1",
 	[ST_OCSP_GET] =
 	    "SELECT this_update, sha256 FROM ocsp"
 	    " WHERE name = ?1 AND serial = ?2 AND issuer = ?3",
@@ -290,11 +455,19 @@ const char *const sql_text[ST_N] = {
 	    " SET subject = ?4, this_update = ?5, next_update = ?6,"
 	    " sha256 = ?7, added = ?8, at = ?9, reason = ?10",
 	[ST_REVOKED] =
-	    "SELECT 0, l.this_update, l.next_update, r.at, r.reason"
+	    "SELECT 0, l.this_update, l.next_update, r.at, r.reason,"
+	    " l.covers, l.points FROM crl l LEFT JOIN crl_entry r"
+	    " ON r.crl = l.id AND r.serial = ?2"
+	    " WHERE l.name = ?1 AND COALESCE(l.ca, l.issuer) = ?3"
+	    " UNION ALL SELECT 1, this_update, next_update, at, reason, 0, ''"
+	    " FROM ocsp WHERE name = ?1 AND serial = ?2 AND issuer = ?3",
+	/* of a store that no newer version has written to */
+	[ST_REVOKED_OLD] =
+	    "SELECT 0, l.this_update, l.next_update, r.at, r.reason, 0, ''"
 	    " FROM crl l LEFT JOIN crl_entry r"
 	    " ON r.crl = l.id AND r.serial = ?2"
 	    " WHERE l.name = ?1 AND l.issuer = ?3"
-	    " UNION ALL SELECT 1, this_update, next_update, at, reason"
+	    " UNION ALL SELECT 1, this_update, next_update, at, reason, 0, ''"
 	    " FROM ocsp WHERE name = ?1 AND serial = ?2 AND issuer = ?3",
 	[ST_REVOKED_QUICK] =
 	    "SELECT 1 FROM crl l JOIN crl_entry r ON r.crl = l.id"
@@ -303,7 +476,7 @@ const char *const sql_text[ST_N] = {
 	    " AND at IS NOT NULL",
 	[ST_REVOKED_LIST] =
 	    "SELECT 0, sha256, subject, NULL, number, this_update,"
-	    " next_update, added, entries, NULL FROM crl"
+	    " next_update, added, entries, NULL FROM crl WHERE name <> 0"
 	    " UNION ALL SELECT 1, sha256, subject, serial, NULL, this_update,"
 	    " next_update, added, 1, at FROM ocsp ORDER BY 1, 3, 4",
 	[ST_REMOVE_ENTRIES] =
@@ -313,4 +486,18 @@ const char *const sql_text[ST_N] = {
 	    "DELETE FROM crl WHERE sha256 >= ?1 AND sha256 <= ?2",
 	[ST_REMOVE_OCSP] =
 	    "DELETE FROM ocsp WHERE sha256 >= ?1 AND sha256 <= ?2",
+	[ST_SOURCES] =
+	    "SELECT " KS_ROW_COLUMNS ", c.id FROM cert c WHERE c.id > ?1"
+	    " AND c.state = 0 AND c.not_after >= ?2 ORDER BY c.id LIMIT ?3",
+	[ST_FETCHED_GET] =
+	    "SELECT tried, got, next, failures, error FROM fetched"
+	    " WHERE url = ?1",
+	[ST_FETCHED_SET] =
+	    "INSERT INTO fetched (url, tried, got, next, failures, error)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (url) DO UPDATE"
+	    " SET tried = ?2, got = ?3, next = ?4, failures = ?5, error = ?6",
+	[ST_FETCHED_LIST] =
+	    "SELECT url, tried, got, next, failures, error FROM fetched"
+	    " ORDER BY url",
+	[ST_FETCHED_EXPIRE] = "DELETE FROM fetched WHERE tried < ?1",
 };

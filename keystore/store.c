@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "keystore/sealing.h"
 #include "util/ossl.h"
 
 static const char *const state_name[] = {
@@ -149,12 +150,14 @@ int ks_cert_get(struct keystore *ks, const unsigned char sha256[32], struct
 	return rc;
 }
 
-static int visit_rows(struct keystore *ks, sqlite3_stmt *st, ks_visit *visit,
+int ks_visit_rows(struct keystore *ks, sqlite3_stmt *st, ks_visit *visit,
     void *arg, struct err *e)
 {
 	struct ks_row r;
 	int rc;
 
+	if (st == NULL)
+		return -1;
 	while ((rc = ks_step(ks, st, e)) == 1) {
 		rc = ks_row_read(ks, st, &r, e);
 		if (rc == 0)
@@ -173,7 +176,7 @@ int ks_list_spki(struct keystore *ks, const unsigned char spki[32], ks_visit
 {
 	sqlite3_stmt *st = stmt_for_sha(ks, ST_LIST_SPKI, spki, e);
 
-	return st == NULL ? -1 : visit_rows(ks, st, visit, arg, e);
+	return ks_visit_rows(ks, st, visit, arg, e);
 }
 
 int ks_bind_hex(sqlite3_stmt *st, const char *what, struct err *e)
@@ -235,7 +238,7 @@ int keystore_list(struct keystore *ks, const char *what, ks_visit *visit, void
 	if (prepare_list(ks, what, &st, e) != 0)
 		return err_add(e, "%s", what == NULL ? "list" :
 		    err_quote(quoted, sizeof(quoted), what, strlen(what)));
-	return visit_rows(ks, st, visit, arg, e);
+	return ks_visit_rows(ks, st, visit, arg, e);
 }
 
 /* ---- changing ---- */
@@ -266,8 +269,8 @@ static int note_sha(struct keystore *ks, const char *action, const unsigned
 	return rc;
 }
 
-static int insert_cert(struct keystore *ks, const struct cert *c, unsigned use,
-    enum ks_source source, struct err *e)
+int ks_insert_cert(struct keystore *ks, const struct cert *c, unsigned use,
+    enum ks_source source, enum ks_state state, struct err *e)
 {
 	sqlite3_stmt *st = stmt_for_sha(ks, ST_CERT_ADD, cert_sha256(c), e);
 	struct view ski = cert_ski(c);
@@ -287,6 +290,7 @@ static int insert_cert(struct keystore *ks, const struct cert *c, unsigned use,
 	sqlite3_bind_int(st, 11, (int)source);
 	sqlite3_bind_int64(st, 12, (int64_t)time(NULL));
 	sqlite3_bind_int(st, 13, cert_is_ca(c));
+	sqlite3_bind_int(st, 14, (int)state);
 	return ks_run(ks, st, e);
 }
 
@@ -351,6 +355,24 @@ static int update_cert(struct keystore *ks, enum ks_stmt which, const unsigned
 	return 0;
 }
 
+/* What mail brought serves only the addresses that were proven, until a
+ * person brings it. */
+static int adopt_known(struct keystore *ks, const struct cert *c, int64_t id,
+    enum ks_source source, struct err *e)
+{
+	bool adopted;
+
+	if (ks_harvest_adopt(ks, cert_sha256(c), source, &adopted, e) != 0)
+		return -1;
+	if (!adopted)
+		return 0;
+	if (insert_addresses(ks, c, id, e) != 0 || ks_note(ks,
+	    "import harvested certificate", cert_sha256_hex(c), label_of(c),
+	    e) != 0)
+		return -1;
+	return ks_bump(ks, false, e);
+}
+
 static int add_cert(struct keystore *ks, const struct cert *c, unsigned use,
     enum ks_source source, bool *added, struct err *e)
 {
@@ -362,6 +384,8 @@ static int add_cert(struct keystore *ks, const struct cert *c, unsigned use,
 		return -1;
 	*added = !found;
 	if (found) {
+		if (adopt_known(ks, c, id, source, e) != 0)
+			return -1;
 		if (old_use == use)
 			return 0;
 		if (update_cert(ks, ST_CERT_USE, cert_sha256(c), (int)use,
@@ -370,7 +394,7 @@ static int add_cert(struct keystore *ks, const struct cert *c, unsigned use,
 			return -1;
 		return ks_bump(ks, false, e);
 	}
-	if (insert_cert(ks, c, use, source, e) != 0)
+	if (ks_insert_cert(ks, c, use, source, KS_USABLE, e) != 0)
 		return -1;
 	id = sqlite3_last_insert_rowid(ks->db);
 	if (insert_addresses(ks, c, id, e) != 0)
@@ -403,6 +427,8 @@ static int add_key(struct keystore *ks, const unsigned char spki_sha256[32],
 	if (st == NULL)
 		return -1;
 	ks_bind_view(st, 2, sealed);
+	if (seal_check_current(ks, sealed, e) != 0)
+		return -1;
 	if (ks_run(ks, st, e) != 0 || ks_note(ks, "add private key",
 	    hex_encode(hex, spki_sha256, 32), "", e) != 0)
 		return -1;
@@ -455,6 +481,8 @@ static int set_anchor(struct keystore *ks, const unsigned char sha256[32], bool
 	else
 		rc = update_cert(ks, ST_CERT_ANCHOR, sha256, on, e);
 	if (rc == 0)
+		rc = ks_scopes_drop(ks, sha256, e);
+	if (rc == 0)
 		rc = ks_note(ks, on ? "trust" : "distrust",
 		    cert_sha256_hex(r.cert), label_of(r.cert), e);
 	if (rc == 0)
@@ -489,6 +517,8 @@ int keystore_set_state(struct keystore *ks, const unsigned char sha256[32], enum
 		    state_note[state], e);
 	if (rc == 0 && state == KS_DISTRUSTED)
 		rc = ks_caps_forget(ks, sha256, e);
+	if (rc == 0 && state == KS_DISTRUSTED)
+		rc = ks_harvest_forget(ks, sha256, e);
 	if (rc == 0)
 		rc = ks_bump(ks, true, e);
 	return ks_end(ks, began, rc, e);
@@ -517,6 +547,12 @@ static int remove_cert(struct keystore *ks, const unsigned char sha256[32],
 	if (st == NULL || ks_run(ks, st, e) != 0)
 		goto out;
 	rc = ks_caps_forget(ks, sha256, e);
+	if (rc == 0)
+		rc = ks_harvest_forget(ks, sha256, e);
+	if (rc == 0)
+		rc = ks_bindings_drop(ks, sha256, e);
+	if (rc == 0)
+		rc = ks_scopes_drop(ks, sha256, e);
 	if (rc == 0)
 		rc = ks_bump(ks, true, e);
 out:

@@ -24,6 +24,7 @@ const char *role_str(enum role r)
 		[ROLE_WORKER] = "worker",
 		[ROLE_STORE] = "store",
 		[ROLE_METRICS] = "metrics",
+		[ROLE_FETCH] = "fetch",
 	};
 
 	return name[r];
@@ -38,6 +39,8 @@ int child_ids(const struct config *c, enum role r, struct ids *out,
 	out->gid = (gid_t)-1;
 	if (r == ROLE_KEYS && c->keys_user != NULL)
 		user = c->keys_user;
+	if (r == ROLE_FETCH && c->fetch.user != NULL)
+		user = c->fetch.user;
 	if (user == NULL && geteuid() == 0)
 		return err_set(e, FAIL_CONFIG, "started by root: say in "
 		    "milter { } who it runs as, \"user NAME\"");

@@ -9,7 +9,14 @@
 #include "gateway/config.h"
 #include "util/proc.h"
 
-enum role { ROLE_FRONT, ROLE_KEYS, ROLE_WORKER, ROLE_STORE, ROLE_METRICS };
+enum role {
+	ROLE_FRONT,
+	ROLE_KEYS,
+	ROLE_WORKER,
+	ROLE_STORE,
+	ROLE_METRICS,
+	ROLE_FETCH
+};
 const char *role_str(enum role r);
 
 /* Who we are to become; uid_t -1: stay. */

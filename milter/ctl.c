@@ -37,7 +37,7 @@ static int decode(struct ctl *m, struct view v)
 	    rd_u32(&r, &m->number) != 0 || rd_u32(&r, &m->waiting) != 0 ||
 	    rd_u64(&r, &m->max_message) != 0 || rd_left(&r) != 0)
 		return -1;
-	if (kind < CTL_READY || kind > CTL_KILL)
+	if (kind < CTL_READY || kind > CTL_FETCH)
 		return -1;
 	m->kind = (enum ctl_kind)kind;
 	return 0;

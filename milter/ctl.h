@@ -16,7 +16,8 @@ enum ctl_kind {
 	CTL_WORKER,	/* to front: fd for jobs; to keys: fd for requests */
 	CTL_STORE,	/* to front: fd for audit records */
 	CTL_STOP,	/* to front: finish what is running, then end */
-	CTL_KILL	/* from front: this worker hangs */
+	CTL_KILL,	/* from front: this worker hangs */
+	CTL_FETCH	/* to fetch and store: fd to each other */
 };
 
 struct ctl {

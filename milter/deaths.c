@@ -145,6 +145,11 @@ static void on_death(struct parent *p, pid_t pid, int status)
 			say_death("metrics", pid, status);
 		child_gone(&p->metrics);
 		again_at(&p->metrics_at_ms, &p->metrics_wait, &p->metrics);
+	} else if (pid == p->fetch.pid) {
+		if (status != 0)
+			say_death("fetch", pid, status);
+		child_gone(&p->fetch);
+		again_at(&p->fetch_at_ms, &p->fetch_wait, &p->fetch);
 	} else if (!on_generation_death(p, pid, status)) {
 		on_old_death(p, pid);
 	}

@@ -87,6 +87,7 @@ static void audit(struct front *f, const struct envelope *env,
 	ipc_put_view(&b, view_make(a->opened, a->has_opened
 	    ? sizeof(a->opened) : 0));
 	wire_put_learned(&b, &a->learned);
+	wire_put_harvested(&b, &a->harvested);
 	(void)pthread_mutex_lock(&f->store.lock);
 	if (f->store.fd < 0) {
 		stats_add(&f->stats->audit_lost);

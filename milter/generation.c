@@ -12,6 +12,7 @@
 #include "milter/clock.h"
 #include "milter/ctl.h"
 #include "milter/keys_proc.h"
+#include "milter/packet.h"
 #include "milter/parent_int.h"
 #include "milter/worker_proc.h"
 #include "util/log.h"
@@ -76,13 +77,30 @@ static void run_worker(struct parent *p, const struct generation *g,
 static void run_worker(struct parent *p, const struct generation *g,
     struct worker_start *s)
 {
-	int keep[3] = { s->ctl, s->jobs, s->keys };
+	int keep[4] = { s->ctl, s->jobs, s->keys, s->lookups };
 
-	child_begin(ROLE_WORKER, keep, 3);
+	child_begin(ROLE_WORKER, keep, s->lookups >= 0 ? 4 : 3);
 	stats_drop(&p->stats);
 	s->config = g->setup->config;
 	s->rules = g->setup->rules;
 	worker_proc(s);
+}
+
+/* To the fetch process that runs; kept, because the next one needs it, too.
+ * Without one a lookup finds nobody, which the worker says. */
+static void hand_lookups(struct parent *p, struct parent_worker *w,
+    int *take_fd)
+{
+	struct ctl m = { .kind = CTL_WORKER, .number = w->number,
+		.fd = *take_fd };
+	struct err e = { 0 };
+
+	close_fd(&w->lookups);
+	w->lookups = *take_fd;
+	*take_fd = -1;
+	if (m.fd >= 0 && p->fetch.ctl >= 0 &&
+	    ctl_send(p->fetch.ctl, &m, &e) != 0)
+		parent_log("start", &e);
 }
 
 int generation_worker(struct parent *p, struct generation *g,
@@ -91,15 +109,19 @@ int generation_worker(struct parent *p, struct generation *g,
 	struct ctl m = { .kind = CTL_WORKER };
 	struct worker_start s = { 0 };
 	int jobs[2] = { -1, -1 }, keys[2] = { -1, -1 };
+	int lookups[2] = { -1, -1 };
 	pid_t pid;
 	int rc = -1;
 
 	if (child_ids(g->setup->config, ROLE_WORKER, &s.ids, e) != 0 ||
 	    child_pair(SOCK_STREAM, jobs, e) != 0 ||
-	    child_pair(SOCK_SEQPACKET, keys, e) != 0)
+	    child_pair(SOCK_SEQPACKET, keys, e) != 0 ||
+	    (g->setup->config->directories > 0 &&
+	    packet_pair(lookups, e) != 0))
 		goto out;
 	s.jobs = jobs[1];
 	s.keys = keys[1];
+	s.lookups = lookups[1];
 	pid = child_fork(&w->c, &s.ctl, e);
 	if (pid == 0)
 		run_worker(p, g, &s);
@@ -112,11 +134,14 @@ int generation_worker(struct parent *p, struct generation *g,
 	m.number = w->number;
 	m.fd = keys[0];
 	rc = ctl_send(g->keys.ctl, &m, e);
+	hand_lookups(p, w, &lookups[0]);
 out:
 	close_fd(&jobs[0]);
 	close_fd(&jobs[1]);
 	close_fd(&keys[0]);
 	close_fd(&keys[1]);
+	close_fd(&lookups[0]);
+	close_fd(&lookups[1]);
 	return rc;
 }
 
@@ -136,6 +161,7 @@ int generation_start(struct parent *p, struct setup *s, struct err *e)
 		g->workers = WORKERS_MAX;
 	for (i = 0; i < g->workers; i++) {
 		g->worker[i].jobs = -1;
+		g->worker[i].lookups = -1;
 		g->worker[i].c.ctl = -1;
 	}
 	if (start_keys(g, p->stats, e) != 0)
@@ -208,6 +234,7 @@ void generation_retire(struct parent *p, struct generation **pg)
 	close_fd(&g->keys.ctl);
 	for (i = 0; i < g->workers; i++) {
 		close_fd(&g->worker[i].jobs);
+		close_fd(&g->worker[i].lookups);
 		close_fd(&g->worker[i].c.ctl);
 	}
 	g->is_live = false;

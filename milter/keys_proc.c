@@ -74,14 +74,14 @@ static int read_secret(const struct config *c, const struct ids *keys_ids,
 	return io_read_secret(c->secret, secret, e);
 }
 
-int keys_load(const struct config *c, struct keyring **kr, struct err *e)
+static int load_once(const struct config *c, struct keyring **kr,
+    struct err *e)
 {
 	struct ids store_ids, keys_ids;
 	struct keystore *ks = NULL;
 	struct buf secret;
 	int rc = -1;
 
-	*kr = NULL;
 	buf_init_secret(&secret, 4096);
 	if (child_ids(c, ROLE_WORKER, &store_ids, e) != 0 ||
 	    child_ids(c, ROLE_KEYS, &keys_ids, e) != 0 ||
@@ -96,6 +96,19 @@ int keys_load(const struct config *c, struct keyring **kr, struct err *e)
 out:
 	buf_free(&secret);
 	return rc;
+}
+
+/* Once more when no key opens: the secret may have been changed between the
+ * look at the file and the look at the store. */
+int keys_load(const struct config *c, struct keyring **kr, struct err *e)
+{
+	*kr = NULL;
+	if (load_once(c, kr, e) == 0)
+		return 0;
+	if (e->kind != FAIL_CONFIG)
+		return -1;
+	err_clear(e);
+	return load_once(c, kr, e);
 }
 
 static void *serve_worker(void *arg)

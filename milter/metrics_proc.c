@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "keystore/keystore.h"
+#include "keystore/life.h"
 #include "milter/clock.h"
 #include "util/log.h"
 
@@ -24,14 +24,14 @@
  * twentieth of the time. */
 #define STORE_MS 60000
 #define STORE_SHARE 20
+#define SOON_S ((int64_t)30 * 86400)
 
 struct metrics {
 	const struct metrics_start *start;
 	struct keystore *ks;
 	struct buf certs; /* the part that comes from the store */
 	int64_t certs_at_ms; /* when to read it again */
-	int64_t partner_min;
-	size_t own, partners;
+	size_t own;
 };
 
 /* Label values escape \, " and newline; subjects have no newline. */
@@ -44,25 +44,98 @@ static void put_label(struct buf *b, const char *s)
 	}
 }
 
-static int on_row(void *arg, const struct ks_row *r, struct err *e)
+static void head(struct buf *b, const char *name, const char *help)
+{
+	buf_printf(b, "# HELP postseal_%s %s\n# TYPE postseal_%s gauge\n",
+	    name, help, name);
+}
+
+static void gauge(struct buf *b, const char *name, const char *help,
+    int64_t value)
+{
+	head(b, name, help);
+	buf_printf(b, "postseal_%s %lld\n", name, (long long)value);
+}
+
+static int on_own(void *arg, const struct ks_row *r, struct err *e)
 {
 	struct metrics *m = arg;
 
 	(void)e;
-	if (r->state != KS_USABLE || r->is_anchor || cert_is_ca(r->cert))
-		return 0;
-	if (!r->has_key) {
-		if (m->partners++ == 0 ||
-		    cert_not_after(r->cert) < m->partner_min)
-			m->partner_min = cert_not_after(r->cert);
-		return 0;
-	}
 	m->own++;
 	buf_printf(&m->certs, "postseal_certificate_expiry_seconds{sha256="
 	    "\"%s\",subject=\"", cert_sha256_hex(r->cert));
 	put_label(&m->certs, cert_subject(r->cert));
 	buf_printf(&m->certs, "\"} %lld\n",
 	    (long long)cert_not_after(r->cert));
+	return 0;
+}
+
+static int on_ca(void *arg, const char *what, int64_t ends, struct err *e)
+{
+	struct metrics *m = arg;
+
+	(void)e;
+	buf_puts(&m->certs, "postseal_ca_expiry_seconds{subject=\"");
+	put_label(&m->certs, what);
+	buf_printf(&m->certs, "\"} %lld\n", (long long)ends);
+	return 0;
+}
+
+static void put_partners(struct buf *b, const struct life_partners *p)
+{
+	head(b, "partner_addresses", "Addresses of partners, by their last "
+	    "certificate; ending: within 30 days");
+	buf_printf(b, "postseal_partner_addresses{certificate=\"valid\"} "
+	    "%zu\npostseal_partner_addresses{certificate=\"ending\"} %zu\n"
+	    "postseal_partner_addresses{certificate=\"ended\"} %zu\n",
+	    p->valid, p->soon, p->expired);
+	if (p->next > 0)
+		gauge(b, "partner_certificate_expiry_min_seconds", "When the "
+		    "first last certificate of a partner ends", p->next);
+}
+
+static void put_counts(struct buf *b, const struct life_counts *n)
+{
+	gauge(b, "certificates_pending", "Harvested certificates that wait "
+	    "for a decision or for more mail", (int64_t)n->pending);
+	gauge(b, "requests_waiting", "Keys that wait for a certificate",
+	    (int64_t)n->requests);
+	gauge(b, "crls", "Lists of revoked certificates", (int64_t)n->crls);
+	gauge(b, "crls_stale", "Those of them that are past their "
+	    "nextUpdate", (int64_t)n->stale_crls);
+	if (n->next_crl > 0)
+		gauge(b, "crl_next_update_min_seconds", "When the first "
+		    "fresh list becomes stale", n->next_crl);
+	gauge(b, "fetch_failing", "Lists and responses that could not be "
+	    "fetched last time", (int64_t)n->failed_fetches);
+}
+
+static int read_life(struct metrics *m, struct err *e)
+{
+	int64_t now = (int64_t)time(NULL);
+	struct life_partners partners;
+	struct life_counts n;
+	struct buf *b = &m->certs;
+
+	head(b, "certificate_expiry_seconds", "When a certificate with a key "
+	    "of ours ends, in seconds since 1970");
+	if (keystore_refresh(m->ks, e) != 0 ||
+	    life_own(m->ks, on_own, m, e) != 0)
+		return -1;
+	head(b, "ca_expiry_seconds", "When a trusted root or a CA of ours "
+	    "ends");
+	if (life_cas_ending(m->ks, INT64_MIN, INT64_MAX, on_ca, m, e) != 0 ||
+	    life_partners(m->ks, now, SOON_S, &partners, e) != 0 ||
+	    life_count(m->ks, now, &n, e) != 0)
+		return -1;
+	head(b, "certificates", "Usable certificates of ours, and partners "
+	    "who have one");
+	buf_printf(b, "postseal_certificates{of=\"own\"} %zu\n"
+	    "postseal_certificates{of=\"partners\"} %zu\n", m->own,
+	    partners.valid + partners.soon);
+	put_partners(b, &partners);
+	put_counts(b, &n);
 	return 0;
 }
 
@@ -74,24 +147,9 @@ static void read_store(struct metrics *m)
 	if (begin < m->certs_at_ms)
 		return;
 	buf_clear(&m->certs);
-	m->own = m->partners = 0;
-	buf_puts(&m->certs, "# HELP postseal_certificate_expiry_seconds When "
-	    "a certificate with a key of ours ends, in seconds since 1970\n"
-	    "# TYPE postseal_certificate_expiry_seconds gauge\n");
-	if (keystore_refresh(m->ks, &e) != 0 ||
-	    keystore_list(m->ks, NULL, on_row, m, &e) != 0)
+	m->own = 0;
+	if (read_life(m, &e) != 0)
 		log_warn("event=metrics error=\"%s\"", e.msg);
-	buf_printf(&m->certs, "# HELP postseal_certificates Usable "
-	    "certificates\n# TYPE postseal_certificates gauge\n"
-	    "postseal_certificates{of=\"own\"} %zu\n"
-	    "postseal_certificates{of=\"partners\"} %zu\n", m->own,
-	    m->partners);
-	if (m->partners > 0)
-		buf_printf(&m->certs, "# HELP postseal_partner_certificate_"
-		    "expiry_min_seconds When the first certificate of a "
-		    "partner ends\n# TYPE postseal_partner_certificate_expiry"
-		    "_min_seconds gauge\npostseal_partner_certificate_expiry"
-		    "_min_seconds %lld\n", (long long)m->partner_min);
 	took = clock_ms() - begin;
 	m->certs_at_ms = begin + (took * STORE_SHARE > STORE_MS ?
 	    took * STORE_SHARE : STORE_MS);

@@ -19,6 +19,7 @@
 
 #include "milter/clock.h"
 #include "milter/ctl.h"
+#include "milter/fetch_proc.h"
 #include "milter/front.h"
 #include "milter/listen.h"
 #include "milter/notify.h"
@@ -62,7 +63,8 @@ static void hand_over(struct parent *p)
 static void check_started(struct parent *p)
 {
 	if (p->has_started || p->live == NULL || !p->store.is_ready ||
-	    (p->setup->config->metrics != NULL && !p->metrics.is_ready))
+	    (p->setup->config->metrics != NULL && !p->metrics.is_ready) ||
+	    (fetch_is_wanted(p->setup->config) && !p->fetch.is_ready))
 		return;
 	p->has_started = true;
 	log_notice("event=started listen=%s", p->setup->config->listen);
@@ -146,7 +148,12 @@ static void reload(struct parent *p)
 	setup_release(&p->setup);
 	p->setup = s;
 	/* they end by themselves: the store when the front lets go of it,
-	 * metrics at once, which then is started anew */
+	 * metrics and fetch at once, which then are started anew; fetch first,
+	 * so that the new store is not told by the old one what is allowed */
+	if (p->fetch.pid > 0)
+		close_fd(&p->fetch.ctl);
+	else
+		p->fetch_at_ms = 1;
 	if (start_store(p, &e) != 0)
 		parent_log("reload", &e);
 	if (p->metrics.pid > 0)
@@ -167,9 +174,10 @@ fail:
 /* Children to listen to: those not ready yet, and the front always. */
 static size_t watch(struct parent *p, struct pollfd *fd, struct child **who)
 {
-	struct child *c[LIVE_FDS] = { &p->front, &p->store, &p->metrics };
+	struct child *c[LIVE_FDS] = { &p->front, &p->store, &p->metrics,
+		&p->fetch };
 	struct generation *g[2] = { p->starting, p->live };
-	size_t n = 3, k = 0, i, x;
+	size_t n = 4, k = 0, i, x;
 
 	for (x = 0; x < 2; x++) {
 		if (g[x] == NULL)
@@ -250,7 +258,7 @@ static int step(struct parent *p, bool *stop)
 static bool any_left(const struct parent *p)
 {
 	return p->front.pid > 0 || p->store.pid > 0 || p->metrics.pid > 0 ||
-	    p->old != NULL;
+	    p->fetch.pid > 0 || p->old != NULL;
 }
 
 /* Reap until the front, or all, are gone. */
@@ -263,7 +271,7 @@ static void wait_gone(struct parent *p, bool all, int64_t ms)
 	while (all ? any_left(p) : p->front.pid > 0) {
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 			struct child *c[] = { &p->front, &p->store,
-				&p->metrics };
+				&p->metrics, &p->fetch };
 			size_t i;
 
 			for (i = 0; i < ARRAY_LEN(c); i++)
@@ -303,6 +311,7 @@ static void stop_all(struct parent *p)
 	close_fd(&p->store.ctl);
 	close_fd(&p->records);
 	close_fd(&p->metrics.ctl);
+	close_fd(&p->fetch.ctl);
 	wait_gone(p, true, STOP_REST_MS);
 	for (g = p->old; g != NULL; g = g->next)
 		generation_kill(g, SIGKILL);
@@ -310,6 +319,8 @@ static void stop_all(struct parent *p)
 		(void)kill(p->store.pid, SIGKILL);
 	if (p->metrics.pid > 0)
 		(void)kill(p->metrics.pid, SIGKILL);
+	if (p->fetch.pid > 0)
+		(void)kill(p->fetch.pid, SIGKILL);
 	listen_remove(p->setup->config);
 }
 
@@ -348,10 +359,11 @@ static bool can_read_secret(const struct config *c, const struct ids *ids)
 /* See parent.h for when root is kept. */
 static int drop(const struct config *c, struct err *e)
 {
-	struct ids ids, keys;
+	struct ids ids, keys, fetch;
 
 	if (child_ids(c, ROLE_FRONT, &ids, e) != 0 ||
-	    child_ids(c, ROLE_KEYS, &keys, e) != 0)
+	    child_ids(c, ROLE_KEYS, &keys, e) != 0 ||
+	    child_ids(c, ROLE_FETCH, &fetch, e) != 0)
 		return -1;
 	if (geteuid() != 0) {
 		if (keys.uid != ids.uid)
@@ -359,7 +371,8 @@ static int drop(const struct config *c, struct err *e)
 			    "start by root\"");
 		return 0;
 	}
-	if (keys.uid != ids.uid || !can_read_secret(c, &ids))
+	if (keys.uid != ids.uid || fetch.uid != ids.uid ||
+	    !can_read_secret(c, &ids))
 		return 0;
 	return proc_drop(ids.uid, ids.gid, e);
 }
@@ -383,7 +396,7 @@ static int begin(struct parent *p, struct err *e)
 		return -1;
 	proc_no_core();
 	if (start_front(p, e) != 0 || start_store(p, e) != 0 ||
-	    start_metrics(p, e) != 0)
+	    start_metrics(p, e) != 0 || start_fetch(p, e) != 0)
 		return -1;
 	return generation_start(p, p->setup, e);
 }
@@ -396,7 +409,7 @@ int parent_run(const char *config_path, struct setup *take_s)
 	bool stop = false;
 	int code = -1;
 
-	p.front.ctl = p.store.ctl = p.metrics.ctl = -1;
+	p.front.ctl = p.store.ctl = p.metrics.ctl = p.fetch.ctl = -1;
 	if (begin(&p, &e) != 0) {
 		parent_log("start", &e);
 		code = e.kind == FAIL_CONFIG ? EX_CONFIG : EX_TEMPFAIL;

@@ -25,6 +25,7 @@ struct parent_worker {
 	struct child c;
 	uint32_t number; /* never used twice in a generation */
 	int jobs;	 /* the front's end until it has it, else -1 */
+	int lookups; /* fetch's end, kept for the next one; -1: none */
 	int64_t start_at_ms; /* when to start it, while pid is 0 */
 };
 
@@ -54,6 +55,7 @@ struct parent {
 	struct child store;
 	int records; /* the front's end until it has it, else -1 */
 	struct child metrics;
+	struct child fetch;
 	struct generation *live;     /* NULL until the first is ready */
 	struct generation *starting; /* NULL: none */
 	struct generation *old;	     /* list; ending */
@@ -62,9 +64,10 @@ struct parent {
 	bool is_reloading;
 	bool has_lost_socket;
 	/* what is to be started again, and when; 0: nothing */
-	int64_t generation_at_ms, front_at_ms, store_at_ms, metrics_at_ms;
+	int64_t generation_at_ms, front_at_ms, store_at_ms, metrics_at_ms,
+	    fetch_at_ms;
 	struct backoff generation_wait, front_wait, store_wait, metrics_wait,
-	    worker_wait;
+	    fetch_wait, worker_wait;
 };
 
 /* ---- starting.c ---- */
@@ -82,6 +85,8 @@ int start_front(struct parent *p, struct err *e) MUST_CHECK;
 int start_store(struct parent *p, struct err *e) MUST_CHECK;
 /* Nothing when the configuration has no metrics. */
 int start_metrics(struct parent *p, struct err *e) MUST_CHECK;
+/* The same for what is fetched; workers keep their sockets to it. */
+int start_fetch(struct parent *p, struct err *e) MUST_CHECK;
 /* Start what is due, and how long until the next one (for poll). */
 void parent_start_due(struct parent *p);
 int parent_next_due(const struct parent *p);

@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 #include "milter/clock.h"
+#include "milter/ctl.h"
+#include "milter/fetch_proc.h"
 #include "milter/front_proc.h"
 #include "milter/metrics_proc.h"
+#include "milter/packet.h"
 #include "milter/parent_int.h"
 #include "milter/store_proc.h"
 #include "util/log.h"
@@ -80,9 +83,33 @@ int start_front(struct parent *p, struct err *e)
 	return pid < 0 ? -1 : 0;
 }
 
+/* A new socket between store and fetch, whichever of the two is new. */
+static void link_fetch(struct parent *p)
+{
+	struct ctl m = { .kind = CTL_FETCH };
+	struct err e = { 0 };
+	int pair[2];
+
+	if (p->store.ctl < 0 || p->fetch.ctl < 0)
+		return;
+	if (packet_pair(pair, &e) != 0) {
+		parent_log("start", &e);
+		return;
+	}
+	m.fd = pair[0];
+	if (ctl_send(p->store.ctl, &m, &e) != 0)
+		parent_log("start", &e);
+	m.fd = pair[1];
+	if (ctl_send(p->fetch.ctl, &m, &e) != 0)
+		parent_log("start", &e);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int start_store(struct parent *p, struct err *e)
 {
-	struct store_start s = { .config = p->setup->config };
+	struct store_start s = { .config = p->setup->config,
+		.rules = p->setup->rules };
 	int pair[2], keep[2];
 	pid_t pid;
 
@@ -106,6 +133,7 @@ int start_store(struct parent *p, struct err *e)
 	}
 	close_fd(&p->records);
 	p->records = pair[0];
+	link_fetch(p);
 	return 0;
 }
 
@@ -125,6 +153,42 @@ int start_metrics(struct parent *p, struct err *e)
 		metrics_proc(&s);
 	}
 	return pid < 0 ? -1 : 0;
+}
+
+static void hand_lookups(struct parent *p, const struct generation *g)
+{
+	struct ctl m = { .kind = CTL_WORKER };
+	struct err e = { 0 };
+	size_t i;
+
+	for (i = 0; g != NULL && i < g->workers; i++) {
+		m.fd = g->worker[i].lookups;
+		if (m.fd >= 0 && ctl_send(p->fetch.ctl, &m, &e) != 0)
+			parent_log("start", &e);
+	}
+}
+
+int start_fetch(struct parent *p, struct err *e)
+{
+	struct fetch_start s = { .config = p->setup->config };
+	pid_t pid;
+
+	if (!fetch_is_wanted(s.config))
+		return 0;
+	if (child_ids(s.config, ROLE_FETCH, &s.ids, e) != 0)
+		return -1;
+	pid = child_fork(&p->fetch, &s.ctl, e);
+	if (pid == 0) {
+		child_begin(ROLE_FETCH, &s.ctl, 1);
+		stats_drop(&p->stats);
+		fetch_proc(&s);
+	}
+	if (pid < 0)
+		return -1;
+	hand_lookups(p, p->live);
+	hand_lookups(p, p->starting);
+	link_fetch(p);
+	return 0;
 }
 
 /* ---- starting again ---- */
@@ -179,6 +243,10 @@ void parent_start_due(struct parent *p)
 		parent_log("start", &e);
 		again_at(&p->metrics_at_ms, &p->metrics_wait, &p->metrics);
 	}
+	if (is_due(&p->fetch_at_ms) && start_fetch(p, &e) != 0) {
+		parent_log("start", &e);
+		again_at(&p->fetch_at_ms, &p->fetch_wait, &p->fetch);
+	}
 	start_due_workers(p);
 }
 
@@ -198,6 +266,7 @@ int parent_next_due(const struct parent *p)
 	sooner(&until, p->front_at_ms);
 	sooner(&until, p->store_at_ms);
 	sooner(&until, p->metrics_at_ms);
+	sooner(&until, p->fetch_at_ms);
 	for (i = 0; p->live != NULL && p->live->keys.pid > 0 &&
 	    i < p->live->workers; i++)
 		if (p->live->worker[i].c.pid <= 0)

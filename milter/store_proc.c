@@ -13,8 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/harvest.h"
 #include "gateway/learn.h"
+#include "keystore/revocation.h"
 #include "milter/clock.h"
+#include "milter/keeper.h"
 #include "milter/wire.h"
 #include "util/log.h"
 #include "util/proc.h"
@@ -29,10 +32,11 @@
 struct store {
 	struct keystore *ks;
 	int sock;
-	int64_t keep_s;
+	const struct store_policy *policy;
 	int64_t expire_at_ms;
 	size_t open; /* records in the transaction that runs */
 	struct ipc_stream in;
+	struct keeper *keeper; /* NULL: nothing is fetched */
 };
 
 /* A record that cannot be kept is said once, here; mail goes on. */
@@ -47,6 +51,7 @@ struct record {
 	int64_t when;
 	struct view json, opened;
 	struct learned learned;
+	struct harvested harvested; /* der is owned */
 };
 
 static int get_record(struct record *x, struct view v, struct err *e)
@@ -60,25 +65,65 @@ static int get_record(struct record *x, struct view v, struct err *e)
 	    ipc_get_view(&r, &x->json) != 0 ||
 	    ipc_get_view(&r, &x->opened) != 0 ||
 	    (x->opened.n != 0 && x->opened.n != 32) ||
-	    wire_get_learned(&x->learned, &r) != 0 || rd_left(&r) != 0 ||
-	    when > INT64_MAX)
+	    wire_get_learned(&x->learned, &r) != 0 ||
+	    wire_get_harvested(&x->harvested, &r) != 0 ||
+	    rd_left(&r) != 0 || when > INT64_MAX)
 		return err_set(e, FAIL_BUG, "audit record: malformed");
 	x->when = (int64_t)when;
 	return 0;
 }
 
-/* In the transaction that runs. */
-static void keep_record(struct keystore *ks, const struct record *x)
+/* Whose mail shows a certificate that another one is used instead of. */
+static void say_harvest(const struct record *x, const char *event,
+    const char *reason)
 {
+	char line[1000];
+	size_t n;
+
+	n = log_value(line, sizeof(line), 0, "address", x->harvested.address);
+	n = log_value(line, sizeof(line), n, "reason", reason);
+	log_warn("id=%s event=%s %.*s", x->id, event, (int)n, line);
+}
+
+static void keep_harvested(const struct store *s, const struct record *x,
+    int64_t now)
+{
+	struct harvest_outcome out;
+	struct err e = { 0 };
+
+	if (x->harvested.der.n == 0)
+		return;
+	if (!s->policy->may_harvest)
+		say_harvest(x, "harvest-refused", "no rule says harvest");
+	else if (harvest_store(s->ks, &x->harvested, s->policy->harvest,
+	    now, &out, &e) != 0)
+		say_harvest(x, "harvest-refused", e.msg);
+	else if (out.has_news && out.is_conflict)
+		say_harvest(x, "harvest-pending", out.reason);
+}
+
+/*
+ * In the transaction that runs. What mail makes us believe counts from our
+ * own clock: who says another time would have the days of a harvest at once,
+ * and records that never expire.
+ */
+static void keep_record(const struct store *s, const struct record *x)
+{
+	int64_t clock = (int64_t)time(NULL), now = s->policy->fixed_time;
+	int64_t when = x->when < clock ? x->when : clock;
+	struct keystore *ks = s->ks;
 	struct err why = { 0 };
 
-	if (keystore_audit_add(ks, x->id, x->when, x->queue_id, x->json,
+	if (now == 0)
+		now = clock;
+	if (keystore_audit_add(ks, x->id, when, x->queue_id, x->json,
 	    &why) != 0 || (x->opened.n != 0 && keystore_opened_add(ks,
-	    x->opened.p, x->when, &why) != 0))
+	    x->opened.p, when, &why) != 0))
 		lost(x->id, &why);
-	if (learn_keep(ks, &x->learned, x->when, &why) != 0)
+	if (learn_keep(ks, &x->learned, now, &why) != 0)
 		log_err("id=%s event=capabilities-lost reason=\"%s\"", x->id,
 		    why.msg);
+	keep_harvested(s, x, now);
 }
 
 static int add_record(struct store *s, struct view record, struct err *e)
@@ -92,10 +137,11 @@ static int add_record(struct store *s, struct view record, struct err *e)
 		lost(x.id, &why);
 	} else if (rc == 0) {
 		s->open++;
-		keep_record(s->ks, &x);
+		keep_record(s, &x);
 	}
 	free(x.id);
 	free(x.queue_id);
+	buf_free(&x.harvested.der);
 	return rc;
 }
 
@@ -116,29 +162,48 @@ static void commit(struct store *s)
 static void expire(struct store *s)
 {
 	struct err e = { 0 };
+	int64_t now = (int64_t)time(NULL), before = now - s->policy->keep_s;
 	size_t n = 0;
 
 	if (clock_ms() < s->expire_at_ms)
 		return;
 	s->expire_at_ms = clock_ms() + EXPIRE_MS;
-	if (keystore_audit_expire(s->ks, (int64_t)time(NULL) - s->keep_s, &n,
-	    &e) != 0 || keystore_opened_expire(s->ks, (int64_t)time(NULL) -
-	    s->keep_s, &e) != 0)
+	if (keystore_audit_expire(s->ks, before, &n, &e) != 0 ||
+	    keystore_opened_expire(s->ks, before, &e) != 0)
 		log_err("event=audit-expire reason=\"%s\"", e.msg);
 	else if (n > 0)
 		log_info("event=audit-expire records=%zu", n);
+	err_clear(&e);
+	if (harvest_expire(s->ks, s->policy->harvest, now, &n, &e) != 0)
+		log_err("event=harvest-expire reason=\"%s\"", e.msg);
+	else if (n > 0)
+		log_info("event=harvest-expire certificates=%zu", n);
 }
 
-/* 1 there is something, 0 not in this time. */
+/* 1 there is something, 0 not in this time, or the keeper has to do. */
 static int wait_record(const struct store *s, int64_t ms)
 {
-	struct pollfd p = { .fd = s->sock, .events = POLLIN };
+	struct pollfd p[1 + KEEPER_FDS] = { { s->sock, POLLIN, 0 } };
+	size_t fds = 1;
 	int n;
 
+	if (s->policy->keeper != NULL) {
+		fds += keeper_watch(s->policy->keeper, p + 1);
+		if (keeper_wait_ms(s->policy->keeper) < ms)
+			ms = keeper_wait_ms(s->policy->keeper);
+	}
 	do
-		n = poll(&p, 1, ms < 0 ? 0 : (int)ms);
+		n = poll(p, fds, ms < 0 ? 0 : (int)ms);
 	while (n < 0 && errno == EINTR);
-	return n != 0;
+	return n < 0 || p[0].revents != 0;
+}
+
+/* Is there one, whatever the keeper has to do? */
+static bool wait_record_now(const struct store *s)
+{
+	struct pollfd p = { s->sock, POLLIN, 0 };
+
+	return poll(&p, 1, 0) == 1;
 }
 
 /* There is something now: more of it in a moment, with one wake-up. */
@@ -174,24 +239,45 @@ static int take_batch(struct store *s, struct err *e)
 	return 1;
 }
 
-int store_loop(struct keystore *ks, int records, int64_t keep_s,
-    struct err *e)
+/* While the keeper writes a long list: what came meanwhile. The end of file
+ * and faults are met again by the loop. */
+static void serve_between(void *arg)
 {
-	struct store s = { .ks = ks, .sock = records, .keep_s = keep_s };
+	struct store *s = arg;
+
+	if (!ipc_stream_has(&s->in) && !wait_record_now(s))
+		return;
+	(void)take_batch(s, NULL);
+	commit(s);
+}
+
+int store_loop(struct keystore *ks, int records,
+    const struct store_policy *policy, struct err *e)
+{
+	struct store s = { .ks = ks, .sock = records, .policy = policy };
 	int rc;
 
 	ipc_stream_init(&s.in);
+	revocation_between(ks, serve_between, &s);
 	do {
 		expire(&s);
 		rc = take_batch(&s, e);
 		commit(&s);
+		if (rc == 1 && policy->keeper != NULL)
+			keeper_step(policy->keeper);
 	} while (rc == 1);
+	revocation_between(ks, NULL, NULL);
 	ipc_stream_free(&s.in);
 	return rc;
 }
 
 void store_proc(const struct store_start *s)
 {
+	struct store_policy policy = {
+		.keep_s = s->config->keep_audit_s,
+		.fixed_time = s->config->fixed_time,
+		.may_harvest = rules_harvest(s->rules),
+		.harvest = &s->config->harvest };
 	struct keystore *ks = NULL;
 	struct err e = { 0 };
 
@@ -202,8 +288,11 @@ void store_proc(const struct store_start *s)
 	}
 	child_sandbox(SANDBOX_STORE);
 	child_ready(s->ctl);
-	if (store_loop(ks, s->records, s->config->keep_audit_s, &e) != 0)
+	keystore_set_actor(ks, "store process", "mail");
+	if (keeper_new(&policy.keeper, s->config, ks, s->ctl, &e) != 0 ||
+	    store_loop(ks, s->records, &policy, &e) != 0)
 		log_err("event=store error=\"%s\"", e.msg);
+	keeper_free(&policy.keeper);
 	keystore_close(&ks);
 	_exit(e.kind == 0 ? 0 : EX_SOFTWARE);
 }

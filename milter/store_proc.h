@@ -6,12 +6,13 @@
 #ifndef MILTER_STORE_PROC_H
 #define MILTER_STORE_PROC_H
 
-#include "gateway/config.h"
-#include "keystore/keystore.h"
+#include "gateway/rules.h"
+#include "keystore/harvest.h"
 #include "milter/child.h"
 
 struct store_start {
 	const struct config *config;
+	const struct rules *rules;
 	struct ids ids;
 	int ctl;
 	int records; /* from the front, SOCK_STREAM */
@@ -19,14 +20,23 @@ struct store_start {
 
 /*
  * May: add audit records and drop old ones, remember what was opened and
- * what signers' software reads. May not: network, keys; it touches no
- * certificate. Ends when: the front closed records.
+ * what signers' software reads, and, if a rule says so, what certificates
+ * they have. May not: network, keys; it touches no certificate that it did
+ * not bring itself. Ends when: the front closed records.
  */
 void store_proc(const struct store_start *s) NORETURN;
 
-/* The loop without the process; keep_s: age at which records are dropped.
- * 0 at the end of file, -1 FAIL_BUG. */
-int store_loop(struct keystore *ks, int records, int64_t keep_s,
-    struct err *e) MUST_CHECK;
+struct keeper; /* keeper.h */
+struct store_policy {
+	int64_t keep_s; /* age at which records are dropped */
+	int64_t fixed_time; /* of verify-policy; 0: now */
+	bool may_harvest; /* a rule says so */
+	const struct harvest_policy *harvest;
+	struct keeper *keeper; /* NULL: nothing is fetched */
+};
+
+/* The loop without the process. 0 at the end of file, -1 FAIL_BUG. */
+int store_loop(struct keystore *ks, int records,
+    const struct store_policy *policy, struct err *e) MUST_CHECK;
 
 #endif

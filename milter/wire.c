@@ -143,6 +143,7 @@ void answer_init(struct answer *a)
 {
 	memset(a, 0, sizeof(*a));
 	buf_init(&a->json, WIRE_JSON_MAX);
+	buf_init(&a->harvested.der, CAP_CMS_CERT_SIZE);
 }
 
 void answer_free(struct answer *a)
@@ -156,6 +157,7 @@ void answer_free(struct answer *a)
 	free(a->edit);
 	free(a->log);
 	buf_free(&a->json);
+	buf_free(&a->harvested.der);
 	spool_free(&a->body);
 	answer_init(a);
 }
@@ -188,6 +190,26 @@ int wire_get_learned(struct learned *l, struct rd *r)
 	return 0;
 }
 
+void wire_put_harvested(struct buf *b, const struct harvested *h)
+{
+	ipc_put_view(b, h->der.n == 0 ? view_of("") : view_of(h->address));
+	ipc_put_view(b, buf_view(&h->der));
+}
+
+int wire_get_harvested(struct harvested *h, struct rd *r)
+{
+	struct view address, der;
+
+	memset(h, 0, sizeof(*h));
+	buf_init(&h->der, CAP_CMS_CERT_SIZE);
+	if (ipc_get_view(r, &address) != 0 || ipc_get_view(r, &der) != 0 ||
+	    der.n > CAP_CMS_CERT_SIZE ||
+	    view_cstr(address, h->address, sizeof(h->address)) != 0)
+		return -1;
+	buf_putv(&h->der, der);
+	return buf_ok(&h->der, NULL);
+}
+
 void wire_put_answer(struct buf *b, const struct verdict *v,
     const char *queue_id)
 {
@@ -202,6 +224,7 @@ void wire_put_answer(struct buf *b, const struct verdict *v,
 	ipc_put_u8(b, v->ret_hdrs);
 	ipc_put_view(b, view_make(v->opened, v->has_opened ? 32 : 0));
 	wire_put_learned(b, &v->learned);
+	wire_put_harvested(b, &v->harvested);
 	ipc_put_u8(b, v->body != NULL);
 	ipc_put_u32(b, (uint32_t)v->edits);
 	for (i = 0; i < v->edits; i++) {
@@ -369,6 +392,7 @@ static int get_head(struct answer *a, struct rd *r)
 	    ipc_get_view(r, &opened) != 0 ||
 	    (opened.n != 0 && opened.n != sizeof(a->opened)) ||
 	    wire_get_learned(&a->learned, r) != 0 ||
+	    wire_get_harvested(&a->harvested, r) != 0 ||
 	    rd_u8(r, &body) != 0 || body > 1)
 		return -1;
 	a->has_opened = opened.n != 0;

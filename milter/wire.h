@@ -47,6 +47,7 @@ struct answer {
 	bool has_opened; /* as in the verdict */
 	unsigned char opened[32];
 	struct learned learned;
+	struct harvested harvested; /* address and der only */
 	struct edit *edit; /* owned */
 	size_t edits;
 	char *log;	    /* one line; owned, or NULL */
@@ -58,6 +59,11 @@ struct answer {
  * sizes are right. -1: malformed. */
 void wire_put_learned(struct buf *b, const struct learned *l);
 int wire_get_learned(struct learned *l, struct rd *r) MUST_CHECK;
+
+/* A certificate for the store, the same way. h->der is begun, and to be
+ * freed. */
+void wire_put_harvested(struct buf *b, const struct harvested *h);
+int wire_get_harvested(struct harvested *h, struct rd *r) MUST_CHECK;
 
 void answer_init(struct answer *a);
 void answer_free(struct answer *a); /* may be repeated */

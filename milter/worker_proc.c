@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "gateway/reply.h"
+#include "milter/fetch_client.h"
 #include "milter/keys_client.h"
 #include "milter/parcel.h"
 #include "milter/wire.h"
@@ -138,6 +139,8 @@ int worker_loop(struct gateway *g, int jobs, int keys, struct err *e)
 void worker_proc(const struct worker_start *s)
 {
 	struct gateway g = { s->config, s->rules, NULL, NULL, NULL };
+	struct lookup_ops lookup;
+	struct fetch_client fetch;
 	struct err e = { 0 };
 
 	child_drop(&s->ids);
@@ -158,6 +161,10 @@ void worker_proc(const struct worker_start *s)
 		log_err("event=start process=worker error=\"%s\"", e.msg);
 		_exit(e.kind == FAIL_TEMP ? EX_TEMPFAIL : EX_CONFIG);
 	}
+	fetch_client_init(&fetch, s->lookups);
+	lookup = fetch_client_ops(&fetch);
+	if (s->config->directories > 0)
+		g.lookup = &lookup;
 	child_ready(s->ctl);
 	if (worker_loop(&g, s->jobs, s->keys, &e) != 0)
 		log_err("event=worker error=\"%s\"", e.msg);

@@ -17,6 +17,7 @@ struct worker_start {
 	int ctl;  /* to the parent */
 	int jobs; /* to the front, SOCK_STREAM */
 	int keys; /* to keys, SOCK_SEQPACKET */
+	int lookups; /* to fetch, SOCK_SEQPACKET; -1: no directories */
 };
 
 /*

@@ -73,6 +73,9 @@ struct signer_finding {
 	 * is_verified. 0 octets: absent, or more than the cap. */
 	unsigned char caps[CAP_CAPABILITIES];
 	size_t caps_n;
+	/* SMIMEEncryptionKeyPreference, likewise */
+	unsigned char pref[1024];
+	size_t pref_n;
 	bool from_match;      /* set by the gateway at step 13 */
 	/* Likewise: the signer is not the author, but by an administrator's
 	 * word speaks for this domain, or this address; "" */

@@ -117,6 +117,10 @@ static int read_preference(struct reading *r, enum oid type,
 		memcpy(r->f->caps, v.whole.p, v.whole.n);
 		r->f->caps_n = v.whole.n;
 	}
+	if (type == OID_A_ENC_KEY_PREF && v.whole.n <= sizeof(r->f->pref)) {
+		memcpy(r->f->pref, v.whole.p, v.whole.n);
+		r->f->pref_n = v.whole.n;
+	}
 	return 0;
 }
 

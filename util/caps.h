@@ -55,6 +55,11 @@
 #define CAP_CAPABILITIES_ADDRESS 8
 #define CAP_CAPABILITIES_STORE 100000
 
+/* Certificates tied by hand to one address or domain; scopes of one anchor.
+ * Beyond: refused. */
+#define CAP_BINDINGS 16
+#define CAP_SCOPES 64
+
 /* Addresses taken from one certificate. Beyond: ignored and counted. */
 #define CAP_CERT_ADDRESSES 256
 
@@ -68,6 +73,18 @@
  * together (one search may make 100). Beyond: policy. */
 #define CAP_PATH_DEPTH 8
 #define CAP_PATH_MESSAGE 300
+
+/* Directories: certificates looked at in one answer, entries of LDAP, its
+ * octets, records of SMIMEA; milliseconds that all lookups of a message have
+ * together; answers kept and their octets. Beyond: the directory could not
+ * say, or what was asked for longest ago is forgotten. */
+#define CAP_FIND_VALUES 256
+#define CAP_LDAP_ENTRIES 16
+#define CAP_LDAP_ANSWER (4u << 20)
+#define CAP_SMIMEA_RECORDS 64
+#define CAP_LOOKUP_MS 20000
+#define CAP_FIND_CACHE 4096
+#define CAP_FIND_CACHE_SIZE (16u << 20)
 
 /* Envelope. */
 #define CAP_RECIPIENTS 10000 /* in one transaction; beyond: 452 by the MTA */
@@ -87,8 +104,16 @@
 #define CAP_CONF_BLOCKS 8   /* blocks within blocks */
 #define CAP_CONF_ERRORS 50 /* reported; the rest is counted */
 
-/* A file given to cert import, octets. */
+/* A file given to cert import, octets; of PEM and LDIF one object of it.
+ * Objects in one file, and keys among them. Beyond: refused by name. */
 #define CAP_IMPORT_FILE (64u << 20)
+#define CAP_IMPORT_OBJECTS 1000000
+#define CAP_IMPORT_KEYS 10000
+/* Iterations that an encrypted object asks of a key derivation, those of all
+ * in one file, and octets of a salt. Beyond: refused before any is done. */
+#define CAP_IMPORT_KDF 10000000
+#define CAP_IMPORT_KDF_FILE 50000000
+#define CAP_IMPORT_SALT 1024
 
 /* A CRL, and an OCSP response, given to crl import, octets. Beyond: refused
  * by name. */

@@ -31,7 +31,6 @@ static void add_error(struct conf_errors *ce, const char *file, int line,
     int column, const char *text)
 {
 	char all[CONF_ERROR_MAX];
-	size_t i;
 
 	if (ce->n++ >= CAP_CONF_ERRORS)
 		return;
@@ -41,9 +40,7 @@ static void add_error(struct conf_errors *ce, const char *file, int line,
 	else
 		(void)snprintf(all, sizeof(all), "%s:%d:%d: %s", file, line,
 		    column, text);
-	for (i = 0; all[i] != '\0'; i++)
-		if ((unsigned char)all[i] < 0x20 || all[i] == 0x7f)
-			all[i] = '?';
+	utf8_mask(all);
 	buf_puts(&ce->text, all);
 	buf_putc(&ce->text, '\n');
 }

@@ -11,15 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define QUOTE_MAX 80
+#include "util/utf8.h"
 
-/* A newline in a text would forge a log line: one line is kept one line. */
-static void scrub(char *s)
-{
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
-}
+#define QUOTE_MAX 80
 
 static void set_text(struct err *e, enum fail kind, const char *text)
 {
@@ -28,7 +22,8 @@ static void set_text(struct err *e, enum fail kind, const char *text)
 	e->kind = kind;
 	memmove(e->msg, text, n);
 	e->msg[n] = '\0';
-	scrub(e->msg);
+	/* A newline in a text would forge a line of the log. */
+	utf8_mask(e->msg);
 }
 
 int err_set(struct err *e, enum fail kind, const char *fmt, ...)

@@ -14,6 +14,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "util/utf8.h"
+
 #define LINE_MAX_LOG 4096
 #define VALUE_MAX 200
 
@@ -38,14 +40,6 @@ void log_set_name(const char *name)
 	conf.name = name;
 	if (conf.to_syslog)
 		openlog(name, LOG_PID | LOG_NDELAY, LOG_MAIL);
-}
-
-/* Replace what could forge a second line or move a terminal's cursor. */
-static void scrub(char *s)
-{
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
 }
 
 static void write_line(const char *word, const char *text)
@@ -94,7 +88,8 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 		return;
 	if ((size_t)n >= sizeof(text))
 		memcpy(text + sizeof(text) - 4, "...", 4);
-	scrub(text);
+	/* What could forge a second line or move a terminal's cursor. */
+	utf8_mask(text);
 	if (conf.to_syslog)
 		syslog(as[level].priority, "%s: %s", as[level].word, text);
 	else

@@ -190,6 +190,11 @@ const char *ossl_version_judge(unsigned major, unsigned minor, unsigned patch)
 	    "from its authors; 3.0.22, 3.5.7, 3.6.3 or 4.0.2 is wanted";
 }
 
+bool ossl_has_pbmac1(void)
+{
+	return OPENSSL_version_major() > 3 || OPENSSL_version_minor() >= 4;
+}
+
 char *hex_encode(char *dst, const void *p, size_t n)
 {
 	static const char digit[] = "0123456789abcdef";

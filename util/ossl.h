@@ -47,6 +47,8 @@ const char *ossl_version_warning(void);
 /* The same of any version. */
 const char *ossl_version_judge(unsigned major, unsigned minor,
     unsigned patch);
+/* Does it check the MAC of PKCS#12 files that RFC 9579 brought (3.4)? */
+bool ossl_has_pbmac1(void);
 
 /* Lower-case hex; dst has 2n+1 octets. Returns dst. */
 char *hex_encode(char *dst, const void *p, size_t n);

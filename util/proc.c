@@ -15,9 +15,11 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define PASSWD_ENTRY 16384
@@ -155,6 +157,12 @@ static const char *const store_calls[] = {
 	"fchmod", "fchown", "open", "openat", "unlink", "unlinkat",
 };
 
+/* Connections to others, by who asks for things. No listening. */
+static const char *const network_calls[] = {
+	"bind", "connect", "getpeername", "getsockname", "recvmmsg",
+	"sendmmsg", "setsockopt", "socketpair",
+};
+
 static int allow(scmp_filter_ctx f, const char *const *name, size_t n)
 {
 	size_t i;
@@ -227,14 +235,44 @@ static int allow_reading(scmp_filter_ctx f)
 	    O_TMPFILE) != 0 ? -1 : 0;
 }
 
+/* The resolver asks how much there is to read. */
+static int allow_network(scmp_filter_ctx f)
+{
+	if (allow(f, network_calls, ARRAY_LEN(network_calls)) != 0 ||
+	    allow_value(f, SCMP_SYS(ioctl), 1, FIONREAD) != 0)
+		return -1;
+	/* netlink: which kinds of address this machine has */
+	return allow_value(f, SCMP_SYS(ioctl), 1, FIONBIO) != 0 ||
+	    allow_value(f, SCMP_SYS(socket), 0, AF_INET) != 0 ||
+	    allow_value(f, SCMP_SYS(socket), 0, AF_INET6) != 0 ||
+	    allow_value(f, SCMP_SYS(socket), 0, AF_NETLINK) != 0 ? -1 : 0;
+}
+
+/* The echo of a terminal; never words put into it. */
+static int allow_terminal(scmp_filter_ctx f)
+{
+	static const unsigned long request[] = { TCGETS, TCSETS, TCSETSW,
+		TCSETSF };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(request); i++)
+		if (allow_value(f, SCMP_SYS(ioctl), 1, request[i]) != 0)
+			return -1;
+	return 0;
+}
+
 static int allow_files(scmp_filter_ctx f, enum sandbox kind)
 {
 	if (kind == SANDBOX_KEYS)
 		return 0;
 	if (allow(f, file_calls, ARRAY_LEN(file_calls)) != 0)
 		return -1;
-	if (kind == SANDBOX_STORE)
+	if (kind == SANDBOX_IMPORT && allow_terminal(f) != 0)
+		return -1;
+	if (kind == SANDBOX_STORE || kind == SANDBOX_IMPORT)
 		return allow(f, store_calls, ARRAY_LEN(store_calls));
+	if (kind == SANDBOX_FETCH && allow_network(f) != 0)
+		return -1;
 	return allow_reading(f);
 }
 

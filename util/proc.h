@@ -30,7 +30,9 @@ void proc_title(const char *what);
 enum sandbox {
 	SANDBOX_KEYS,  /* no files, no sockets, no exec: what it holds stays */
 	SANDBOX_WORKER, /* files to read, nameless ones to write; no network */
-	SANDBOX_STORE	/* files to read and write; no network */
+	SANDBOX_STORE,	/* files to read and write; no network */
+	SANDBOX_IMPORT, /* the same, and a terminal to ask for passwords */
+	SANDBOX_FETCH	/* network; files to read, nameless ones to write */
 };
 /* seccomp filter; FAIL_TEMP when the kernel has none (caller decides). What
  * it forbids fails with EPERM; threads may start, processes may not. */
@@ -88,9 +90,16 @@ int io_read_all(int fd, void *p, size_t n, struct err *e) MUST_CHECK;
 /* A whole file of up to max octets appended to b; "-" is standard input.
  * FAIL_INPUT (cannot read), FAIL_LIMIT. */
 int io_read_file(const char *path, struct buf *b, struct err *e) MUST_CHECK;
-/* A file with a secret: regular, not a link, owner us or root, mode no more
- * than 0640 and not readable by others. FAIL_CONFIG. */
+/* A file with a secret: regular, no link and no second name, owner us or
+ * root, mode no more than 0640 and not readable by others; the error says
+ * what mends it. FAIL_CONFIG. */
 int io_read_secret(const char *path, struct buf *b, struct err *e) MUST_CHECK;
+/* Replace a file with a secret atomically; it keeps owner and mode. Until
+ * then PATH.new may be there, which the next call removes. FAIL_TEMP. */
+int io_rewrite_secret(const char *path, struct view v, struct err *e)
+    MUST_CHECK;
+/* After files were renamed in it: make the folder of path reach the disk. */
+void io_sync_folder(const char *path);
 /* Create or replace atomically with this mode. FAIL_TEMP. */
 int io_write_file(const char *path, mode_t mode, struct view v,
     struct err *e) MUST_CHECK;

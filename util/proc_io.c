@@ -115,11 +115,18 @@ static int check_secret(int fd, const char *path, struct err *e)
 		return err_set(e, FAIL_CONFIG, "%s: not a regular file", path);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return err_set(e, FAIL_CONFIG, "%s: belongs to user %ld, "
-		    "wanted root or %ld", path, (long)st.st_uid,
-		    (long)geteuid());
+		    "wanted root or %ld; \"chown %ld %s\" mends it", path,
+		    (long)st.st_uid, (long)geteuid(), (long)geteuid(), path);
 	if ((st.st_mode & 07777 & ~(mode_t)0640) != 0)
 		return err_set(e, FAIL_CONFIG, "%s: mode %04o, wanted 0640 or "
-		    "less", path, (unsigned)(st.st_mode & 07777));
+		    "less; \"chmod 600 %s\" mends it, and if others could "
+		    "read it, change it", path,
+		    (unsigned)(st.st_mode & 07777), path);
+	if (st.st_nlink != 1)
+		return err_set(e, FAIL_CONFIG, "%s: has %lu names, wanted 1, "
+		    "because who has another name of it can put another "
+		    "content there; \"cp -p\" it to a new file and rename "
+		    "that", path, (unsigned long)st.st_nlink);
 	return 0;
 }
 
@@ -145,7 +152,7 @@ out:
 }
 
 /* After a rename the folder must reach the disk too. */
-static void sync_folder(const char *path)
+void io_sync_folder(const char *path)
 {
 	char dir[PATH_MAX];
 	const char *slash = strrchr(path, '/');
@@ -189,11 +196,55 @@ int io_write_file(const char *path, mode_t mode, struct view v,
 		(void)err_sys(e, FAIL_TEMP, "%s", path);
 		goto out;
 	}
-	sync_folder(path);
+	io_sync_folder(path);
 	rc = 0;
 out:
 	if (rc != 0)
 		(void)unlink(name);
 	close(fd);
+	return rc;
+}
+
+static int fill_secret(int fd, const struct stat *st, struct view v,
+    struct err *e)
+{
+	if (io_write_all(fd, v.p, v.n, e) != 0)
+		return -1;
+	if ((fchown(fd, st->st_uid, st->st_gid) != 0 &&
+	    (geteuid() == 0 || st->st_uid != geteuid())) ||
+	    fchmod(fd, st->st_mode & 07777) != 0 || fsync(fd) != 0)
+		return err_sys(e, FAIL_TEMP, "write");
+	return 0;
+}
+
+int io_rewrite_secret(const char *path, struct view v, struct err *e)
+{
+	struct stat st;
+	struct buf name;
+	int fd = -1, rc = -1;
+
+	buf_init(&name, PATH_MAX);
+	buf_printf(&name, "%s.new", path);
+	if (buf_ok(&name, e) != 0)
+		goto out;
+	if (lstat(path, &st) != 0 || (unlink(buf_str(&name)) != 0 &&
+	    errno != ENOENT) || (fd = open(buf_str(&name), O_WRONLY |
+	    O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1) {
+		(void)err_sys(e, FAIL_TEMP, "%s", path);
+		goto out;
+	}
+	rc = fill_secret(fd, &st, v, e);
+	if (rc != 0)
+		(void)err_add(e, "%s", path);
+	else if (rename(buf_str(&name), path) != 0)
+		rc = err_sys(e, FAIL_TEMP, "%s", path);
+	if (rc == 0)
+		io_sync_folder(path);
+	else
+		(void)unlink(buf_str(&name));
+out:
+	if (fd != -1)
+		close(fd);
+	buf_free(&name);
 	return rc;
 }

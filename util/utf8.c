@@ -5,6 +5,8 @@
  */
 #include "util/utf8.h"
 
+#include <string.h>
+
 size_t utf8_first(struct view v, uint32_t *cp)
 {
 	static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -43,4 +45,26 @@ bool utf8_is_valid(struct view v)
 		v = view_sub(v, n, v.n);
 	}
 	return true;
+}
+
+/* Controls, line ends, and directions (Unicode, UAX 9). */
+static bool is_sly(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) ||
+	    (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
+}
+
+void utf8_mask(char *s)
+{
+	struct view v = view_make(s, strlen(s));
+	uint32_t cp = 0;
+	size_t n;
+
+	for (; v.n > 0; v = view_sub(v, n, v.n), s += n) {
+		n = utf8_first(v, &cp);
+		if (n > 0 && !is_sly(cp))
+			continue;
+		n = n == 0 ? 1 : n;
+		memset(s, '?', n);
+	}
 }

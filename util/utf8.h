@@ -16,5 +16,10 @@
 size_t utf8_first(struct view v, uint32_t *cp);
 /* Is all of v UTF-8? */
 bool utf8_is_valid(struct view v);
+/*
+ * Every octet of what is no UTF-8, a control (C1, too, which terminals obey
+ * in two octets), or changes the direction of what follows, becomes "?".
+ */
+void utf8_mask(char *s);
 
 #endif

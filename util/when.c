@@ -188,6 +188,18 @@ const char *when_timestamp(char *dst, int64_t t)
 	return dst;
 }
 
+/* The names are English: no program of ours calls setlocale(). */
+const char *when_mail(char *dst, int64_t t)
+{
+	time_t tt = (time_t)t;
+	struct tm tm;
+
+	if (gmtime_r(&tt, &tm) == NULL ||
+	    strftime(dst, WHEN_SIZE, "%a, %d %b %Y %H:%M:%S +0000", &tm) == 0)
+		memcpy(dst, "?", 2);
+	return dst;
+}
+
 const char *when_date(char *dst, int64_t t)
 {
 	char *end = strchr(when_timestamp(dst, t), 'T');

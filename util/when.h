@@ -25,5 +25,7 @@ int when_rfc5322(struct view raw_value, int64_t *out) MUST_CHECK;
 #define WHEN_SIZE 32
 const char *when_date(char *dst, int64_t t);
 const char *when_timestamp(char *dst, int64_t t);
+/* "Sat, 21 Nov 2026 10:15:00 +0000" (RFC 5322 3.3). */
+const char *when_mail(char *dst, int64_t t);
 
 #endif

@@ -9,8 +9,9 @@ import time
 import figures
 from base import POSTSEAL, check, must_run, status_kib
 from figures import median, option, progress, table, words
-from stage import (ALICE, BOB, GROWBASE, OPERATIONS, TEXT, TO_EC, Operation,
-                   bare, head, now, text, write_message)
+from memory import held
+from stage import (ALICE, BOB, GROWBASE, OPERATIONS, PEOPLE, TEXT, TO_EC,
+                   Operation, bare, head, now, text, write_message)
 
 
 def numbers(name, default):
@@ -169,6 +170,50 @@ def parts_row(stage, n):
 
 # ---- certificates ----
 
+def one_change(stage, folder, milter, op, eml):
+    """Import a certificate that the store has not, then send a message.
+    -> (ms of the command, ms of the message), medians."""
+    took = []
+    for i, (who, _) in enumerate(PEOPLE[:3]):
+        pem = stage.path('in', 'change-%d.pem' % i)
+        stage.postseal('cert', 'export', who, '--out', pem)
+        begin = now()
+        stage.postseal('cert', 'import', pem, folder=folder)
+        changed = now()
+        stage.load(op, milter, eml, '-n', '1')
+        took.append(((changed - begin) * 1000, (now() - changed) * 1000))
+        os.unlink(pem)
+    return [median(x) for x in zip(*took)]
+
+
+def start_to_first(stage, folder, op, eml):
+    """-> (a milter, ms from its start to the answer to a first message)"""
+    took, milter = [], None
+    for _ in range(3):
+        if milter:
+            milter.end()
+        begin = now()
+        milter = stage.fresh('out', folder)
+        stage.load(op, milter, eml, '-n', '1')
+        took.append((now() - begin) * 1000)
+    return milter, median(took)
+
+
+def change_row(stage, n):
+    """Of a store that lookup_row() made."""
+    progress('growth: start and change with %d certificates' % n)
+    folder = stage.path('store-%d' % n)
+    op = Operation('', 'out', BOB, person(7, 'ec.example'))
+    eml = stage.message('encrypt-ec', '5K')
+    milter, start = start_to_first(stage, folder, op, eml)
+    command, message = one_change(stage, folder, milter, op, eml)
+    stage.load(op, milter, eml, '-t', '0.6', '-w', '0.2')
+    memory = held(milter.pid)[1]
+    milter.end()
+    figures.found['change', n] = (start, command, message, memory)
+    return (str(n), start, command, message, '%.1f' % memory)
+
+
 def lookup_row(stage, n):
     progress('growth: %d certificates' % n)
     folder = stage.path('store-%d' % n)
@@ -274,6 +319,16 @@ def run(stage):
     if counts:
         figures.say('The last to the first: %s, %s, %s; message %s.' % tuple(
             grown('lookup', counts, i) for i in range(4)))
+    table('Start and change: ms from the start of the milter to the answer '
+          'to its first\nmessage (the time of mfload with it); ms of '
+          'importing one certificate by the command,\nms of the message '
+          'after it; MiB of all processes together, shared memory once.',
+          ('certificates', 'start', 'import of one', 'message after it',
+           'memory'), (change_row(stage, n) for n in counts))
+    if counts:
+        figures.say('The last to the first: start %s, import %s, message '
+                    '%s, memory %s.' % tuple(
+                        grown('change', counts, i) for i in range(4)))
     counts = numbers('GROW_RULES', '10 10000')
     table('Rules: nanoseconds of processor time of a decision.',
           ['rules about'] + ['%d rules' % n for n in counts] + ['ratio'],

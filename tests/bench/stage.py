@@ -246,7 +246,8 @@ class Stage:
             os.mkdir(self.path(d))
         self.store = self.path('ca')
         self.new_store(self.store)
-        self.postseal('ca', 'init', '--name', 'Bench CA')
+        self.postseal('ca', 'init', '--no-passphrase', '--permit', 'any',
+                      '--pathlen', '0', '--name', 'Bench CA')
         for who, algorithm in PEOPLE:
             self.postseal('ca', 'issue', '--email', who, '--algorithm',
                           algorithm)

@@ -81,6 +81,13 @@ def lookups(pick):
         r = max(b / a for a, b in zip(n[0][1], n[-1][1]))
         yield ('lookup with %d certificates: at most 2 times that with %d' %
                (n[-1][0], n[0][0]), '%.2f' % r, pick(r <= 2))
+    n = sorted((k[1], v) for k, v in found.items() if k[0] == 'change')
+    if len(n) > 1:
+        for i, what in enumerate(('start', 'import of one certificate',
+                                  'message after it')):
+            r = n[-1][1][i] / n[0][1][i]
+            yield ('%s with %d certificates: as with %d' % (
+                what, n[-1][0], n[0][0]), '%.2f' % r, pick(r <= 1.5))
     rules = [v for k, v in found.items() if k[0] == 'rules']
     if rules:
         yield ('10,000 rules: at most 2 times 10', '%.2f' % max(rules),

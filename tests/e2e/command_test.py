@@ -25,7 +25,8 @@ inbound                        : decrypt, verify
 '''
 KEYS = ['version', 'id', 'direction', 'class', 'action', 'reply',
         'recipients', 'signed_with', 'signature', 'decryption', 'layers',
-        'headers_restored', 'warnings', 'size_in', 'size_out', 'timing_us']
+        'harvest', 'headers_restored', 'warnings', 'size_in', 'size_out',
+        'timing_us']
 a = b = base = None
 
 

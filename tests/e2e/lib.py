@@ -191,7 +191,8 @@ def two_sites(base, rules_a=RULES, rules_b=RULES, postfix=True, **more):
              source='127.0.0.2', **more)
     b = Site(os.path.join(base, 'b'), 'example.org', rules_b,
              source='127.0.0.3', **more)
-    a.must('ca', 'init', '--name', 'Test CA')
+    a.must('ca', 'init', '--no-passphrase', '--permit', 'any', '--name',
+           'Test CA')
     a.must('ca', 'issue', '--email', 'alice@example.com', '--algorithm',
            'rsa:2048')
     a.must('ca', 'issue', '--email', 'bob@example.org', '--algorithm',

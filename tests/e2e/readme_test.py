@@ -227,7 +227,8 @@ def certificates_and_rules():
                   'example.org'])
     conf = os.path.join(other, 'postseal.conf')
     cmd = [lib.POSTSEAL, '-c', conf]
-    lib.must_run(cmd + ['ca', 'init', '--name', 'Other'])
+    lib.must_run(cmd + ['ca', 'init', '--no-passphrase', '--permit', 'any',
+                         '--name', 'Other'])
     password = os.path.join(base, 'password')
     with open(password, 'w', encoding='ascii') as f:
         f.write('test\n')
@@ -247,11 +248,85 @@ def certificates_and_rules():
     postseal('key', 'import', 'alice.p12', '--password-file', password,
              cwd=base)
     postseal('cert', 'import', 'partners/', cwd=base)
-    postseal('ca', 'init')
+    postseal('ca', 'init', '--no-passphrase')
     postseal('rules', 'check')
     out = postseal('rules', 'explain', '--from', 'alice@example.com',
                    '--to', 'bob@example.org').decode()
     check('result      signed and encrypted' in out, 'explain', out)
+
+
+PEOPLE = 'Certificates for everybody'
+
+
+def answers(folder):
+    """What another CA makes of our requests, by openssl."""
+    os.makedirs(os.path.join(folder, 'answers'))
+    ca = [os.path.join(folder, x) for x in ('ca.key', 'ca.pem')]
+    lib.must_run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                  'ec_paramgen_curve:P-256', '-nodes', '-keyout', ca[0],
+                  '-out', ca[1], '-days', '99', '-subj', '/CN=Another'])
+    requests = sorted(os.listdir(os.path.join(folder, 'requests')))
+    for i, name in enumerate(requests):
+        lib.must_run(['openssl', 'x509', '-req', '-in',
+                      os.path.join(folder, 'requests', name), '-CA', ca[1],
+                      '-CAkey', ca[0], '-set_serial', str(i + 2), '-days',
+                      '90', '-copy_extensions', 'copy', '-out',
+                      os.path.join(folder, 'answers', name + '.pem')])
+    return len(requests)
+
+
+@test
+def certificates_for_everybody():
+    lines = code(section(PEOPLE))
+    commands = [x for x in lines if x.startswith('postseal ')]
+    check(len(commands) >= 11, 'commands', *lines)
+    folder = os.path.join(base, 'people')
+    for d in ('', 'backup'):
+        os.makedirs(os.path.join(folder, d))
+    with open(os.path.join(folder, 'users.csv'), 'w', encoding='utf-8') as f:
+        f.write('erin@example.com,Erin\nfrank@example.com,"Frank, Jr."\n')
+    for name in ('ca.pass', 'backup.pass'):
+        with open(os.path.join(folder, name), 'w', encoding='ascii') as f:
+            f.write('a long enough password\n')
+        os.chmod(os.path.join(folder, name), 0o600)
+    lib.must_run([lib.POSTSEAL, 'init', '--dir', os.path.join(
+        folder, 'store'), '--domain', 'example.com'])
+    cmd = [lib.POSTSEAL, '-c', os.path.join(folder, 'store/postseal.conf')]
+    for line in commands:
+        if 'key generate' in line:
+            # the users have keys of our own CA by now
+            line += ' --again'
+        if 'cert import' in line:
+            equal(answers(folder), 2, 'requests')
+            lib.must_run(cmd + ['cert', 'trust', folder + '/ca.pem'])
+        lib.must_run(['sh', '-ec', line.replace('postseal', ' '.join(cmd), 1)
+                      .replace('/backup/', folder + '/backup/')], cwd=folder)
+    equal(len(os.listdir(os.path.join(folder, 'p12'))), 2, 'PKCS#12 files')
+    out = lib.must_run(cmd + ['key', 'requests']).decode()
+    check('erin@' not in out, 'an answer did not find its key', out)
+
+
+@test
+def the_blocks_of_certificates_for_everybody():
+    lines = code(section(PEOPLE))
+    block = lines[lines.index('# postseal.conf') + 1:]
+    check(block[-1] == '}' and len(block) > 12, 'blocks', *block)
+    folder = os.path.join(base, 'blocks')
+    lib.must_run([lib.POSTSEAL, 'init', '--dir', folder, '--domain',
+                  'example.com'])
+    path = os.path.join(folder, 'postseal.conf')
+    with open(path, 'a', encoding='utf-8') as f:
+        f.write('\n' + '\n'.join(block) + '\n')
+    rule = re.search(r'`(inbound from [^`]*)`', section(PEOPLE)).group(1)
+    rules = os.path.join(folder, 'rules')
+    with open(rules, encoding='utf-8') as f:
+        before = f.read()
+    with open(rules, 'w', encoding='utf-8') as f:
+        f.write(re.sub(r'\s+', ' ', rule) + '\n' + before)
+    cmd = [lib.POSTSEAL, '-c', path]
+    lib.must_run(cmd + ['rules', 'check'])
+    out = lib.must_run(cmd + ['status']).decode()
+    check('notices        postmaster@example.com' in out, 'status', out)
 
 
 # What "rules explain" says of each profile: by an RSA key, to one, unknown.

@@ -37,7 +37,8 @@ class Material:
         self.folder = folder
         self.people = [p + '@' + d for d in (OURS, THEIRS) for p in KEYS]
         ca = lib.Site(os.path.join(folder, 'ca'), THEIRS, RULES)
-        ca.must('ca', 'init', '--name', 'Interoperability CA')
+        ca.must('ca', 'init', '--no-passphrase', '--permit', 'any',
+                '--pathlen', '0', '--name', 'Interoperability CA')
         self.password = ca.path('password')
         with open(self.password, 'w', encoding='ascii') as f:
             f.write('test\n')
@@ -74,7 +75,8 @@ class Material:
         """A gateway of the same names with a CA that nobody trusts."""
         self.stranger = lib.Site(os.path.join(self.folder, 'stranger'),
                                  OURS, RULES)
-        self.stranger.must('ca', 'init', '--name', 'Other CA')
+        self.stranger.must('ca', 'init', '--no-passphrase', '--permit',
+                           'any', '--pathlen', '0', '--name', 'Other CA')
         for p in KEYS:
             self.stranger.must('ca', 'issue', '--email', p + '@' + OURS,
                                '--algorithm', KEYS[p])

@@ -196,6 +196,39 @@ static const struct bad bad[] = {
 	{"milter { reinject lmtp \"127.0.0.1:24\" }\n", "reinject: expected "
 						       "smtp"},
 	{"milter { reinject smtp \"127.0.0.1\" }\n", "reinject: expected"},
+	{"fetch\n", ":6:1: fetch: expected a block"},
+	{"fetch { url x }\n", ":6:9: unknown statement url, expected one of "
+			      "user, crl, allow"},
+	{"fetch { crl file:///x every 1h }\n", ":6:13: crl: only http and"},
+	{"fetch { crl \"http://a@h/\" every 1h }\n", ":6:13: crl: not a URL"},
+	{"fetch { crl \"http://h/\" each 1h }\n", "crl: expected every TIME"},
+	{"fetch { crl \"http://h/\" every 59s }\n", ":6:31:"},
+	{"fetch { crl \"http://h/\" every 31d }\n", ":6:31:"},
+	{"fetch { allow http://h/ }\n", ":6:15: allow: expected HOST or "
+				       "HOST:PORT, found http://h/"},
+	{"fetch { ocsp yes }\n", ":6:14: ocsp: expected on or off, found yes"},
+	{"fetch { ocsp on }\n", ":6:1: fetch: ocsp and from-certificates "
+				"need hosts"},
+	{"fetch { from-certificates on }\n", ":6:1: fetch: ocsp and"},
+	{"fetch { private-addresses 10.0.0.0/33 }\n", ":6:27: private-"},
+	{"fetch { timeout 0s }\n", ":6:17:"},
+	{"fetch { timeout 601s }\n", ":6:17:"},
+	{"harvest\n", ":6:1: harvest: expected a block"},
+	{"harvest { }\nharvest { }\n", ":7:1: harvest stands in line 6"},
+	{"harvest { days 0 }\n", ":6:16:"},
+	{"harvest { days 366 }\n", ":6:16:"},
+	{"harvest { days 3d }\n", ":6:16:"},
+	{"harvest { same-ca yes }\n", ":6:19: same-ca: expected auto or "
+				      "pending, found yes"},
+	{"harvest { expire 90 }\n", ":6:18:"},
+	{"harvest { expire 23h }\n", ":6:18:"},
+	{"harvest { max-per-address 0 }\n", ":6:27:"},
+	{"harvest { max-per-address 65 }\n", ":6:27:"},
+	{"harvest { max 100001 }\n", ":6:15:"},
+	{"harvest { require-dmarc }\n", ":6:11: require-dmarc: not yet in "
+					"this version: a dmarc=pass that"},
+	{"harvest { certificates all }\n", "unknown statement certificates, "
+					   "expected one of days, same-ca"},
 	{"milter { user a\n user b\n }\n", ":7:2: user stands in line 6"},
 };
 
@@ -241,6 +274,66 @@ static void authority_errors_name_their_own_file(void **state)
 	expect(base, buf_str(&b), 2, "list:1:1: expected LOGIN");
 	expect(base, buf_str(&b), 2, "list:2:21: expected ADDRESS");
 	buf_free(&b);
+}
+
+/* The text of base without its secret, and another. */
+static struct config *read_secret(const char *secret, struct conf_errors *ce)
+{
+	struct config *c = NULL;
+	struct buf text;
+	const char *at = strstr(base, "secret "), *end = strchr(at, '\n');
+	struct err e = {0};
+
+	buf_init(&text, 65536);
+	buf_put(&text, base, (size_t)(at - base));
+	buf_puts(&text, secret);
+	buf_puts(&text, end);
+	assert_int_equal(io_write_file(conf_path, 0600, buf_view(&text), &e),
+	    0);
+	buf_free(&text);
+	(void)!config_read(&c, conf_path, ce);
+	return c;
+}
+
+static void A64_secret_from_a_credential(void **state)
+{
+	static const char *const wrong[] = {
+		"secret credential \"\"", "secret credential ../x",
+		"secret credential a/b", "secret credential .",
+		"secret credential ..", "secret paper x", "secret file",
+	};
+	struct conf_errors ce;
+	struct config *c;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(wrong); i++) {
+		conf_errors_init(&ce);
+		assert_null(read_secret(wrong[i], &ce));
+		assert_int_equal(ce.n, 1);
+		conf_errors_free(&ce);
+	}
+	conf_errors_init(&ce);
+	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+	c = read_secret("secret credential keys", &ce);
+	assert_string_equal(c->secret,
+	    "/run/credentials/postseal-milter.service/keys");
+	assert_true(c->secret_is_credential);
+	config_free(&c);
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/run/c", 1), 0);
+	c = read_secret("secret credential keys", &ce);
+	assert_string_equal(c->secret, "/run/c/keys");
+	config_free(&c);
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "here", 1), 0);
+	c = read_secret("secret credential keys", &ce);
+	assert_string_equal(c->secret,
+	    "/run/credentials/postseal-milter.service/keys");
+	config_free(&c);
+	c = read_secret("secret file x", &ce);
+	assert_false(c->secret_is_credential);
+	config_free(&c);
+	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+	conf_errors_free(&ce);
 }
 
 static void defaults_are_those_of_the_manual(void **state)
@@ -325,6 +418,33 @@ static void values_are_read(void **state)
 	assert_int_equal(addr_parse(&a, view_of("x@sub.example.com"), NULL),
 	    0);
 	assert_false(config_is_local(c, &a));
+	config_free(&c);
+}
+
+static void S123_harvest_is_read(void **state)
+{
+	struct config *c = read_ok("");
+	struct buf b;
+
+	(void)state;
+	assert_int_equal(c->harvest.days, 3);
+	assert_false(c->harvest.same_ca);
+	assert_int_equal(c->harvest.expire_s, 90 * 86400);
+	assert_int_equal(c->harvest.max_per_address, 4);
+	assert_int_equal(c->harvest.max, 20000);
+	config_free(&c);
+	c = read_ok("harvest {\n days 365\n same-ca auto\n expire 1d\n"
+	    " max-per-address 64\n max 100000\n}\n");
+	assert_int_equal(c->harvest.days, 365);
+	assert_true(c->harvest.same_ca);
+	assert_int_equal(c->harvest.expire_s, 86400);
+	assert_int_equal(c->harvest.max_per_address, 64);
+	assert_int_equal(c->harvest.max, 100000);
+	buf_init(&b, 8192);
+	config_print(c, &b);
+	assert_non_null(strstr(buf_str(&b), "harvest.days 365\n"
+	    "harvest.same-ca auto\nharvest.expire 86400s\n"));
+	buf_free(&b);
 	config_free(&c);
 }
 
@@ -438,8 +558,10 @@ int main(void)
 		cmocka_unit_test(all_errors_are_reported),
 		cmocka_unit_test(a_missing_file_is_one_error),
 		cmocka_unit_test(authority_errors_name_their_own_file),
+		cmocka_unit_test(A64_secret_from_a_credential),
 		cmocka_unit_test(defaults_are_those_of_the_manual),
 		cmocka_unit_test(values_are_read),
+		cmocka_unit_test(S123_harvest_is_read),
 		cmocka_unit_test(S68_S81_S168_policies_are_read),
 		cmocka_unit_test(what_is_dangerous_is_said_at_the_start),
 	};

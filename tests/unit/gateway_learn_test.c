@@ -382,7 +382,7 @@ static void S52_S106_our_own_list_comes_back(void **state)
 static void lookup(const struct testca_id *id, const char *to,
     struct capabilities *c, char why[100])
 {
-	struct gateway g = {w.config, w.rules, w.ks, NULL};
+	struct gateway g = {w.config, w.rules, w.ks, NULL, NULL};
 	struct txn_rcpt r = {0};
 	struct txn t = {.g = &g, .rcpt = &r, .now = time(NULL)};
 	struct writing_words none = {{NULL}};

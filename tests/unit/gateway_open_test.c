@@ -680,7 +680,7 @@ static void beyond_limits_is_delivered_untouched(void **state)
 	world_message_view(&w, buf_view(&b));
 	verdict_free(&w.v);
 	{
-		struct gateway g = {w.config, w.rules, w.ks, NULL};
+		struct gateway g = {w.config, w.rules, w.ks, NULL, NULL};
 
 		gateway_run(&g, &w.env, w.msg, &w.v, &w.e);
 	}

@@ -150,7 +150,8 @@ static const struct bad bad[] = {
 	{"outbound to @x.de : verify\n", "verify is for inbound mail"},
 	{"outbound to @x.de : store-encrypted\n", "is for inbound mail"},
 	{"outbound : to @x.de sign\n", ":1:12: to is a condition"},
-	{"outbound to @x.de : shred\n", "protect-headers, pass or refuse\n"},
+	{"outbound to @x.de : shred\n",
+	    "protect-headers, revocation, pass or refuse\n"},
 	{"inbound to @x.de : shred\n", "expected decrypt, leave-sealed"},
 	{"inbound from @x.de : sign\n", "sign is for outbound mail"},
 	{"inbound from @x.de : encrypt\n", "encrypt is for outbound mail"},
@@ -158,11 +159,18 @@ static const struct bad bad[] = {
 	{"inbound from @x.de : decrypt, store-encrypted\n", "contradict"},
 	{"internal from @x.de : sign, verify\ninternal : pass\n",
 	    "seals or opens, not both"},
+	{"inbound from @x.de : decrypt, harvest\n",
+	    ":1:31: harvest takes certificates out of verified mail: it needs "
+	    "verify"},
+	{"inbound from @x.de : verify, harvest, harvest\n",
+	    "harvest stands in this line already"},
+	{"inbound from @x.de : verify, harvest or plain\n",
+	    "harvest has no alternative"},
+	{"inbound from @x.de : pass, harvest\n", "stand alone"},
 	/* not yet */
 	{"outbound to @x.de : encrypt or tls\n", "encrypt or tls: not yet"},
 	{"outbound to @x.de : encrypt or quarantine\n", "encrypt or "
 							"quarantine: not yet"},
-	{"inbound from @x.de : harvest\n", "harvest: not yet"},
 	{"outbound to @x.de : sign, remove-trigger\n", "remove-trigger: not "
 						       "yet"},
 	{"outbound to @x.de : encrypt, protect-headers copy\n",
@@ -230,7 +238,7 @@ static void no_error_follows_from_another(void **state)
 		"inbound from @x.de : verify, digest sha-512\n",
 		"inbound from @x.de : verify, min-cipher aes-256-cbc\n",
 		"inbound from @x.de : opaque\n",
-		"outbound to @x.de : sign, revocation hard\n",
+		"outbound to @x.de : protect-headers shy, revocation hard\n",
 		"outbound to @x.de : sign, digest, encrypt\n",
 		"profile p protect-headers shy\n",
 		"profile p : digest sha-512\n",
@@ -353,8 +361,8 @@ static void all_errors_are_reported(void **state)
 	    "outbound : opaque, harvest\n");
 	conf_errors_init(&ce);
 	assert_int_equal(rules_read(&r, rules_path, NULL, &ce), -1);
-	/* two lines, three in the third, one missing direction */
-	assert_int_equal(ce.n, 6);
+	/* two lines, two in the third, one missing direction */
+	assert_int_equal(ce.n, 5);
 	assert_non_null(strstr(buf_str(&ce.text), "rules:3:20: harvest is "
 	    "for inbound"));
 	conf_errors_free(&ce);

@@ -41,6 +41,7 @@ struct world {
 	struct verdict v;
 	struct err e;
 	struct buf out;	   /* the message after the verdict */
+	const struct lookup_ops *lookup; /* directories, or NULL */
 	int keys_fail; /* enum fail for every key operation, 0: none */
 	int key_ops;   /* asked so far for this message */
 };
@@ -266,7 +267,7 @@ static UNUSED void world_message(struct world *w, const char *text)
 static UNUSED void world_run(struct world *w)
 {
 	struct key_ops keys = {w, world_sign, world_open};
-	struct gateway g = {w->config, w->rules, w->ks, &keys};
+	struct gateway g = {w->config, w->rules, w->ks, &keys, w->lookup};
 	struct spool *out = NULL;
 	struct sink to;
 
@@ -286,7 +287,7 @@ static UNUSED void world_run(struct world *w)
 /* A message that workers died on. */
 static UNUSED void world_poisoned(struct world *w)
 {
-	const struct gateway g = {w->config, w->rules, NULL, NULL};
+	const struct gateway g = {w->config, w->rules, NULL, NULL, NULL};
 
 	gateway_poisoned(&g, &w->env, w->msg, &w->v);
 }

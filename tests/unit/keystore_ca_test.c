@@ -54,7 +54,7 @@ static void faults(void **state)
 	rq.algorithm = "dsa";
 	must_fail(ca_issue(ks, secret_view(), &rq, &c, e), FAIL_INPUT);
 	rq.algorithm = "ec:p256";
-	rq.days = 0;
+	rq.days = -1;
 	must_fail(ca_issue(ks, secret_view(), &rq, &c, e), FAIL_INPUT);
 	rq.days = 3653;
 	must_fail(ca_issue(ks, secret_view(), &rq, &c, e), FAIL_INPUT);

@@ -281,7 +281,12 @@ static void taken_back_with_its_transaction(void **state)
 }
 
 #define TO_VERSION_2                                                       \
-	"DROP TABLE capability;"                                           \
+	"DROP TABLE capability; DROP TABLE binding;"                       \
+	"DROP TABLE anchor_scope; DROP TABLE harvest; DROP TABLE request;" \
+	"DROP TABLE issued; DROP TABLE change; DROP TABLE fetched;"        \
+	"DROP INDEX cert_not_after; ALTER TABLE crl DROP COLUMN ca;"       \
+	"ALTER TABLE crl DROP COLUMN covers;"                              \
+	"ALTER TABLE crl DROP COLUMN points;"                              \
 	"UPDATE meta SET number = 2 WHERE name = 'schema'"
 
 static void store_of_version_2(void **state)

@@ -20,18 +20,26 @@ static const struct {
 	{ "delta", "2.5.29.27", "\2\1\1", 3, true, "5.2.4: a delta CRL" },
 	{ "indirect", "2.5.29.28", "\x30\3\x84\1\xff", 5, true,
 	    "5.2.5: this CRL is an indirect one" },
-	{ "users", "2.5.29.28", "\x30\3\x81\1\xff", 5, true,
-	    "one for end-entity certificates only" },
-	{ "CAs", "2.5.29.28", "\x30\3\x82\1\xff", 5, true,
-	    "one for CA certificates only" },
+	{ "users and CAs", "2.5.29.28", "\x30\6\x81\1\xff\x82\1\xff", 8,
+	    true, "malformed issuingDistributionPoint" },
 	{ "reasons", "2.5.29.28", "\x30\4\x83\2\1\6", 6, true,
 	    "one for some reasons only" },
 	{ "attributes", "2.5.29.28", "\x30\3\x85\1\xff", 5, true,
 	    "one for attribute certificates" },
-	{ "point", "2.5.29.28", "\x30\xb\xa0\x9\xa0\7\x86\5http:", 13, true,
-	    "one for a single distribution point" },
-	{ "not critical", "2.5.29.28", "\x30\3\x82\1\xff", 5, false,
-	    "one for CA certificates only" },
+	{ "point by a name", "2.5.29.28", "\x30\4\xa0\2\xa1\0", 6, true,
+	    "named relative to the issuer" },
+	{ "point without a URL", "2.5.29.28", "\x30\6\xa0\4\xa0\2\x82\0", 8,
+	    true, "a distribution point that has no URL" },
+	{ "point with two lines", "2.5.29.28",
+	    "\x30\xb\xa0\x9\xa0\7\x86\5h\nttp", 13, true,
+	    "malformed issuingDistributionPoint" },
+	{ "indirect, not critical", "2.5.29.28", "\x30\3\x84\1\xff", 5,
+	    false, "an indirect one" },
+	{ "point of an indirect one", "2.5.29.28",
+	    "\x30\xe\xa0\x9\xa0\7\x86\5http:\x84\1\xff", 16, true,
+	    "an indirect one" },
+	{ "of the future", "2.5.29.28", "\x30\3\x86\1\xff", 5, true,
+	    "one of unknown scope" },
 	{ "empty", "2.5.29.28", "\x30\0", 2, true, "one of unknown scope" },
 	{ "broken", "2.5.29.28", "\x04\0", 2, true,
 	    "malformed issuingDistributionPoint" },
@@ -67,6 +75,97 @@ static void S73_S118_A58_narrow_lists_are_refused_by_name(void **state)
 	c.value_n = 2; /* not critical */
 	rv_bring(ks, &c, NOW, NULL);
 	expect(REVOCATION_GOOD, NULL);
+}
+
+/* "http:" is where they lie. */
+#define POINT "\xa0\x9\xa0\7\x86\5http:"
+
+static const struct {
+	const char *name;
+	const char *idp;
+	size_t n;
+	const char *cdp;
+	enum revocation_status status; /* of one that is not on it */
+} covered[] = {
+	{ "of users", "\x30\3\x81\1\xff", 5, NULL, REVOCATION_GOOD },
+	{ "of CAs", "\x30\3\x82\1\xff", 5, NULL, REVOCATION_UNKNOWN },
+	{ "said to be of all", "\x30\6\x81\1\0\x84\1\0", 8, NULL,
+	    REVOCATION_GOOD },
+	{ "its point", "\x30\xb" POINT, 13, "URI:http:", REVOCATION_GOOD },
+	{ "the second of its points", "\x30\xb" POINT, 13,
+	    "URI:ldap:,URI:http:", REVOCATION_GOOD },
+	{ "another point", "\x30\xb" POINT, 13, "URI:http:/",
+	    REVOCATION_UNKNOWN },
+	{ "it names none", "\x30\xb" POINT, 13, NULL, REVOCATION_UNKNOWN },
+	{ "its point, of users", "\x30\xe" POINT "\x81\1\xff", 16,
+	    "URI:http:", REVOCATION_GOOD },
+	{ "its point, of CAs", "\x30\xe" POINT "\x82\1\xff", 16,
+	    "URI:http:", REVOCATION_UNKNOWN },
+};
+
+/* RFC 5280 6.3.3 (b)(2): of whom a list with a scope speaks. Who is on it is
+ * revoked in any case: a serial number is given once. */
+static void S73_S118_a_list_of_a_distribution_point(void **state)
+{
+	struct spec s = { .cn = "bob", .san = "email:bob@example.com" };
+	struct cert *chain[] = { sub.cert };
+	struct revocation r;
+	struct rv_entry x;
+	struct rv_crl c;
+	struct made m;
+
+	bring_root_list();
+	for (size_t i = 0; i < ARRAY_LEN(covered); i++) {
+		s.cdp = covered[i].cdp;
+		cert_make(&m, &s, &sub);
+		c = crl_of(&sub, 1);
+		c.oid = "2.5.29.28";
+		c.value = covered[i].idp;
+		c.value_n = covered[i].n;
+		c.critical = true;
+		rv_bring(ks, &c, NOW, NULL);
+		must(keystore_revocation(ks, m.cert, chain, 1, NOW, &r, e));
+		if (r.status != covered[i].status)
+			fail_msg("%s: %s", covered[i].name,
+			    revocation_str(r.status));
+		x = (struct rv_entry){ m.x, NOW - DAY, 1, 0, NULL };
+		c.entry = &x;
+		c.n = 1;
+		c.number = 2;
+		rv_bring(ks, &c, NOW, NULL);
+		must(keystore_revocation(ks, m.cert, chain, 1, NOW, &r, e));
+		assert_int_equal(r.status, REVOCATION_REVOKED);
+		made_free(&m);
+		(void)clear_store(state);
+		(void)make_store(state);
+		bring_root_list();
+	}
+}
+
+/* Lists of one issuer with different scopes stand side by side; each is
+ * replaced by its own successor alone. */
+static void S118_lists_of_several_scopes(void **state)
+{
+	struct rv_entry x = { leaf.x, NOW - DAY, 1, 0, NULL };
+	struct rv_crl users = crl_of(&sub, 7), cas = crl_of(&sub, 3);
+
+	(void)state;
+	bring_root_list();
+	users.oid = cas.oid = "2.5.29.28";
+	users.value = "\x30\3\x81\1\xff";
+	cas.value = "\x30\3\x82\1\xff";
+	users.value_n = cas.value_n = 5;
+	users.entry = &x;
+	users.n = 1;
+	rv_bring(ks, &users, NOW, NULL);
+	rv_bring(ks, &cas, NOW, NULL); /* its number is not compared */
+	expect(REVOCATION_REVOKED, "keyCompromise");
+	users.number = 8;
+	users.n = 0;
+	rv_bring(ks, &users, NOW, NULL);
+	expect(REVOCATION_GOOD, NULL);
+	users.number = 7;
+	rv_bring(ks, &users, NOW, "not newer than the one in the keystore");
 }
 
 static const struct {
@@ -408,6 +507,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(S73_S118_A58_narrow_lists_are_refused_by_name),
+		T(S73_S118_a_list_of_a_distribution_point),
+		T(S118_lists_of_several_scopes),
 		T(S73_entries_that_cannot_be_understood),
 		T(A59_S118_lists_that_nobody_vouches_for),
 		T(A59_S118_times_of_a_list),

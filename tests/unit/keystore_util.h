@@ -23,6 +23,7 @@
 #include <openssl/x509v3.h>
 
 #include "keystore/ca.h"
+#include "keystore/export.h"
 #include "keystore/import.h"
 
 #define DAY 86400
@@ -113,8 +114,10 @@ struct spec {
 	const char *md;	   /* NULL: SHA256 */
 	const char *key;   /* any name: the same name, the same key */
 	const char *crit;  /* "oid" of an unknown critical extension */
+	const char *ski;   /* hex; NULL: of the key */
 	int64_t from, until; /* 0: NOW - 100 days, NOW + 100 days */
 	int pad; /* octets of an opaque extension */
+	const char *cdp, *aia; /* "URI:http://...", "OCSP;URI:http://..." */
 };
 
 struct made {
@@ -122,6 +125,19 @@ struct made {
 	X509 *x;
 	EVP_PKEY *key;
 };
+
+/* A key whose SubjectPublicKeyInfo says id-RSASSA-PSS. */
+static UNUSED EVP_PKEY *pss_key(int bits)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
+	EVP_PKEY *key = NULL;
+
+	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, bits), 1);
+	assert_int_equal(EVP_PKEY_generate(ctx, &key), 1);
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
 
 static UNUSED EVP_PKEY *key_named(const char *alg, const char *name)
 {
@@ -141,6 +157,8 @@ static UNUSED EVP_PKEY *key_named(const char *alg, const char *name)
 	memcpy(known[i].id, id, sizeof(id));
 	if (strncmp(alg, "rsa:", 4) == 0)
 		known[i].key = EVP_RSA_gen((size_t)strtol(alg + 4, NULL, 10));
+	else if (strncmp(alg, "pss:", 4) == 0)
+		known[i].key = pss_key((int)strtol(alg + 4, NULL, 10));
 	else if (strcmp(alg, "ed25519") == 0)
 		known[i].key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	else
@@ -229,7 +247,10 @@ static UNUSED void put_extensions(X509 *x, X509 *issuer,
 	ext_text(x, issuer, NID_ext_key_usage, s->eku);
 	ext_text(x, issuer, NID_subject_alt_name, s->san);
 	ext_text(x, issuer, NID_name_constraints, s->nc);
-	ext_text(x, issuer, NID_subject_key_identifier, "hash");
+	ext_text(x, issuer, NID_crl_distribution_points, s->cdp);
+	ext_text(x, issuer, NID_info_access, s->aia);
+	ext_text(x, issuer, NID_subject_key_identifier, s->ski != NULL ?
+	    s->ski : "hash");
 	if (s->san_raw != NULL)
 		ext_raw_san(x, s->san_raw, s->san_raw_n);
 	if (s->utf8 != NULL)

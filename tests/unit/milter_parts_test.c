@@ -34,7 +34,7 @@ static void control_messages_that_are_malformed(void **state)
 		size_t n;
 		char kind;
 	} row[] = { { "empty", 0, 1 }, { "short", 20, 1 },
-		{ "kind 0", 21, 0 }, { "kind beyond", 21, CTL_KILL + 1 } };
+		{ "kind 0", 21, 0 }, { "kind beyond", 21, CTL_FETCH + 1 } };
 	struct ctl m;
 	char p[22];
 	size_t i;

@@ -14,9 +14,13 @@
 #include "caps_list.h"
 #include "milter/child.h"
 #include "milter/wire.h"
+#include "tests/unit/testca.h"
 
 static struct world w;
 static int sock[2];
+/* Of the next record; what the store is told to do. */
+static struct harvested harvested;
+static bool may_harvest;
 
 static int setup(void **state)
 {
@@ -47,6 +51,7 @@ static void record_of(const char *id, int64_t when,
 	ipc_put_view(&b, buf_view(&json));
 	ipc_put_view(&b, view_of(""));
 	wire_put_learned(&b, learned);
+	wire_put_harvested(&b, &harvested);
 	assert_int_equal(ipc_send(sock[0], buf_view(&b), NULL, 0, NULL), 0);
 	buf_free(&json);
 	buf_free(&b);
@@ -62,8 +67,11 @@ static void record(const char *id, int64_t when)
 /* Everything that was sent, then the end. */
 static int loop(int64_t keep_s)
 {
+	const struct store_policy p = {.keep_s = keep_s,
+	    .may_harvest = may_harvest, .harvest = &w.config->harvest};
+
 	close(sock[0]);
-	return store_loop(w.ks, sock[1], keep_s, &w.e);
+	return store_loop(w.ks, sock[1], &p, &w.e);
 }
 
 static bool is_there(const char *id)
@@ -110,6 +118,8 @@ static void *send_many(void *arg)
 
 static void records_are_there_at_the_end(void **state)
 {
+	const struct store_policy p = {.keep_s = 1000,
+	    .harvest = &w.config->harvest};
 	pthread_t t;
 	struct buf b;
 	int i;
@@ -117,7 +127,7 @@ static void records_are_there_at_the_end(void **state)
 	(void)state;
 	buf_init(&b, 32);
 	assert_int_equal(pthread_create(&t, NULL, send_many, NULL), 0);
-	assert_int_equal(store_loop(w.ks, sock[1], 1000, &w.e), 0);
+	assert_int_equal(store_loop(w.ks, sock[1], &p, &w.e), 0);
 	assert_int_equal(pthread_join(t, NULL), 0);
 	for (i = 0; i < 450; i++) {
 		buf_clear(&b);
@@ -234,6 +244,176 @@ static void S106_a_day_ahead_is_taken(void **state)
 	expect_list("dave@example.com", GCM128);
 }
 
+/* ---- certificates out of mail ---- */
+
+static void harvest_of(const struct cert *c, const char *who)
+{
+	buf_init(&harvested.der, CAP_CMS_CERT_SIZE);
+	text_set(harvested.address, sizeof(harvested.address), who);
+	buf_putv(&harvested.der, cert_der(c));
+}
+
+static void no_harvest(void)
+{
+	buf_free(&harvested.der);
+	memset(&harvested, 0, sizeof(harvested));
+}
+
+static void waiting(size_t want)
+{
+	size_t n = 99;
+
+	assert_int_equal(harvest_pending_count(w.ks, &n, &w.e), 0);
+	assert_int_equal(n, want);
+}
+
+/* A partner's: what the store's own CA issued, its key not here. */
+static void partner(struct testca *ca, struct testca_id *id)
+{
+	bool added;
+
+	testca_init(ca);
+	testca_issue(ca, &(struct testca_leaf){.key = "ec:P-256",
+	    .mail = "carol@example.net"}, id);
+	assert_int_equal(keystore_add(w.ks, ca->root.cert, 0, KS_IMPORT,
+	    &added, &w.e), 0);
+	assert_int_equal(keystore_set_anchor(w.ks,
+	    cert_sha256(ca->root.cert), true, &w.e), 0);
+	assert_int_equal(keystore_add(w.ks, ca->sub.cert, 0, KS_IMPORT,
+	    &added, &w.e), 0);
+}
+
+static void end_partner(struct testca *ca, struct testca_id *id)
+{
+	no_harvest();
+	testca_id_free(id);
+	testca_free(ca);
+	may_harvest = false;
+}
+
+static void S123_a_certificate_waits_in_the_store(void **state)
+{
+	struct testca ca;
+	struct testca_id id = { NULL, NULL };
+	int64_t now = time(NULL);
+
+	(void)state;
+	partner(&ca, &id);
+	may_harvest = true;
+	harvest_of(id.cert, "carol@example.net");
+	for (int i = 0; i < 100; i++)
+		record("today", now);
+	no_harvest();
+	record("nothing", now);
+	assert_int_equal(loop(1000), 0);
+	waiting(1);
+	assert_true(is_there("today") && is_there("nothing"));
+	end_partner(&ca, &id);
+}
+
+/* attack A32: a process that mail broke says that it is tomorrow, and the day
+ * after, so that what was seen once was seen on many days
+ * verdict: one day, by the clock of who keeps them */
+static void S123_A32_days_that_somebody_makes_up(void **state)
+{
+	struct testca ca;
+	struct testca_id id = { NULL, NULL };
+	int64_t now = time(NULL);
+	struct buf b;
+
+	(void)state;
+	partner(&ca, &id);
+	may_harvest = true;
+	harvest_of(id.cert, "carol@example.net");
+	buf_init(&b, 32);
+	for (int i = 0; i < 20; i++) {
+		buf_clear(&b);
+		buf_printf(&b, "day-%d", i);
+		record(buf_str(&b), now + (int64_t)i * 86400);
+	}
+	buf_free(&b);
+	no_harvest();
+	assert_int_equal(loop(1000), 0);
+	waiting(1);
+	end_partner(&ca, &id);
+}
+
+/* attack A32: the same with a list and a time to come
+ * verdict: a list of tomorrow is not kept, whatever the record says */
+static void S106_A32_lists_of_a_time_to_come(void **state)
+{
+	int64_t now = time(NULL);
+	struct learned l = learned("carol@example.com", now + 90 * 86400,
+	    caps_list(CBC128));
+
+	(void)state;
+	record_of("later", now + 90 * 86400, &l);
+	assert_int_equal(loop(1000), 0);
+	expect_list("carol@example.com", NULL);
+	assert_true(is_there("later"));
+}
+
+/* attack A32: a process that mail broke makes records up: no rule says
+ * harvest, or the certificate is nobody's, or for somebody else's address
+ * verdict: not kept; audit records are */
+static void S123_A32_certificates_that_no_rule_lets_in(void **state)
+{
+	struct testca ca;
+	struct testca_id id = { NULL, NULL };
+	int64_t now = time(NULL);
+
+	(void)state;
+	partner(&ca, &id);
+	may_harvest = *state != NULL;
+	harvest_of(id.cert, may_harvest ? "alice@example.com" :
+	    "carol@example.net");
+	record("made-up", now);
+	if (may_harvest) {
+		buf_clear(&harvested.der);
+		buf_puts(&harvested.der, "garbage");
+		record("garbage", now);
+		buf_clear(&harvested.der);
+		buf_putv(&harvested.der, cert_der(ca.sub.cert));
+		record("CA", now);
+	}
+	no_harvest();
+	record("last", now);
+	assert_int_equal(loop(1000), 0);
+	waiting(0);
+	assert_true(is_there("made-up") && is_there("last"));
+	end_partner(&ca, &id);
+}
+
+static void S123_A32_certificates_of_nobody(void **state)
+{
+	void *yes = state;
+
+	S123_A32_certificates_that_no_rule_lets_in(&yes);
+}
+
+static void S123_old_ones_are_forgotten(void **state)
+{
+	const struct harvest_policy p = { .days = 3, .max_per_address = 4,
+		.max = 10 };
+	struct harvest_outcome out;
+	struct testca_id id = { NULL, NULL };
+	struct addr who;
+	struct testca ca;
+
+	(void)state;
+	partner(&ca, &id);
+	assert_int_equal(addr_parse(&who, view_of("carol@example.net"),
+	    NULL), 0);
+	assert_int_equal(harvest_keep(w.ks, &(struct sighting){ &who,
+	    id.cert, time(NULL) }, &p, &out, &w.e), 0);
+	waiting(1);
+	w.config->harvest.expire_s = -10;
+	record("last", time(NULL));
+	assert_int_equal(loop(1000), 0);
+	waiting(0);
+	end_partner(&ca, &id);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -245,6 +425,10 @@ int main(void)
 		T(S106_lists_are_there_at_the_end),
 		T(S106_A32_lists_that_nobody_signed),
 		T(S106_a_day_ahead_is_taken),
+		T(S123_a_certificate_waits_in_the_store),
+		T(S123_A32_certificates_that_no_rule_lets_in),
+		T(S123_A32_certificates_of_nobody),
+		T(S123_old_ones_are_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("milter_store", tests, NULL, NULL);

@@ -205,9 +205,11 @@ struct forged { /* an answer put together by hand */
 	struct edit edit;
 	bool has_edit;
 	const struct learned *learned; /* NULL: nothing */
+	const struct harvested *harvested; /* likewise */
 };
 
 static const struct learned nothing;
+static const struct harvested no_cert;
 
 static void forge(struct buf *b, const struct forged *f)
 {
@@ -220,6 +222,7 @@ static void forge(struct buf *b, const struct forged *f)
 	ipc_put_u8(b, (uint8_t)f->ret);
 	ipc_put_view(b, view_of(""));
 	wire_put_learned(b, f->learned == NULL ? &nothing : f->learned);
+	wire_put_harvested(b, f->harvested == NULL ? &no_cert : f->harvested);
 	ipc_put_u8(b, (uint8_t)f->body);
 	ipc_put_u32(b, f->has_edit);
 	if (f->has_edit) {
@@ -244,6 +247,57 @@ static int try_forged(const struct forged *f)
 	answer_free(&a);
 	buf_free(&b);
 	return rc;
+}
+
+/* attack A32: a process that mail broke sends no certificate but a flood
+ * verdict: malformed; what has the size of one is looked at by the store */
+static void S123_A32_a_certificate_of_its_size(void **state)
+{
+	static const int size[] = { 0, 1, CAP_CMS_CERT_SIZE,
+		CAP_CMS_CERT_SIZE + 1 };
+	struct harvested h = { .address = "alice@example.com" };
+	struct forged f = { .action = ACT_UNCHANGED, .direction = 2,
+		.enhanced = "", .text = "", .harvested = &h };
+	size_t i;
+
+	(void)state;
+	buf_init(&h.der, 2 * CAP_CMS_CERT_SIZE);
+	for (i = 0; i < sizeof(size) / sizeof(size[0]); i++) {
+		while (h.der.n < (size_t)size[i])
+			buf_putc(&h.der, 'x');
+		assert_int_equal(try_forged(&f), i == 3 ? -1 : 0);
+	}
+	buf_clear(&h.der);
+	buf_putc(&h.der, 'x');
+	memset(h.address, 'a', sizeof(h.address) - 1);
+	assert_int_equal(try_forged(&f), 0);
+	buf_free(&h.der);
+}
+
+static void S123_certificate_round_trip(void **state)
+{
+	struct answer a;
+	struct verdict v;
+	struct buf b;
+
+	(void)state;
+	verdict_init(&v);
+	buf_init(&b, CAP_IPC);
+	answer_init(&a);
+	text_set(v.harvested.address, sizeof(v.harvested.address), "a@b.c");
+	wire_put_answer(&b, &v, NULL);
+	assert_int_equal(wire_get_answer(&a, buf_view(&b), NULL), 0);
+	assert_int_equal(a.harvested.der.n, 0);
+	assert_string_equal(a.harvested.address, "");
+	buf_clear(&b);
+	buf_puts(&v.harvested.der, "DER");
+	wire_put_answer(&b, &v, NULL);
+	assert_int_equal(wire_get_answer(&a, buf_view(&b), NULL), 0);
+	assert_string_equal(buf_str(&a.harvested.der), "DER");
+	assert_string_equal(a.harvested.address, "a@b.c");
+	answer_free(&a);
+	buf_free(&b);
+	verdict_free(&v);
 }
 
 #define F(a, d, c, e, t, r, b) { .action = (a), .direction = (d), \
@@ -576,6 +630,8 @@ int main(void)
 		cmocka_unit_test(job_recipients_at_the_cap),
 		cmocka_unit_test(job_round_trip),
 		cmocka_unit_test(M19_job_without_macros_stays_without),
+		cmocka_unit_test(S123_A32_a_certificate_of_its_size),
+		cmocka_unit_test(S123_certificate_round_trip),
 		cmocka_unit_test(M9_reply_and_action_must_fit),
 		cmocka_unit_test(M4_A42_edits_that_forge_headers_are_refused),
 		cmocka_unit_test(M4_lines_of_997_to_999_octets),

@@ -29,7 +29,7 @@ static atomic_int worker_rc;
 static void *run_worker(void *arg)
 {
 	struct keystore *ks = NULL;
-	struct gateway g = { w.config, w.rules, NULL, NULL };
+	struct gateway g = { w.config, w.rules, NULL, NULL, NULL };
 
 	(void)arg;
 	if (keystore_open(&ks, w.db, KS_READ, NULL) != 0)

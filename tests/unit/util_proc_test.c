@@ -14,13 +14,16 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "util/proc.h"
@@ -336,6 +339,7 @@ static void A64_secret_with_wrong_rights(void **state)
 {
 	static const mode_t bad[] = { 0644, 0604, 0660, 0700, 0641, 04600 };
 	static const mode_t good[] = { 0600, 0400, 0640, 0440 };
+	char first[128];
 	struct err e = { 0 };
 	struct buf b;
 	size_t i;
@@ -365,10 +369,44 @@ static void A64_secret_with_wrong_rights(void **state)
 		assert_int_equal(io_read_secret(in_dir("f"), &b, &e), 0);
 		assert_string_equal(buf_str(&b), "secret");
 	}
+	text_set(first, sizeof(first), in_dir("f"));
+	assert_int_equal(link(first, in_dir("second")), 0);
+	assert_int_equal(io_read_secret(in_dir("f"), &b, &e), -1);
+	assert_non_null(strstr(e.msg, "has 2 names"));
+	assert_int_equal(unlink(in_dir("second")), 0);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(in_dir("f"), 12345, 0), 0);
 		assert_int_equal(io_read_secret(in_dir("f"), &b, &e), -1);
 	}
+	buf_free(&b);
+}
+
+static void A64_a_secret_is_replaced_with_its_rights(void **state)
+{
+	struct err e = { 0 };
+	struct stat st;
+	struct buf b;
+
+	(void)state;
+	buf_init_secret(&b, 64);
+	(void)unlink(in_dir("f"));
+	assert_int_equal(io_rewrite_secret(in_dir("f"), view_of("x"), &e),
+	    -1);
+	assert_int_equal(io_write_file(in_dir("f"), 0440, view_of("one"),
+	    &e), 0);
+	if (geteuid() == 0)
+		assert_int_equal(chown(in_dir("f"), 0, 12345), 0);
+	/* what a kill left, or a link that somebody put there */
+	assert_int_equal(symlink("/nonexistent/x", in_dir("f.new")), 0);
+	assert_int_equal(io_rewrite_secret(in_dir("f"), view_of("two"), &e),
+	    0);
+	assert_int_equal(lstat(in_dir("f.new"), &st), -1);
+	assert_int_equal(io_read_secret(in_dir("f"), &b, &e), 0);
+	assert_string_equal(buf_str(&b), "two");
+	assert_int_equal(stat(in_dir("f"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0440);
+	if (geteuid() == 0)
+		assert_int_equal(st.st_gid, 12345);
 	buf_free(&b);
 }
 
@@ -531,6 +569,57 @@ static int keys_child(void)
 	return 0;
 }
 
+static int import_child(void)
+{
+	struct termios t;
+	struct err e;
+	int fd, rc;
+
+	if (proc_sandbox(SANDBOX_IMPORT, &e) != 0)
+		return 99;
+	if ((rc = try_forbidden()) != 0 || (rc = try_allowed()) != 0)
+		return rc;
+	fd = open("/dev/null", O_RDWR);
+	if (fd < 0 || fsync(fd) == 0 || errno != EINVAL)
+		return 50;
+	/* asked, and answered that this is none; not refused */
+	if (tcgetattr(fd, &t) == 0 || errno != ENOTTY)
+		return 51;
+	if (!REFUSED(ioctl(fd, TIOCSTI, "x")))
+		return 52;
+	return 0;
+}
+
+/* Out to others by TCP and UDP; nobody here, no files to write. */
+static int fetch_child(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct err e = { 0 };
+	int fd;
+
+	if (proc_sandbox(SANDBOX_FETCH, &e) != 0)
+		return 99;
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	a.sin_port = htons(1);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || (connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0 &&
+	    errno == EPERM) || socket(AF_INET6, SOCK_DGRAM, 0) < 0)
+		return 60;
+	if (!REFUSED(listen(fd, 1)) || !REFUSED(accept(fd, NULL, NULL)) ||
+	    !REFUSED(socket(AF_UNIX, SOCK_STREAM, 0)) ||
+	    !REFUSED(socket(AF_PACKET, SOCK_RAW, 0)))
+		return 61;
+	if (!REFUSED(fork()) || !REFUSED(execl("/bin/true", "true", NULL)) ||
+	    !REFUSED(kill(getppid(), 0)))
+		return 62;
+	if (open("/etc/passwd", O_RDONLY) < 0 ||
+	    !REFUSED(open("/dev/null", O_WRONLY)) ||
+	    !REFUSED(open("/tmp/postseal-x", O_RDWR | O_CREAT, 0600)) ||
+	    !REFUSED(unlink("/tmp/postseal-x")))
+		return 63;
+	return try_allowed();
+}
+
 static int worker_child(void)
 {
 	struct err e = { 0 };
@@ -570,11 +659,36 @@ static int worker_child(void)
 	return 0;
 }
 
+/* attack A56: the fetch process, taken over, listens, starts programs, talks
+ * to services of this machine, writes files
+ * verdict: denied by its sandbox; connecting to others is what it is for */
+static void A56_fetch_sandbox(void **state)
+{
+	int rc = in_child(fetch_child);
+
+	(void)state;
+	if (rc == 99)
+		skip();
+	assert_int_equal(rc, 0);
+}
+
 /* attack A55: the keys process, taken over, opens files, sockets or programs
  * verdict: killed or denied by its sandbox */
 static void A55_keys_sandbox(void **state)
 {
 	int rc = in_child(keys_child);
+
+	(void)state;
+	if (rc == 99)
+		skip();
+	assert_int_equal(rc, 0);
+}
+
+/* attack A61: a parser of the import is taken over
+ * verdict: no network, no other program, no words into the terminal */
+static void A61_import_sandbox(void **state)
+{
+	int rc = in_child(import_child);
 
 	(void)state;
 	if (rc == 99)
@@ -664,11 +778,14 @@ int main(void)
 		cmocka_unit_test(ipc_fields_malformed),
 		cmocka_unit_test(ipc_fields),
 		cmocka_unit_test(A64_secret_with_wrong_rights),
+		cmocka_unit_test(A64_a_secret_is_replaced_with_its_rights),
 		cmocka_unit_test(file_at_its_limit),
 		cmocka_unit_test(file_is_replaced_whole),
 		cmocka_unit_test(read_all_and_write_all),
 		cmocka_unit_test(A55_keys_sandbox),
+		cmocka_unit_test(A56_fetch_sandbox),
 		cmocka_unit_test(A55_worker_sandbox),
+		cmocka_unit_test(A61_import_sandbox),
 		cmocka_unit_test(rights_are_dropped_for_good),
 		cmocka_unit_test(A54_no_core),
 		cmocka_unit_test(users_by_name),

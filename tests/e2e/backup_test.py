@@ -1,0 +1,426 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 the postseal authors
+"""postseal backup and restore: what comes back is what was there, what is
+damaged or hostile changes nothing, and neither does a kill at any step."""
+import glob
+import json
+import os
+import pwd
+import shutil
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import killing  # noqa: E402
+import lib  # noqa: E402
+from lib import check, equal, test  # noqa: E402
+
+ALICE, BOB = 'alice@example.com', 'bob@example.org'
+HEAD, CHUNK = 64, 4 + 65536 + 16
+RULES = '''include "more.rules"
+group banks  @bank.example file "lists/banks"
+outbound to banks : sign, encrypt or plain
+outbound : sign or plain, encrypt or plain
+inbound  : decrypt, verify
+'''
+MESSAGE = b'''From: bob@example.org
+To: alice@example.com
+Subject: kept
+Date: Sat, 21 Nov 2026 10:00:00 +0000
+Message-ID: <kept@example.org>
+
+for your eyes
+'''
+a = b = base = words = full = bare = sealed = None
+
+
+def setup():
+    global a, b, base, words, full, bare, sealed
+    base = lib.temporary()
+    a, b = lib.two_sites(base, postfix=False)
+    words = os.path.join(base, 'words')
+    with open(words, 'w', encoding='ascii') as f:
+        f.write('correct horse\n')
+    os.makedirs(a.path('lists'))
+    write(a.path('lists/banks'), 'teller@other.example\n@third.example\n')
+    write(a.path('more.rules'), 'outbound to x@bank.example : sign or plain\n')
+    write(a.path('logins'), 'robot @example.com\n')
+    write(a.path('rules'), RULES)
+    a.set_conf('authority file "%s"\n' % a.path('logins'))
+    a.must('rules', 'check')
+    status, sealed, err = b.cmd('seal', '--from', BOB, '--to', ALICE,
+                                data=MESSAGE)
+    equal(status, 0, 'seal: ' + lib.show(err))
+    full, bare = os.path.join(base, 'full'), os.path.join(base, 'bare')
+    backup(full, '--with-secret')
+    backup(bare)
+
+
+def write(path, text):
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(text)
+
+
+def read(path):
+    with open(path, 'rb') as f:
+        return f.read()
+
+
+def backup(out, *more, site=None):
+    return (site or a).must('backup', out, *more, '--password-file', words)
+
+
+def restore(source, *more, password=None):
+    return lib.run([lib.POSTSEAL, '-c', a.conf, 'restore', source, *more,
+                    '--password-file', password or words])
+
+
+def restored(source, name):
+    d = os.path.join(base, name)
+    status, out, err = restore(source, '--dir', d)
+    equal(status, 0, 'restore: ' + lib.show(err))
+    check(not os.path.exists(d + '.restoring'), 'left over')
+    return d, out
+
+
+def cmd(folder, *args, data=b''):
+    return lib.run([lib.POSTSEAL, '-c', os.path.join(
+        folder, 'postseal.conf'), *args], data)
+
+
+def opens(folder, what):
+    status, out, err = cmd(folder, 'open', '--from', BOB, '--to', ALICE,
+                           data=sealed)
+    equal(status, 0, what + ': ' + lib.show(err))
+    check(b'for your eyes' in out, what + ': not opened', out, err)
+
+
+def facts(folder):
+    """What the store says of itself, without what commands add."""
+    status, out, err = cmd(folder, 'cert', 'list', '--json')
+    equal(status, 0, lib.show(err))
+    status, keys, err = cmd(folder, 'secret', 'check', '--json')
+    equal(status, 0, lib.show(err))
+    return sorted((r['sha256'], r['has_key'], r['is_anchor'], r['state'])
+                  for r in json.loads(out)), json.loads(keys)
+
+
+@test
+def everything_comes_back_in_another_folder():
+    d, out = restored(full, 'whole')
+    check(b'private keys open with the secret' in out, 'said', out)
+    equal(facts(d), facts(a.dir), 'certificates and keys')
+    opens(d, 'with the restored one')
+    status, out, err = cmd(d, 'seal', '--from', ALICE, '--to', BOB,
+                           data=MESSAGE.replace(b'bob@example.org',
+                                                b'alice@example.com', 1))
+    equal(status, 0, lib.show(err))
+    check(b'for your eyes' not in out, 'not sealed', out)
+    # Its paths are relative now, and all of it is there.
+    text = read(os.path.join(d, 'postseal.conf')).decode()
+    check(a.dir + '/keystore' not in text and a.dir + '/rules' not in text,
+          'paths', text)
+    status, out, err = cmd(d, 'rules', 'explain', '--from', ALICE, '--to',
+                           'teller@other.example')
+    equal(status, 0, lib.show(err))
+    for x in (b'banks', b'encrypt'):
+        check(x in out, 'the list is not used', out)
+    equal(sorted(os.listdir(d)), [
+        'authority', 'file-004', 'file-005', 'keystore.db',
+        'keystore.db-shm', 'keystore.db-wal', 'postseal.conf', 'rules',
+        'secret', 'spool'], 'files')
+    for name, mode in (('secret', 0o600), ('keystore.db', 0o640),
+                       ('spool', 0o700), ('rules', 0o644)):
+        equal(os.stat(os.path.join(d, name)).st_mode & 0o7777, mode, name)
+    if os.getuid() == 0:
+        uid = pwd.getpwnam(lib.MILTER_USER).pw_uid
+        for name in ('keystore.db', 'keystore.db-wal', 'keystore.db-shm',
+                     'spool', 'secret'):
+            equal(os.stat(os.path.join(d, name)).st_uid, uid, name)
+        equal(os.stat(os.path.join(d, 'rules')).st_uid, 0, 'rules')
+    status, out, _ = cmd(d, 'audit', '--all')
+    check(b'restore' in out and b'make backup' in out, 'notes', out)
+
+
+@test
+def without_the_secret_that_is_said():
+    out = backup(os.path.join(base, 'said'))
+    check(b'not in it: the secret' in out, 'backup', out)
+    d, out = restored(bare, 'without')
+    check(b'the secret was not in the backup' in out, 'restore', out)
+    check(not os.path.exists(os.path.join(d, 'secret')), 'a secret')
+    status, _, err = cmd(d, 'secret', 'check')
+    equal(status, 78, lib.show(err))
+    shutil.copy(a.path('secret'), os.path.join(d, 'secret'))
+    os.chmod(os.path.join(d, 'secret'), 0o600)
+    opens(d, 'with the secret put there')
+
+
+@test
+def A64_neither_beside_the_keystore_nor_readable_nor_over_a_file():
+    """attack A64: the backup where what destroys the keystore takes it, or
+    where others read it
+    verdict: refused unless asked for; nobody but its owner reads it"""
+    status, _, err = a.cmd('backup', a.path('x'), '--password-file', words)
+    check(status == 73 and b'--beside' in err, 'beside', err)
+    backup(a.path('x'), '--beside')
+    os.unlink(a.path('x'))
+    status, _, err = a.cmd('backup', full, '--password-file', words)
+    check(status == 73 and b'is there already' in err, 'overwritten', err)
+    equal(os.stat(full).st_mode & 0o7777, 0o600, 'mode')
+    check(not glob.glob(base + '/*.unfinished'), 'left over')
+    whole = read(full)
+    for x in (read(a.path('secret')).strip(), b'example.com', b'SQLite',
+              b'correct horse'):
+        check(x not in whole, 'in clear: %r' % x)
+    os.symlink('/nonexistent', os.path.join(base, 'to'))
+    status, _, err = a.cmd('backup', os.path.join(base, 'to'),
+                           '--password-file', words)
+    check(status != 0 and not os.path.exists('/nonexistent'), 'link', err)
+    empty = os.path.join(base, 'empty-words')
+    write(empty, '\n')
+    status, _, err = a.cmd('backup', os.path.join(base, 'e'),
+                           '--password-file', empty)
+    check(status == 65 and b'empty passphrase' in err, 'empty', err)
+
+
+@test
+def standard_output_and_a_list():
+    status, out, err = a.cmd('backup', '-', '--password-file', words)
+    equal(status, 0, lib.show(err))
+    path = os.path.join(base, 'piped')
+    with open(path, 'wb') as f:
+        f.write(out)
+    out = a.must('backup', '--list', path, '--password-file', words)
+    for name in (b'keystore.db', b'postseal.conf.orig', b'rules',
+                 b'authority', a.path('lists/banks').encode()):
+        check(name in out, name.decode(), out)
+    check(b'\nsecret ' not in out, 'a secret', out)
+    out = a.must('backup', '--verify', path, '--password-file', words)
+    check(b'whole: every octet' in out, 'verify', out)
+
+
+def damaged():
+    """(what, octets, what is said)"""
+    x = read(full)
+    one, two = x[HEAD:HEAD + CHUNK], x[HEAD + CHUNK:HEAD + 2 * CHUNK]
+    rest = x[HEAD + 2 * CHUNK:]
+    middle = bytearray(x)
+    middle[HEAD + CHUNK + 5000] ^= 4
+    last = bytearray(x)
+    last[-1] ^= 1
+    return [
+        ('empty', b'', b'not a backup'),
+        ('text', b'#' * 5000, b'not a backup'),
+        ('future version', x[:8] + struct.pack('>I', 2) + x[12:],
+         b'version 2'),
+        ('endless scrypt', x[:12] + struct.pack('>I', 40) + x[16:],
+         b'costs of scrypt'),
+        ('head alone', x[:HEAD], b'cut short'),
+        ('a chunk', x[:HEAD + CHUNK], b'cut short'),
+        ('an octet less', x[:-1], b'cut short'),
+        ('an octet more', x + b'x', b'behind its end'),
+        ('a bit in the middle', bytes(middle), b'damaged in chunk 2'),
+        ('a bit at the end', bytes(last), b'damaged'),
+        ('chunks exchanged', x[:HEAD] + two + one + rest,
+         b'not at its place'),
+        ('a chunk twice', x[:HEAD] + one + one + rest,
+         b'not at its place'),
+        ('a chunk missing', x[:HEAD] + one + rest, b'not at its place'),
+    ]
+
+
+@test
+def A64_what_is_damaged_changes_nothing():
+    """attack A64: a backup that was cut, changed, mixed, made for a program
+    of tomorrow, or to cost all memory
+    verdict: a clear sentence; nothing is made or changed"""
+    bad = os.path.join(base, 'bad')
+    before = sorted(os.listdir(base) + ['bad'])
+    now = {n: read(a.path(n)) for n in ('rules', 'secret', 'postseal.conf')}
+    for what, octets, wanted in damaged():
+        with open(bad, 'wb') as f:
+            f.write(octets)
+        for args in (['restore', bad, '--dir', os.path.join(base, 'd')],
+                     ['backup', '--verify', bad],
+                     ['restore', bad, '--replace', '--yes']):
+            status, _, err = a.cmd(*args, '--password-file', words)
+            check(status in (65, 78), what + ': exit status', status, err)
+            check(wanted in err, what, err)
+            equal(sorted(os.listdir(base)), before, what)
+    for n, text in now.items():
+        equal(read(a.path(n)), text, n)
+    check(not glob.glob(a.path('*.restoring*')), 'left over')
+    os.unlink(bad)
+    wrong = os.path.join(base, 'wrong')
+    write(wrong, 'correct house\n')
+    status, _, err = restore(full, '--dir', os.path.join(base, 'd'),
+                             password=wrong)
+    check(status == 78 and b'wrong passphrase' in err, 'passphrase', err)
+
+
+@test
+def A64_where_it_may_be_restored_to():
+    """attack A64: a link, or somebody else's folder, where the files go
+    verdict: not followed"""
+    d = os.path.join(base, 'target')
+    os.makedirs(d)
+    write(os.path.join(d, 'mine'), 'x')
+    status, _, err = restore(full, '--dir', d)
+    check(status == 73 and b'not empty' in err, 'not empty', err)
+    os.unlink(os.path.join(d, 'mine'))
+    victim = os.path.join(base, 'victim')
+    os.makedirs(victim)
+    write(os.path.join(victim, 'secret'), 'precious')
+    os.symlink(victim, d + '.restoring')
+    status, _, err = restore(full, '--dir', d)
+    check(status == 73 and b'not from an earlier' in err, 'link', err)
+    equal(os.listdir(victim), ['secret'], 'victim')
+    os.unlink(d + '.restoring')
+    link = os.path.join(base, 'link')
+    os.symlink(victim, link)
+    status, _, err = restore(full, '--dir', link)
+    check(status == 73, 'a link as folder', err)
+    if os.getuid() == 0:
+        os.makedirs(d + '.restoring')
+        os.chown(d + '.restoring', 12345, 12345)
+        status, _, err = restore(full, '--dir', d)
+        check(status == 73 and b'not from an earlier' in err, 'owner', err)
+        os.rmdir(d + '.restoring')
+    status, _, err = restore(full, '--dir', d)
+    equal(status, 0, 'an empty folder: ' + lib.show(err))
+    equal(read(os.path.join(victim, 'secret')), b'precious', 'victim')
+
+
+@test
+def consistent_while_others_write():
+    """Each record is written whole, before or after the copy."""
+    argv = [lib.POSTSEAL, '-c', a.conf, 'open', '--from', BOB, '--to', ALICE]
+    for i in range(4):
+        writers = []
+        for _ in range(3):
+            p = subprocess.Popen(argv, stdin=subprocess.PIPE,
+                                 stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+            p.stdin.write(sealed)
+            p.stdin.close()
+            writers.append(p)
+        path = os.path.join(base, 'busy%d' % i)
+        backup(path)
+        a.must('backup', '--verify', path, '--password-file', words)
+        for p in writers:
+            equal(p.wait(60), 0, 'a writer')
+
+
+@test
+def over_the_configured_files_and_back():
+    source = os.path.join(base, 'earlier')
+    backup(source, '--with-secret')
+    before = facts(a.dir)
+    rules = read(a.path('rules'))
+    a.must('secret', 'rotate')
+    changed = read(a.path('secret'))
+    a.must('cert', 'remove', ALICE, '--yes')
+    write(a.path('rules'), 'outbound : sign or plain\ninbound : decrypt\n')
+    status, _, err = restore(source, '--replace')
+    check(status == 64 and b'--yes' in err, 'unasked', err)
+    a.start()
+    status, _, err = restore(source, '--replace', '--yes')
+    check(status == 75 and b'stop postseal-milter' in err, 'in use', err)
+    check(not glob.glob(a.path('*.restoring*')), 'left over')
+    check(not glob.glob(a.path('*.before-*')), 'something was replaced')
+    a.stop()
+    status, out, err = restore(source, '--replace', '--yes')
+    equal(status, 0, lib.show(err))
+    equal(facts(a.dir), before, 'certificates and keys')
+    equal(read(a.path('rules')), rules, 'rules')
+    opens(a.dir, 'afterwards')
+    old = glob.glob(a.path('secret.before-*'))
+    equal(len(old), 1, 'the old secret')
+    equal(read(old[0]), changed, 'its content')
+    equal(os.stat(old[0]).st_mode & 0o777, 0o600, 'its mode')
+    killing.store_is_whole(glob.glob(a.path('keystore.db.before-*'))[0])
+    a.start()
+    check('key-left-out' not in a.milter_log(), 'log', a.milter_log())
+    a.stop()
+    for x in glob.glob(a.path('*.before-*')) + glob.glob(
+            a.path('lists/*.before-*')):
+        os.unlink(x)
+
+
+@test
+def another_configuration_is_not_replaced():
+    other = lib.Site(os.path.join(base, 'c'), 'example.net')
+    before = read(other.path('keystore.db'))
+    status, _, err = other.cmd('restore', full, '--replace', '--yes',
+                               '--password-file', words)
+    check(status == 78 and b'(--dir)' in err, 'paths', err)
+    equal(read(other.path('keystore.db')), before, 'the keystore')
+
+
+@test
+def a_backup_killed_at_every_step():
+    killing.need()
+    out = os.path.join(base, 'k', 'out')
+    os.makedirs(os.path.dirname(out))
+    argv = [lib.POSTSEAL, '-c', a.conf, 'backup', out, '--with-secret',
+            '--password-file', words]
+    n = 0
+    for r in killing.each(argv, [os.path.dirname(out), a.dir], 20):
+        n += 1
+        where = r.where()
+        killing.store_is_whole(a.path('keystore.db'), where)
+        equal(facts(a.dir)[1]['do_not_open'], 0, where)
+        left = os.listdir(os.path.dirname(out))
+        check(set(left) <= {'out', 'out.unfinished'}, where, left)
+        if 'out' not in left:
+            check(lib.run(argv)[0] == 0, where + ': the next one')
+        a.must('backup', '--verify', out, '--password-file', words)
+        check(not os.path.exists(out + '.unfinished'), where)
+    check(n >= 20, 'only %d steps' % n)
+    check(not glob.glob(a.path('spool/*')), 'left in the spool',
+          glob.glob(a.path('spool/*')))
+
+
+@test
+def a_restore_killed_at_every_step():
+    killing.need()
+    d = os.path.join(base, 'r', 'dir')
+    os.makedirs(os.path.dirname(d))
+    argv = [lib.POSTSEAL, '-c', a.conf, 'restore', full, '--dir', d,
+            '--password-file', words]
+    wanted = facts(os.path.join(base, 'whole'))
+    for r in killing.each(argv, os.path.dirname(d), 20):
+        where = r.where()
+        check(not os.path.exists(d) or r.n > 20, where + ': half there')
+        if not os.path.exists(d):
+            check(lib.run(argv)[0] == 0, where + ': the next one')
+        killing.store_is_whole(os.path.join(d, 'keystore.db'), where)
+        equal(facts(d), wanted, where)
+        check(os.listdir(os.path.dirname(d)) == ['dir'], where + ': left')
+
+
+@test
+def a_replacement_killed_at_every_step():
+    killing.need()
+    argv = [lib.POSTSEAL, '-c', a.conf, 'restore', full, '--replace',
+            '--yes', '--password-file', words]
+    a.must('secret', 'rotate')
+    old = facts(a.dir)[1]
+    for r in killing.each(argv, a.dir, 24):
+        where = r.where()
+        killing.store_is_whole(a.path('keystore.db'), where)
+        status, _, err = lib.run([lib.POSTSEAL, '-c', a.conf, 'cert',
+                                  'list'])
+        equal(status, 0, where + lib.show(err))
+        status, _, err = lib.run(argv)
+        equal(status, 0, where + ': the next one: ' + lib.show(err))
+        equal(facts(a.dir)[1], old, where)
+        check(not glob.glob(a.path('*.restoring*')), where + ': left over')
+    opens(a.dir, 'after all that')
+
+
+if __name__ == '__main__':
+    lib.main(setup)
