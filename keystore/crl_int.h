@@ -35,7 +35,7 @@ int crl_next_entry(struct view *list, struct crl_entry *x, struct err *e)
 /*
  * Store it in the place of the one before, as a whole or not at all; unless
  * the caller is inside a transaction, in parts, so that nobody else waits
- * long for the store (revocation_between()).
+ * long for the store (keystore_between()).
  */
 int crl_store(struct rev_import *im, const struct crl *c,
     const struct cert *ca, struct err *e) MUST_CHECK;

@@ -153,13 +153,6 @@ static int run_for_id(struct keystore *ks, enum ks_stmt which, int64_t id,
 
 /* ---- parts, each a transaction ---- */
 
-/* Others may have been waiting for the store. */
-static void between(struct keystore *ks)
-{
-	if (!ks->in_tx && ks->between != NULL)
-		ks->between(ks->between_arg);
-}
-
 /* The next list without a name, or 0. */
 static int find_nameless(struct keystore *ks, int64_t *id, struct err *e)
 {
@@ -202,7 +195,7 @@ static int drop_nameless(struct keystore *ks, struct err *e)
 	for (;;) {
 		if (find_nameless(ks, &id, e) != 0)
 			return -1;
-		for (gone = id == 0; !gone; between(ks))
+		for (gone = id == 0; !gone; ks_between(ks))
 			if (drop_part(ks, id, &gone, e) != 0)
 				return -1;
 		if (id == 0)
@@ -235,7 +228,7 @@ static int write_entries(struct keystore *ks, const struct crl *c, int64_t id,
 		rc = insert_entries(ks, &list, id, e);
 		if (ks_end(ks, began, rc, e) != 0)
 			return -1;
-		between(ks);
+		ks_between(ks);
 	}
 	return 0;
 }

@@ -92,6 +92,17 @@ int ks_run(struct keystore *ks, sqlite3_stmt *st, struct err *e)
 	return rc;
 }
 
+int ks_run_about(struct keystore *ks, enum ks_stmt which, const unsigned char
+    sha256[32], struct err *e)
+{
+	sqlite3_stmt *st = ks_stmt(ks, which, e);
+
+	if (st == NULL)
+		return -1;
+	ks_bind_view(st, 1, view_make(sha256, 32));
+	return ks_run(ks, st, e);
+}
+
 void ks_bind_view(sqlite3_stmt *st, int i, struct view v)
 {
 	/* A NULL pointer would bind NULL, which equals nothing. */
@@ -225,6 +236,18 @@ void ks_part_back(struct keystore *ks)
 	if (run_plain(ks, ST_FILE_BACK, &e) != 0 ||
 	    run_plain(ks, ST_FILE_KEEP, &e) != 0)
 		log_err("event=keystore-rollback error=\"%s\"", e.msg);
+}
+
+void keystore_between(struct keystore *ks, void (*fn)(void *arg), void *arg)
+{
+	ks->between = fn;
+	ks->between_arg = arg;
+}
+
+void ks_between(struct keystore *ks)
+{
+	if (!ks->in_tx && ks->between != NULL)
+		ks->between(ks->between_arg);
 }
 
 int ks_change(struct keystore *ks, bool *began, bool durable, struct err *e)

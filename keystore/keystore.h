@@ -4,7 +4,7 @@
  * The keystore: certificates, anchors, encrypted private keys, audit, in
  * one SQLite file (WAL, portable SQL, schema version). This header is what
  * the message path and the command use; keyring.h is what the keys process
- * uses; import.h and ca.h fill it.
+ * uses; what fills, checks, counts and saves it has headers of its own.
  */
 #ifndef KEYSTORE_KEYSTORE_H
 #define KEYSTORE_KEYSTORE_H
@@ -36,6 +36,13 @@ void keystore_rollback(struct keystore *ks);
  * drop cached objects and verdicts if certificates or anchors changed.
  */
 int keystore_refresh(struct keystore *ks, struct err *e) MUST_CHECK;
+
+/*
+ * fn is called now and then while something takes long (a CRL is written, all
+ * users are looked at), outside of any transaction: it may change the store,
+ * but not import revocations. NULL: no more.
+ */
+void keystore_between(struct keystore *ks, void (*fn)(void *arg), void *arg);
 
 /* Who changes something through this handle, and from where; both are cut
  * to fit. Without it the process's user and name are noted. */
@@ -96,7 +103,6 @@ enum ks_binding {
 	KS_PIN,	  /* to an address: no other one encrypts to it */
 	KS_DOMAIN /* to "@domain": for its addresses without one of their own */
 };
-const char *ks_binding_str(enum ks_binding kind); /* "pin", "domain" */
 
 /*
  * Tie a certificate of the store (on) or untie it. who: an address, or
@@ -184,16 +190,6 @@ void selection_free(struct selection *s);
 int keystore_select(struct keystore *ks, const struct addr *a, unsigned use,
     int64_t now, struct selection *out, struct err *e) MUST_CHECK;
 
-/*
- * The same among certificates that a directory gave for the address and that
- * are not in the store: nothing is cached, nothing is stored. Their paths may
- * use the store's intermediates and each other. use is KS_ENCRYPT. What the
- * store says of one of them (distrusted, pending), and of pins, holds.
- */
-int keystore_select_among(struct keystore *ks, const struct addr *a,
-    struct cert *const *from, size_t n, int64_t now, struct selection *out,
-    struct err *e) MUST_CHECK;
-
 /* Certificates that a directory gave; is_vouched NULL, or for each whether
  * the directory vouches for it (DNSSEC, RFC 8162): it needs no path then, all
  * else is asked as of any other. */
@@ -203,6 +199,12 @@ struct ks_strangers {
 	size_t n;
 	bool must_know; /* whether one is revoked, as KS_HARD */
 };
+/*
+ * The same among certificates that a directory gave for the address and that
+ * are not in the store: nothing is cached, nothing is stored. Their paths may
+ * use the store's intermediates and each other. use is KS_ENCRYPT. What the
+ * store says of one of them (distrusted, pending), and of pins, holds.
+ */
 int keystore_select_strangers(struct keystore *ks, const struct addr *a,
     const struct ks_strangers *s, int64_t now, struct selection *out,
     struct err *e) MUST_CHECK;

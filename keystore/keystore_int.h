@@ -187,7 +187,7 @@ struct keystore {
 	char who[64];	     /* of changes; see keystore_set_actor() */
 	char origin[128];
 	struct lru *revoked; /* SHA-256 of certificate and issuer -> facts */
-	void (*between)(void *arg); /* see revocation_between(); or NULL */
+	void (*between)(void *arg); /* see keystore_between(); or NULL */
 	void *between_arg;
 };
 
@@ -198,6 +198,9 @@ sqlite3_stmt *ks_stmt(struct keystore *ks, enum ks_stmt which, struct err *e);
 int ks_step(struct keystore *ks, sqlite3_stmt *st, struct err *e) MUST_CHECK;
 /* Step a statement that returns no row. */
 int ks_run(struct keystore *ks, sqlite3_stmt *st, struct err *e) MUST_CHECK;
+/* The same of one whose only parameter is a SHA-256. */
+int ks_run_about(struct keystore *ks, enum ks_stmt which,
+    const unsigned char sha256[32], struct err *e) MUST_CHECK;
 /* e from the database's last error; -1. */
 int ks_db_fail(struct keystore *ks, const char *what, struct err *e);
 void ks_bind_view(sqlite3_stmt *st, int i, struct view v);
@@ -217,6 +220,9 @@ int ks_part_keep(struct keystore *ks, struct err *e) MUST_CHECK;
 void ks_part_back(struct keystore *ks);
 /* Inside a change of certificates, keys or (trust) CAs and anchors. */
 int ks_bump(struct keystore *ks, bool trust, struct err *e) MUST_CHECK;
+
+/* Others may have been waiting for the store; no statement may be open. */
+void ks_between(struct keystore *ks);
 
 /* meta table: number or text by name. *found false when absent. */
 int ks_meta_get(struct keystore *ks, const char *name, int64_t *number,

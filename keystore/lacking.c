@@ -12,6 +12,8 @@
 
 #include "keystore/keystore_int.h"
 
+#define BETWEEN 16 /* users, some milliseconds each */
+
 struct known {
 	char *address; /* owned */
 	int64_t waiting;
@@ -233,6 +235,8 @@ int keystore_lacking(struct keystore *ks, const struct lacking_query *q,
 		rc = look_at(&l, &l.known[i], &one, e);
 		if (rc == 0 && is_lacking(&one))
 			rc = visit(arg, &one, e);
+		if (i % BETWEEN == BETWEEN - 1)
+			ks_between(ks);
 	}
 	if (rc == 0)
 		*seen = l.n;

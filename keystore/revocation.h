@@ -70,14 +70,6 @@ int revocation_import(struct keystore *ks, struct view data, int64_t now,
     revocation_report *report, void *arg, size_t *good, struct err *e)
     MUST_CHECK;
 
-/*
- * fn is called now and then while a long list is being written, outside of
- * any transaction: it may use the store, but not import revocations. So it
- * may happen on this handle alone; NULL: no more.
- */
-void revocation_between(struct keystore *ks, void (*fn)(void *arg),
-    void *arg);
-
 /* ---- looking after them ---- */
 
 struct revocation_row {

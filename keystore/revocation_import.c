@@ -382,13 +382,6 @@ static int import_pem_objects(struct reading *r, struct view text,
 	return rc;
 }
 
-void revocation_between(struct keystore *ks, void (*fn)(void *arg),
-    void *arg)
-{
-	ks->between = fn;
-	ks->between_arg = arg;
-}
-
 int revocation_import(struct keystore *ks, struct view data, int64_t now,
     revocation_report *report, void *arg, size_t *good, struct err *e)
 {

@@ -258,7 +258,7 @@ int store_loop(struct keystore *ks, int records,
 	int rc;
 
 	ipc_stream_init(&s.in);
-	revocation_between(ks, serve_between, &s);
+	keystore_between(ks, serve_between, &s);
 	do {
 		expire(&s);
 		rc = take_batch(&s, e);
@@ -266,7 +266,7 @@ int store_loop(struct keystore *ks, int records,
 		if (rc == 1 && policy->keeper != NULL)
 			keeper_step(policy->keeper);
 	} while (rc == 1);
-	revocation_between(ks, NULL, NULL);
+	keystore_between(ks, NULL, NULL);
 	ipc_stream_free(&s.in);
 	return rc;
 }

@@ -93,6 +93,11 @@ make_folder() {
 	[ -c "$folder/dev/null" ] ||
 	    stopped "cannot make devices in $folder/dev"
 	mount -t proc proc "$folder/proc"
+	# terminals, for what asks at one
+	mkdir -p "$folder/dev/pts"
+	mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts \
+	    "$folder/dev/pts" || echo "no terminals in $folder" >&2
+	ln -sf pts/ptmx "$folder/dev/ptmx"
 }
 
 in_folder() {

@@ -6,6 +6,7 @@ also on Ctrl-C."""
 import atexit
 import contextlib
 import os
+import pty
 import re
 import shutil
 import signal
@@ -251,6 +252,14 @@ def need(program):
     if path is None:
         raise Skip('%s is not installed' % program)
     return path
+
+
+def fork_on_terminal():
+    """As pty.fork()."""
+    try:
+        return pty.fork()
+    except OSError as e:
+        raise Skip('no terminal to be had here: %s' % e) from e
 
 
 def need_root():

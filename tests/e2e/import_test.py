@@ -7,7 +7,6 @@ step leaves. The certificates are made by tests/bench/manycerts and
 openssl."""
 import json
 import os
-import pty
 import select
 import shutil
 import signal
@@ -248,7 +247,7 @@ def A57_files_larger_than_what_is_held():
 
 def on_terminal(argv, answer=None, until=b'Password of '):
     """Run with a terminal; -> (exit status, all that was shown)."""
-    pid, fd = pty.fork()
+    pid, fd = lib.fork_on_terminal()
     if pid == 0:
         os.execv(argv[0], argv)
     shown, end = b'', time.monotonic() + 120

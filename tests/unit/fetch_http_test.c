@@ -355,8 +355,9 @@ static void A56_A58_answers(void **state)
 	    "abc"), 1, 0, "abc");
 	buf_init(&many, 200000);
 	buf_puts(&many, HTTP(""));
+	/* few and long: newer versions of libcurl count them, too */
 	while (many.n < 70000)
-		buf_puts(&many, "X: y\r\n");
+		buf_puts(&many, "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n");
 	expect(s, buf_str(&many), 1, FAIL_LIMIT, "header fields");
 	buf_free(&many);
 	expect(s, "HTTP/1.1 100 Continue\r\n\r\n", 20000, FAIL_LIMIT,

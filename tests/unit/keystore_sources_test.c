@@ -302,9 +302,9 @@ static void S73_A58_nobody_waits_while_a_long_list_is_written(void **state)
 	c.number = 2;
 	c.n = 0;
 	many_entries(&c, &der, 9000);
-	revocation_between(ks, look, &p);
+	keystore_between(ks, look, &p);
 	rv_import(ks, buf_view(&der), NOW, NULL);
-	revocation_between(ks, NULL, NULL);
+	keystore_between(ks, NULL, NULL);
 	buf_free(&der);
 	/* three parts are written; then the old one goes, in three */
 	assert_int_equal(p.n, 6);
@@ -354,7 +354,7 @@ static void S73_killed_at_every_part(void **state)
 
 			if (keystore_open(&ks, place.db, KS_WRITE, &why) != 0)
 				_exit(1);
-			revocation_between(ks, die_at, &at);
+			keystore_between(ks, die_at, &at);
 			_exit(revocation_import(ks, buf_view(&der), NOW,
 			    rv_report, &seen, &good, &why) == 0 ? 0 : 2);
 		}
