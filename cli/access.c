@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,11 +17,13 @@
 #include <unistd.h>
 
 #include "cli/secret.h"
+#include "keystore/rotate.h"
 #include "util/ossl.h"
 #include "util/proc.h"
 #include "util/spool.h"
 
 #define PASSWORD_MAX 1023
+#define NOGROUP 65534
 
 int cli_config(struct cli *c)
 {
@@ -96,6 +99,18 @@ static int check_roots_folder(const char *path)
 	return rc;
 }
 
+gid_t cli_group(const struct stat *st)
+{
+	const struct passwd *pw;
+
+	/* "chown USER" alone leaves a file in the group of root, whose files
+	 * are not for who parses what is brought. */
+	if (st->st_gid != 0)
+		return st->st_gid;
+	pw = getpwuid(st->st_uid);
+	return pw != NULL && pw->pw_gid != 0 ? pw->pw_gid : NOGROUP;
+}
+
 /* The store's files belong to its owner, also those that appear now. */
 static int drop_root(struct cli *c)
 {
@@ -120,7 +135,7 @@ static int drop_root(struct cli *c)
 	if (c->secret.n == 0 && secret_read(c->config, &c->secret,
 	    &c->secret_why) != 0)
 		buf_clear(&c->secret);
-	if (proc_drop(st.st_uid, st.st_gid, &e) != 0)
+	if (proc_drop(st.st_uid, cli_group(&st), &e) != 0)
 		return cli_fail(&e);
 	return EX_OK;
 }
@@ -151,6 +166,28 @@ int cli_keystore(struct cli *c, enum ks_mode mode)
 	return c->ks != NULL ? EX_OK : open_store(c, mode);
 }
 
+int cli_list_verb(struct cli *c, int argc, char **argv,
+    int (*print)(struct cli *c, bool json))
+{
+	struct cli_list rest = { NULL, 0 };
+	bool json = false;
+	const struct cli_opt opt[] = {
+		{ "--json", &json, NULL, NULL },
+		{ NULL, NULL, NULL, NULL },
+	};
+	int rc;
+
+	rc = cli_options(c, argc, argv, opt, &rest);
+	if (rc == EX_OK && rest.n > 0)
+		rc = cli_usage(c, "%s: unexpected", rest.v[0]);
+	if (rc == EX_OK)
+		rc = cli_keystore(c, KS_READ);
+	if (rc == EX_OK)
+		rc = print(c, json);
+	cli_list_free(&rest);
+	return rc;
+}
+
 int cli_spool(struct cli *c)
 {
 	struct err e = { 0 };
@@ -176,8 +213,27 @@ int cli_secret(struct cli *c)
 		return cli_say(cli_code(&e), "secret, a credential named in "
 		    "%s: %s; it is there while the service runs, for root",
 		    c->config->path, e.msg);
-	return cli_say(cli_code(&e), "secret, named in %s: %s; only root or "
-	    "the keystore's owner may read it", c->config->path, e.msg);
+	return cli_say(cli_code(&e), "secret, named in %s: %s; %s",
+	    c->config->path, e.msg, access(c->config->secret, F_OK) != 0 &&
+	    errno == ENOENT ? "put your copy of it there, for without it no "
+	    "private key opens" :
+	    "only root or the keystore's owner may read it");
+}
+
+int cli_secret_to_seal(struct cli *c)
+{
+	struct err e = { 0 };
+	bool fits;
+	int rc = cli_secret(c);
+
+	if (rc != EX_OK)
+		return rc;
+	if (keystore_secret_fits(c->ks, buf_view(&c->secret), &fits, &e) != 0)
+		return cli_fail(&e);
+	return fits ? EX_OK : cli_say(EX_CONFIG, "%s: not the secret of the "
+	    "private keys that are here, so that no key is added; put the "
+	    "right one there, or remove those keys with their certificates "
+	    "(\"postseal secret check\" names them)", c->config->secret);
 }
 
 int cli_keyring(struct cli *c)

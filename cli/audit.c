@@ -67,15 +67,12 @@ static int print_table(struct cli *c, const struct change_query *q, struct buf
 {
 	static const char *const head[] = { "TIME", "WHO", "FROM", "CHANGE",
 		"OBJECT", "DETAIL" };
-	struct printing p = { .t = table_new(ARRAY_LEN(head)) };
+	struct printing p = { .t = table_of(head, ARRAY_LEN(head)) };
 	struct err e = { 0 };
 	int rc = EX_OK;
-	size_t i;
 
 	if (p.t == NULL)
 		return cli_say(EX_OSERR, "out of memory");
-	for (i = 0; i < ARRAY_LEN(head); i++)
-		table_cell(p.t, head[i]);
 	if (keystore_changes(c->ks, q, on_table, &p, &e) != 0)
 		rc = cli_fail(&e);
 	else if (p.n == 0)

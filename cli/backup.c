@@ -20,6 +20,7 @@
 #include "util/when.h"
 
 #define PASSWORD_MAX 4096
+#define PASSWORD_MIN 8 /* as for a CA */
 
 struct job {
 	const char *file;
@@ -93,7 +94,7 @@ static int open_output(const struct cli *c, struct job *job)
 	if ((unlink(buf_str(&job->temp)) != 0 && errno != ENOENT) ||
 	    (job->fd = open(buf_str(&job->temp), O_WRONLY | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0600)) == -1)
-		return cli_say(EX_CANTCREAT, "%s: %s", buf_str(&job->temp),
+		return cli_say(EX_CANTCREAT, "%s: %s", job->file,
 		    strerror(errno));
 	return EX_OK;
 }
@@ -232,9 +233,9 @@ static int make_backup(struct cli *c, struct job *job)
 	if (rc == EX_OK)
 		rc = cli_password(job->password_file, "Passphrase of the "
 		    "backup: ", true, &job->password);
-	if (rc == EX_OK && job->password.n == 0)
-		rc = cli_say(EX_DATAERR, "an empty passphrase protects "
-		    "nothing");
+	if (rc == EX_OK && job->password.n < PASSWORD_MIN)
+		rc = cli_say(EX_DATAERR, "passphrase of the backup: want %d "
+		    "octets or more", PASSWORD_MIN);
 	if (rc == EX_OK)
 		rc = open_output(c, job);
 	if (rc == EX_OK)

@@ -389,12 +389,8 @@ static struct table *new_table(void)
 {
 	static const char *const head[] = { "SHA-256", "FOR", "KIND", "UNTIL",
 		"STATE" };
-	struct table *t = table_new(ARRAY_LEN(head));
-	size_t i;
 
-	for (i = 0; t != NULL && i < ARRAY_LEN(head); i++)
-		table_cell(t, head[i]);
-	return t;
+	return table_of(head, ARRAY_LEN(head));
 }
 
 static int print_listing(struct cli *c, bool json)
@@ -429,23 +425,7 @@ static int print_listing(struct cli *c, bool json)
 
 static int list_verb(struct cli *c, int argc, char **argv)
 {
-	struct cli_list rest = { NULL, 0 };
-	bool json = false;
-	const struct cli_opt opt[] = {
-		{ "--json", &json, NULL, NULL },
-		{ NULL, NULL, NULL, NULL },
-	};
-	int rc;
-
-	rc = cli_options(c, argc, argv, opt, &rest);
-	if (rc == EX_OK && rest.n > 0)
-		rc = cli_usage(c, "%s: unexpected", rest.v[0]);
-	if (rc == EX_OK)
-		rc = cli_keystore(c, KS_READ);
-	if (rc == EX_OK)
-		rc = print_listing(c, json);
-	cli_list_free(&rest);
-	return rc;
+	return cli_list_verb(c, argc, argv, print_listing);
 }
 
 /* ---- revoke ---- */

@@ -11,6 +11,7 @@
 #include "cli/issue_users.h"
 #include "cli/out.h"
 #include "cli/rows.h"
+#include "cli/users.h"
 #include "keystore/export.h"
 #include "util/proc.h"
 #include "util/when.h"
@@ -103,20 +104,6 @@ struct issue_job {
 	struct out_dir out;
 };
 
-static int read_use(struct cli *c, const char *text, unsigned *use)
-{
-	if (text == NULL || strcmp(text, "both") == 0)
-		*use = KS_SIGN | KS_ENCRYPT;
-	else if (strcmp(text, "sign") == 0)
-		*use = KS_SIGN;
-	else if (strcmp(text, "encrypt") == 0)
-		*use = KS_ENCRYPT;
-	else
-		return cli_usage(c, "--use %s: want both, sign or encrypt",
-		    text);
-	return EX_OK;
-}
-
 static int read_address(struct cli *c, const char *option, const char *text,
     struct addr *a)
 {
@@ -185,6 +172,8 @@ static int issue(struct cli *c, struct issue_job *x)
 		rc = out_dir_open(&x->out, x->dir, 0700);
 	if (rc == EX_OK)
 		rc = cli_ca(c, x->password_file, &ca);
+	if (rc == EX_OK && x->rq.kind == CA_MAIL)
+		rc = cli_secret_to_seal(c);
 	if (rc == EX_OK && keystore_begin(c->ks, &e) != 0)
 		rc = cli_fail(&e);
 	if (rc == EX_OK && ca_certify(ca, &x->rq, &cert, &e) != 0)
@@ -235,7 +224,7 @@ int ca_issue_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK)
 		rc = read_kind(c, &x);
 	if (rc == EX_OK)
-		rc = read_use(c, x.use, &x.rq.use);
+		rc = users_use(c, x.use, &x.rq.use);
 	if (rc == EX_OK)
 		rc = ca_days(c, x.days, &x.rq.days);
 	if (x.rq.algorithm == NULL)
@@ -372,6 +361,8 @@ static int renew(struct cli *c, struct renew_job *x)
 		rc = out_dir_open(&x->out, x->dir, 0700);
 	if (rc == EX_OK)
 		rc = cli_ca(c, x->password_file, &ca);
+	if (rc == EX_OK)
+		rc = cli_secret_to_seal(c);
 	if (rc == EX_OK)
 		rc = find_old(c, x, &old);
 	if (rc == EX_OK)

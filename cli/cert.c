@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * postseal cert: import, list, show, check, export, remove, trust, distrust.
+ * postseal cert: its verbs; here list, show, check, export, remove, trust
+ * and distrust, printed by rows.c. The others are in import.c, bind.c,
+ * bundle.c and pending.c.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/bundle.h"
@@ -217,6 +220,23 @@ static int check_verb(struct cli *c, int argc, char **argv)
 
 /* ---- export, remove ---- */
 
+/* Something else is in this file; an empty one was made for us. */
+static bool is_taken(const char *file, const struct buf *new)
+{
+	struct err e = { 0 };
+	struct stat st;
+	struct buf old;
+	bool taken;
+
+	if (lstat(file, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+		return false;
+	buf_init(&old, CAP_IMPORT_FILE);
+	taken = io_read_file(file, &old, &e) != 0 ||
+	    !view_eq(buf_view(&old), buf_view(new));
+	buf_free(&old);
+	return taken;
+}
+
 static int export_rows(struct cli *c, const struct rows *rows, bool chain,
     const char *file)
 {
@@ -232,6 +252,9 @@ static int export_rows(struct cli *c, const struct rows *rows, bool chain,
 			rc = cli_fail(&e);
 	if (rc == EX_OK && file == NULL)
 		rc = cli_print(&out);
+	else if (rc == EX_OK && is_taken(file, &out))
+		rc = cli_say(EX_CANTCREAT, "--out %s: is there already; name "
+		    "another file", file);
 	else if (rc == EX_OK && io_write_file(file, 0644, buf_view(&out),
 	    &e) != 0)
 		rc = cli_say(EX_CANTCREAT, "--out %s", e.msg);
@@ -363,7 +386,8 @@ int cmd_cert(struct cli *c, int argc, char **argv)
 		{ "show", show_verb, "cert show [--json] WHAT", "" },
 		{ "check", check_verb, "cert check [--json] WHAT", "" },
 		{ "export", export_verb,
-		    "cert export WHAT [--chain] [--out FILE], or cert export "
+		    "cert export WHAT [--chain] [--out FILE]\n"
+		    "       postseal cert export "
 		    "WHAT|--all --bundle [--format pem|p7b|ldif|der] "
 		    "[--out FILE|DIR]", "" },
 		{ "remove", remove_verb, "cert remove WHAT [--yes]", "" },

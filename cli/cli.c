@@ -283,6 +283,9 @@ int cli_print(struct buf *b)
 
 	if (buf_ok(b, &e) != 0)
 		return cli_fail(&e);
+	/* The store's user may have written texts of it (A48). */
+	if (b->n > 0 && cli_stdout_is_terminal())
+		utf8_mask_lines(b->p, b->n);
 	if (fwrite(buf_str(b), 1, b->n, stdout) != b->n ||
 	    fflush(stdout) != 0)
 		return cli_say(EX_IOERR, "standard output: cannot write");

@@ -5,12 +5,13 @@
  * returns an exit code of sysexits(3), having said on standard error why it
  * is not 0; it opens what it needs through the helpers here, in this order:
  * configuration, the caller's own files, keystore, secret, because opening
- * the keystore gives up root (DESIGN 5.4).
+ * the keystore gives up root.
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "gateway/config.h"
@@ -95,6 +96,8 @@ int cli_usage(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Who runs this and from where, for the audit: user (and the login that it
  * came from), verb, terminal, host of the login. */
 void cli_actor(const struct cli *c, struct buf *who, struct buf *origin);
+/* The group to have in place of root's for who owns such a file. */
+gid_t cli_group(const struct stat *st);
 
 /* ---- failing ---- */
 
@@ -112,6 +115,9 @@ int cli_config(struct cli *c);
 /* Gives up root for the store's owner first, and notes who calls, for
  * postseal audit. */
 int cli_keystore(struct cli *c, enum ks_mode mode);
+/* A verb that prints a part of the keystore and takes --json alone. */
+int cli_list_verb(struct cli *c, int argc, char **argv,
+    int (*print)(struct cli *c, bool json));
 /* Large messages go into the configuration's spool folder. After
  * cli_keystore(). */
 int cli_spool(struct cli *c);
@@ -132,6 +138,9 @@ int cli_look_up(struct cli *c, struct finder *f, const struct addr *a,
     bool must_know, struct cli_found *out);
 /* The content of the secret file. After cli_keystore(). */
 int cli_secret(struct cli *c);
+/* The same, for keys that are to be added: it must be the one of those that
+ * are there. */
+int cli_secret_to_seal(struct cli *c);
 /* All keys loaded: the command plays the keys process. Opens the keystore
  * for reading and the secret when that was not done. */
 int cli_keyring(struct cli *c);
@@ -163,6 +172,8 @@ int cli_print(struct buf *b);
  * characters), the last one is not padded. */
 struct table;
 struct table *table_new(size_t columns);
+/* The same with its first row. */
+struct table *table_of(const char *const *head, size_t columns);
 /* Adds a cell; rows fill from left to right. Controls are shown as '?'. */
 void table_cell(struct table *t, const char *text);
 /* Appends the table; the first row is the heading. -1 out of memory. */

@@ -209,16 +209,6 @@ static int list_row(void *arg, const struct revocation_row *r, struct err *e)
 	return 0;
 }
 
-static struct table *new_table(const char *const *head, size_t n)
-{
-	struct table *t = table_new(n);
-	size_t i;
-
-	for (i = 0; t != NULL && i < n; i++)
-		table_cell(t, head[i]);
-	return t;
-}
-
 static const char *const list_head[] = { "SHA-256", "KIND", "NUMBER",
 	"ISSUED", "UNTIL", "WHAT", "ISSUER" };
 static const char *const fetched_head[] = { "TRIED", "GOT", "NEXT", "FAILED",
@@ -318,8 +308,8 @@ static int print_list(struct cli *c, bool json)
 	buf_init(&out, PRINT_MAX);
 	json_init(&l.j, &out);
 	if (!json) {
-		l.table = new_table(list_head, ARRAY_LEN(list_head));
-		l.how_fetched = new_table(fetched_head,
+		l.table = table_of(list_head, ARRAY_LEN(list_head));
+		l.how_fetched = table_of(fetched_head,
 		    ARRAY_LEN(fetched_head));
 	}
 	if (!json && (l.table == NULL || l.how_fetched == NULL))
@@ -334,23 +324,7 @@ static int print_list(struct cli *c, bool json)
 
 static int list_verb(struct cli *c, int argc, char **argv)
 {
-	struct cli_list rest = { NULL, 0 };
-	bool json = false;
-	const struct cli_opt opt[] = {
-		{ "--json", &json, NULL, NULL },
-		{ NULL, NULL, NULL, NULL },
-	};
-	int rc;
-
-	rc = cli_options(c, argc, argv, opt, &rest);
-	if (rc == EX_OK && rest.n > 0)
-		rc = cli_usage(c, "%s: unexpected", rest.v[0]);
-	if (rc == EX_OK)
-		rc = cli_keystore(c, KS_READ);
-	if (rc == EX_OK)
-		rc = print_list(c, json);
-	cli_list_free(&rest);
-	return rc;
+	return cli_list_verb(c, argc, argv, print_list);
 }
 
 /* ---- remove ---- */

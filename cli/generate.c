@@ -289,7 +289,7 @@ static int run_generate(struct generate *g)
 	if (rc == EX_OK)
 		rc = cli_keystore(g->c, KS_WRITE);
 	if (rc == EX_OK)
-		rc = cli_secret(g->c);
+		rc = cli_secret_to_seal(g->c);
 	if (rc == EX_OK && make_all(g, &e) != 0) {
 		rc = cli_fail(&e);
 		if (g->made > 0)
@@ -495,16 +495,13 @@ static int print_requests(struct cli *c, const char *what, bool json)
 	struct err e = { 0 };
 	struct json j;
 	struct buf out;
-	size_t i;
 	int rc = EX_OK;
 
 	buf_init(&out, 1u << 30);
 	json_init(&j, &out);
-	l.t = table_new(ARRAY_LEN(head));
+	l.t = table_of(head, ARRAY_LEN(head));
 	if (l.t == NULL)
 		return cli_say(EX_OSERR, "out of memory");
-	for (i = 0; i < ARRAY_LEN(head); i++)
-		table_cell(l.t, head[i]);
 	if (json) {
 		l.j = &j;
 		json_array(&j, NULL);
@@ -515,7 +512,7 @@ static int print_requests(struct cli *c, const char *what, bool json)
 		json_end_array(&j);
 		buf_putc(&out, '\n');
 	} else if (rc == EX_OK && l.n == 0)
-		buf_puts(&out, "no key waits for a certificate\n");
+		(void)cli_say(0, "no key waits for a certificate");
 	else if (rc == EX_OK && table_print(l.t, &out) != 0)
 		rc = cli_say(EX_OSERR, "out of memory");
 	if (rc == EX_OK)

@@ -364,7 +364,8 @@ static int prepare(struct run *r)
 	if (rc == EX_OK)
 		rc = cli_spool(r->c);
 	if (rc == EX_OK && r->job->with_keys)
-		rc = cli_secret(r->c);
+		rc = r->job->only_keys ? cli_secret_to_seal(r->c) :
+		    cli_secret(r->c);
 	if (rc == EX_OK && r->job->with_keys)
 		r->opts.secret = buf_view(&r->c->secret);
 	if (rc == EX_OK)

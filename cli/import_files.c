@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "util/proc.h"
+#include "util/utf8.h"
 
 #define OPEN_FILES 500 /* kept open; with more, a child opens them */
 
@@ -25,17 +26,15 @@
  * terminal. */
 static char *showable(char *name)
 {
-	char *copy = NULL;
-	size_t i;
+	char *copy = strdup(name);
 
-	for (i = 0; name[i] != '\0'; i++) {
-		if ((unsigned char)name[i] >= 0x20 && name[i] != 0x7f)
-			continue;
-		if (copy == NULL && (copy = strdup(name)) == NULL)
-			return NULL;
-		copy[i] = '?';
-	}
-	return copy != NULL ? copy : name;
+	if (copy == NULL)
+		return NULL;
+	utf8_mask(copy);
+	if (strcmp(copy, name) != 0)
+		return copy;
+	free(copy);
+	return name;
 }
 
 static int add_source(struct files *f, const char *name, size_t folder)
@@ -288,7 +287,9 @@ int files_open(struct files *f, struct source *s, uint64_t *size, struct err *e)
 		(void)err_sys(e, FAIL_INPUT, "%s", s->shown);
 	} else if (strcmp(s->name, "-") == 0) {
 		return fd;
-	} else if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) {
+	} else if (!S_ISREG(st.st_mode) && (s->folder > 0 ||
+	    !S_ISFIFO(st.st_mode))) {
+		/* one in a folder, put there since, would stop us for ever */
 		(void)err_set(e, FAIL_INPUT, "%s: not a file", s->shown);
 	} else if (fcntl(fd, F_SETFL, 0) != 0) {
 		(void)err_sys(e, FAIL_INPUT, "%s", s->shown);

@@ -89,6 +89,18 @@ static void clear_line(const struct report *r)
 
 /* ---- items ---- */
 
+/* The end of its line. */
+static void say_more(struct report *r, const struct import_item *it)
+{
+	if (r->job->anchor && r->job->scopes > 0) {
+		buf_puts(&r->lines, " for ");
+		ks_scope_text(r->job->scope, r->job->scopes, &r->lines);
+		buf_puts(&r->lines, " only");
+	}
+	buf_printf(&r->lines, "%s%s\n", it->note[0] != '\0' ? "; " : "",
+	    it->note);
+}
+
 void report_item(struct report *r, const char *file,
     const struct import_item *it)
 {
@@ -104,12 +116,13 @@ void report_item(struct report *r, const char *file,
 	if (++r->objects > SHOW_OBJECTS)
 		r->show = false;
 	if (r->show)
-		buf_printf(&r->lines, "%s: %s %s%s%.16s: %s%s%s%s\n", file,
+		buf_printf(&r->lines, "%s: %s %s%s%.16s: %s%s", file,
 		    it->kind, it->what, it->sha256[0] != '\0' ? " " : "",
 		    it->sha256, r->job->anchor || it->added ? would : "",
 		    r->job->anchor ? "trusted" : it->added ? "imported" :
-		    "known already", it->note[0] != '\0' ? "; " : "",
-		    it->note);
+		    "known already");
+	if (r->show)
+		say_more(r, it);
 }
 
 void report_skipped(struct report *r, const char *file,

@@ -185,9 +185,12 @@ static int say_sum(struct issuing *x)
 
 static int open_ca(struct issuing *x)
 {
+	int rc;
+
 	if (x->job->dry_run)
 		return cli_keystore(x->c, KS_READ);
-	return cli_ca(x->c, x->job->password_file, &x->ca);
+	rc = cli_ca(x->c, x->job->password_file, &x->ca);
+	return rc == EX_OK ? cli_secret_to_seal(x->c) : rc;
 }
 
 static int run(struct issuing *x)

@@ -257,6 +257,9 @@ static int read_password(struct keyout *x)
 	rc = cli_password(x->password_file, x->email != NULL ?
 	    "Password for the new file: " : "Password for all new files: ",
 	    true, &x->password);
+	if (rc == EX_USAGE && x->email == NULL)
+		(void)cli_say(0, "or --password-list-out FILE, which gives "
+		    "each file a password of its own");
 	if (rc == EX_OK && x->password.n == 0)
 		rc = cli_say(EX_DATAERR, "an empty password protects "
 		    "nothing");

@@ -54,6 +54,12 @@ static void say(const struct cert *c, int64_t from, size_t opened,
 	    cert_subject(c);
 
 	fflush(stdout);
+	if (cert_is_ca(c)) {
+		(void)cli_say(0, "warning: nothing can be issued, renewed or "
+		    "revoked any more under %s (certificate %.16s)", who,
+		    cert_sha256_hex(c));
+		return;
+	}
 	fprintf(stderr, "postseal: warning: mail encrypted to this key since "
 	    "%s for %s can no longer be opened (certificate %.16s)",
 	    when_date(day, from), who, cert_sha256_hex(c));

@@ -23,8 +23,9 @@ static const struct cli_verb verbs[] = {
 	    "...",
 	    "a small certificate authority of one's own" },
 	{ "cert", cmd_cert,
-	    "cert import|list|show|check|export|remove|trust|distrust|pin|"
-	    "unpin|assign|unassign|pending|approve|reject ...",
+	    "cert import|list|show|check|export|remove|trust|distrust ...\n"
+	    "       postseal cert pin|unpin|assign|unassign|pending|approve|"
+	    "reject ...",
 	    "certificates in the keystore" },
 	{ "crl", cmd_crl, "crl import|fetch|list|remove ...",
 	    "which certificates are revoked" },

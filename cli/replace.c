@@ -133,7 +133,7 @@ static int look_at_old(struct replacing *g, struct target *t)
 		return cli_say(EX_CONFIG, "%s: not a regular file", t->path);
 	if (t->db && geteuid() == 0 && t->st.st_uid != 0) {
 		g->r->uid = t->st.st_uid;
-		g->r->gid = t->st.st_gid;
+		g->r->gid = cli_group(&t->st);
 	}
 	return EX_OK;
 }

@@ -74,8 +74,12 @@ static int count_open(struct keystore *ks, const struct restore *r)
 	if (keystore_check_keys(ks, buf_view(r->secret), tell_closed, NULL,
 	    &n, &e) != 0)
 		return cli_fail(&e);
-	printf("%zu of %zu private keys open with the secret\n",
+	printf("%zu of %zu private keys open with the secret",
 	    n.current + n.old, n.keys);
+	if (n.passphrase > 0)
+		printf(", %zu are of CAs, under passphrases of their own",
+		    n.passphrase);
+	printf("\n");
 	return EX_OK;
 }
 
@@ -95,7 +99,8 @@ int restore_check_child(struct cli *c, void *arg)
 	    keystore_verify(c->ks, &sum, &e) != 0)
 		return cli_say(cli_code(&e), "the backup's database: %s",
 		    e.msg);
-	printf("keystore: %lld certificates, %lld anchors, %lld private keys\n",
+	printf("keystore: %lld certificates, %lld trusted roots, %lld private "
+	    "keys\n",
 	    (long long)sum.certs, (long long)sum.anchors,
 	    (long long)sum.keys);
 	rc = count_open(c->ks, r);

@@ -191,11 +191,45 @@ static void put_usage(struct buf *b, const struct cert *c)
 struct fitness {
 	struct path path;
 	struct revocation rev; /* text empty and unknown: not looked at */
+	char limit[400];       /* one use that its root is not trusted for */
 };
 
-static int find_fitness(struct cli *c, const struct cert *cert,
+/* Is the root that it leads to trusted for both of its uses? */
+static int find_limit(struct cli *c, const struct ks_row *r,
+    struct path_query q, struct fitness *f, struct err *e)
+{
+	static const struct {
+		unsigned use, purpose;
+		const char *text;
+	} each[] = {
+		{ KS_SIGN, KS_FOR_SIGN, "but not to sign" },
+		{ KS_ENCRYPT, KS_FOR_ENCRYPT, "but not to encrypt to" },
+	};
+	struct path p;
+	struct buf b;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(each); i++) {
+		if ((r->use & each[i].use) == 0)
+			continue;
+		q.purpose = each[i].purpose;
+		if (keystore_path_for(c->ks, &q, &p, e) != 0)
+			return -1;
+		if (!p.ok) {
+			buf_init(&b, sizeof(f->limit) - 1);
+			buf_printf(&b, "%s: %s", each[i].text, p.reason);
+			text_set(f->limit, sizeof(f->limit), buf_str(&b));
+			buf_free(&b);
+		}
+		path_free(&p);
+	}
+	return 0;
+}
+
+static int find_fitness(struct cli *c, const struct ks_row *r,
     struct fitness *f, struct err *e)
 {
+	const struct cert *cert = r->cert;
 	int64_t now = cli_now(c);
 	/* for what it says that it is for */
 	struct path_query q = { .leaf = cert, .at = now,
@@ -215,6 +249,8 @@ static int find_fitness(struct cli *c, const struct cert *cert,
 		    now, &f->rev, e);
 	else
 		rc = keystore_revoked(c->ks, cert, now, &f->rev, e);
+	if (rc == 0 && p->ok && !cert_is_ca(cert))
+		rc = find_limit(c, r, q, f, e);
 	if (rc != 0)
 		path_free(p);
 	return rc;
@@ -233,7 +269,8 @@ static const char *why_not(const struct ks_row *r, const struct fitness *f)
 static void put_fitness(const struct fitness *f, struct buf *b)
 {
 	if (f->path.ok)
-		buf_printf(b, "good, to %s", f->path.anchor);
+		buf_printf(b, "good, to %s%s%s", f->path.anchor,
+		    f->limit[0] != '\0' ? ", " : "", f->limit);
 	else
 		buf_printf(b, "none: %s", f->path.reason);
 	buf_printf(b, "\nrevocation   %s",
@@ -249,7 +286,7 @@ static int show_row(struct cli *c, const struct ks_row *r, struct buf *b,
 	struct fitness f;
 	size_t i;
 
-	if (find_fitness(c, cert, &f, e) != 0)
+	if (find_fitness(c, r, &f, e) != 0)
 		return -1;
 	buf_printf(b, "SHA-256      %s\nsubject      %s\nissuer       %s\n"
 	    "serial       %s\n", cert_sha256_hex(cert), cert_subject(cert),
@@ -441,12 +478,8 @@ static struct table *new_table(void)
 		"SHA-256", "FOR", "ALGORITHM", "USE", "KEY", "UNTIL", "STATE",
 		"SOURCE"
 	};
-	struct table *t = table_new(ARRAY_LEN(head));
-	size_t i;
 
-	for (i = 0; t != NULL && i < ARRAY_LEN(head); i++)
-		table_cell(t, head[i]);
-	return t;
+	return table_of(head, ARRAY_LEN(head));
 }
 
 static int print_listing(struct cli *c, const char *what, struct listing *l,
@@ -532,7 +565,7 @@ static int put_json(struct cli *c, const struct rows *rows, struct buf *out,
 	json_array(&j, NULL);
 	for (i = 0; i < rows->n; i++) {
 		x.row = &rows->row[i];
-		if (find_fitness(c, x.row->cert, &f, e) != 0)
+		if (find_fitness(c, x.row, &f, e) != 0)
 			return -1;
 		rc = json_row(&j, &x, e);
 		*bad += why_not(x.row, &f) != NULL;
@@ -556,14 +589,16 @@ static int put_lines(struct cli *c, const struct rows *rows, struct buf *out,
 
 	for (i = 0; i < rows->n; i++) {
 		r = &rows->row[i];
-		if (find_fitness(c, r->cert, &f, e) != 0)
+		if (find_fitness(c, r, &f, e) != 0)
 			return -1;
 		why = why_not(r, &f);
 		*bad += why != NULL;
-		buf_printf(out, "%.16s %s: %s%s%s\n",
+		buf_printf(out, "%.16s %s: %s%s%s%s%s\n",
 		    cert_sha256_hex(r->cert), cert_addresses(r->cert) > 0 ?
 		    cert_address(r->cert, 0)->text : cert_subject(r->cert),
 		    why != NULL ? why : "usable",
+		    why == NULL && f.limit[0] != '\0' ? ", " : "",
+		    why == NULL ? f.limit : "",
 		    why == NULL && f.rev.text[0] != '\0' ? "; " : "",
 		    why == NULL ? f.rev.text : "");
 		advice_lines(out, r->cert, &f.path);

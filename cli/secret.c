@@ -209,6 +209,7 @@ struct rotation {
 	bool dry;
 	bool resumed;	      /* the file has two lines already */
 	struct buf fresh;     /* the new line */
+	struct buf was;	      /* the file as it was */
 	int lock;
 };
 
@@ -328,11 +329,11 @@ static int rotate_child(struct cli *c, void *arg)
 	return EX_OK;
 }
 
-static int put_secret(struct cli *c, struct view text)
+static int put_secret(struct cli *c, struct view was, struct view text)
 {
 	struct err e = { 0 };
 
-	if (io_rewrite_secret(c->config->secret, text, &e) == 0)
+	if (io_rewrite_secret(c->config->secret, was, text, &e) == 0)
 		return EX_OK;
 	return cli_say(EX_CANTCREAT, "secret %s", e.msg);
 }
@@ -350,6 +351,7 @@ static int put_both(struct cli *c, struct rotation *r)
 	buf_putv(&both, buf_view(&r->fresh));
 	buf_putv(&both, view_trim(buf_view(&c->secret)));
 	buf_putc(&both, '\n');
+	buf_putv(&r->was, buf_view(&c->secret));
 	buf_clear(&c->secret);
 	buf_putv(&c->secret, buf_view(&both));
 	if (buf_ok(&both, &e) != 0 || buf_ok(&c->secret, &e) != 0)
@@ -406,11 +408,11 @@ static int rotate(struct cli *c, struct rotation *r)
 		return rotate_by_hand(c, r);
 	rc = put_both(c, r);
 	if (rc == EX_OK && !r->resumed)
-		rc = put_secret(c, buf_view(&c->secret));
+		rc = put_secret(c, buf_view(&r->was), buf_view(&c->secret));
 	if (rc == EX_OK)
 		rc = cli_in_child(c, rotate_child, r);
 	if (rc == EX_OK)
-		rc = put_secret(c, buf_view(&r->fresh));
+		rc = put_secret(c, buf_view(&c->secret), buf_view(&r->fresh));
 	if (rc == EX_OK)
 		printf("%s: %s; a running postseal-milter goes on\n"
 		    "backups made before need the old secret\n",
@@ -454,6 +456,7 @@ static int rotate_verb(struct cli *c, int argc, char **argv)
 	int rc;
 
 	buf_init_secret(&r.fresh, SECRET_MAX);
+	buf_init_secret(&r.was, SECRET_MAX);
 	rc = cli_options(c, argc, argv, opt, &rest);
 	if (rc == EX_OK && rest.n > 0)
 		rc = cli_usage(c, "%s: unexpected", rest.v[0]);
@@ -462,6 +465,7 @@ static int rotate_verb(struct cli *c, int argc, char **argv)
 	if (r.lock != -1)
 		close(r.lock);
 	buf_free(&r.fresh);
+	buf_free(&r.was);
 	cli_list_free(&rest);
 	return rc;
 }

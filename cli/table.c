@@ -29,6 +29,16 @@ struct table *table_new(size_t columns)
 	return t;
 }
 
+struct table *table_of(const char *const *head, size_t columns)
+{
+	struct table *t = table_new(columns);
+	size_t i;
+
+	for (i = 0; t != NULL && i < columns; i++)
+		table_cell(t, head[i]);
+	return t;
+}
+
 void table_cell(struct table *t, const char *text)
 {
 	size_t size = t->size == 0 ? 64 : 2 * t->size;

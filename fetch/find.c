@@ -37,6 +37,11 @@ int64_t find_left_ms(int64_t deadline)
 	return left > 0 ? left : 0;
 }
 
+bool find_is_hurried(const struct directory *d, int64_t deadline)
+{
+	return find_left_ms(deadline) < d->timeout_ms / 2;
+}
+
 /* ---- what was found ---- */
 
 void found_certs_init(struct found_certs *f)
@@ -257,12 +262,14 @@ static void keep_failure(struct finder *f, size_t i, const struct addr *a,
 static int ask_smimea(struct finder *f, size_t i, const struct addr *a,
     int64_t deadline, struct found_certs *out, struct err *e)
 {
+	bool whole_domain, hurried = find_is_hurried(&f->d[i], deadline);
 	int64_t ttl_s, keep_s;
-	bool whole_domain;
 
 	if (smimea_directory_find(f->smimea[i], a, deadline, out, &ttl_s,
 	    &whole_domain, e) != 0) {
-		keep_failure(f, i, a, whole_domain, e);
+		/* what is bogus is so at any speed */
+		if (!hurried || !whole_domain)
+			keep_failure(f, i, a, whole_domain, e);
 		return -1;
 	}
 	keep_s = min_of(ttl_s, out->n > 0 ? f->d[i].cache_s

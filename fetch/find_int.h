@@ -16,6 +16,10 @@ int64_t find_clock_ms(void);
 /* What is left until then, not less than 0. */
 int64_t find_left_ms(int64_t deadline);
 
+/* Is there much less time than the directory is given, because others had
+ * been asked before? What fails then says nothing of it. */
+bool find_is_hurried(const struct directory *d, int64_t deadline);
+
 /*
  * Keep der if it is a certificate. Of more than FIND_CERTS those stay that
  * began last. false: it is none, or memory is out.

@@ -19,6 +19,7 @@
 #include "fetch/find_int.h"
 #include "fetch/ldap_text.h"
 #include "util/proc.h"
+#include "util/utf8.h"
 
 #define IDLE_MS 60000 /* kept longer, a firewall may have forgotten it */
 #define FAREWELL_MS 100
@@ -175,8 +176,9 @@ static int fail_text(const struct server *s, const char *what,
 {
 	char q[ERR_QUOTED];
 
-	return err_set(e, FAIL_TEMP, "directory %s: %s: %s", s->url, what,
-	    err_quote(q, sizeof(q), why, strlen(why)));
+	text_set(q, sizeof(q), why);
+	utf8_mask(q);
+	return err_set(e, FAIL_TEMP, "directory %s: %s: %s", s->url, what, q);
 }
 
 /* What the library says of it, and the peer, if it says more. */
@@ -235,7 +237,18 @@ static int wait_message(const struct server *s, int id, const char *what,
 	return fail_ldap(s, what, code, e);
 }
 
-/* The result that ends an operation; takes the message. */
+/* Does it say something of this question alone, and nothing of the server?
+ * Then it need not be left alone. */
+static bool is_of_question(int code)
+{
+	return code == LDAP_SIZELIMIT_EXCEEDED ||
+	    code == LDAP_ADMINLIMIT_EXCEEDED || code == LDAP_INVALID_SYNTAX ||
+	    code == LDAP_INAPPROPRIATE_MATCHING ||
+	    code == LDAP_UNDEFINED_TYPE || code == LDAP_FILTER_ERROR;
+}
+
+/* The result that ends an operation; takes the message. FAIL_LIMIT when it
+ * is of this question. */
 static int conclude(const struct server *s, const char *what,
     LDAPMessage *take, struct err *e)
 {
@@ -255,6 +268,8 @@ static int conclude(const struct server *s, const char *what,
 		if (more != NULL && *more != '\0')
 			buf_printf(&b, ", %s", more);
 		rc = fail_text(s, what, buf_str(&b), e);
+		if (is_of_question(code))
+			e->kind = FAIL_LIMIT;
 		buf_free(&b);
 	}
 	ldap_memfree(more);
@@ -419,7 +434,7 @@ static void take_entry(const struct ldap_directory *l, const struct server *s,
 
 static int too_much(const struct server *s, const char *of, struct err *e)
 {
-	return err_set(e, FAIL_TEMP, "directory %s: more than %s for one "
+	return err_set(e, FAIL_LIMIT, "directory %s: more than %s for one "
 	    "address; the filter should find one entry", s->url, of);
 }
 
@@ -521,9 +536,20 @@ static size_t awake(const struct ldap_directory *l, size_t from, int64_t now)
 	return n;
 }
 
+/* What is about one address, or was for want of time because others had been
+ * asked for, is no reason to ask nobody for anybody else. */
+static void let_rest(struct server *s, bool hurried, const struct err *why)
+{
+	if (hurried || why->kind == FAIL_LIMIT)
+		return;
+	s->why = *why;
+	s->rests_until = find_clock_ms() + FIND_REST_MS;
+}
+
 int ldap_directory_find(struct ldap_directory *l, const struct addr *a,
     int64_t deadline, struct found_certs *out, struct err *e)
 {
+	bool hurried = find_is_hurried(l->d, deadline);
 	struct err first = {0};
 
 	for (size_t i = 0; i < l->servers; i++) {
@@ -537,11 +563,12 @@ int ldap_directory_find(struct ldap_directory *l, const struct addr *a,
 
 			if (ask_server(l, s, a, now + share, out, e) == 0)
 				return 0;
-			s->why = *e;
-			s->rests_until = find_clock_ms() + FIND_REST_MS;
+			let_rest(s, hurried, e);
+		} else {
+			*e = s->why;
 		}
 		if (first.kind == 0)
-			first = s->why;
+			first = *e;
 	}
 	found_certs_free(out);
 	return err_set(e, FAIL_TEMP, "%s", first.msg);

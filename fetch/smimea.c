@@ -16,10 +16,12 @@
 
 #include "fetch/find_int.h"
 #include "util/ossl.h"
+#include "util/proc.h"
 
 #define TYPE_SMIMEA 53
 #define CLASS_IN 1
 #define RCODE_NXDOMAIN 3
+#define ANCHOR_MAX 1048576 /* octets of the file with the keys */
 
 /* ---- names and records ---- */
 
@@ -126,6 +128,50 @@ static int set_option(struct ub_ctx *ub, const char *name, const char *value,
 	    value, ub_strerror(rc));
 }
 
+/* A DS or DNSKEY in a line of a zone file (RFC 1035 5.1)? */
+static bool has_key(struct view line)
+{
+	struct view word;
+	size_t n;
+
+	line = view_sub(line, 0, view_chr(line, ';', 0));
+	for (; line.n > 0; line = view_sub(line, n + 1, line.n)) {
+		for (n = 0; n < line.n && line.p[n] > ' '; n++)
+			continue;
+		word = view_sub(line, 0, n);
+		if (view_ieq_str(word, "DS") || view_ieq_str(word, "DNSKEY"))
+			return true;
+	}
+	return false;
+}
+
+/* The library takes a file that is empty, as a full disk leaves it. */
+static int check_anchor(const char *path, struct err *e)
+{
+	struct err why = {0};
+	struct view rest, line;
+	struct buf b;
+	bool found = false;
+	size_t nl;
+	int rc;
+
+	buf_init(&b, ANCHOR_MAX);
+	rc = io_read_file(path, &b, &why);
+	for (rest = buf_view(&b); rc == 0 && rest.n > 0 && !found;
+	    rest = view_sub(rest, line.n + 1, rest.n)) {
+		nl = view_chr(rest, '\n', 0);
+		line = view_sub(rest, 0, nl);
+		found = has_key(line);
+	}
+	buf_free(&b);
+	if (rc != 0)
+		return err_set(e, FAIL_TEMP, "directory smimea: anchor: %s",
+		    why.msg);
+	return found ? 0 : err_set(e, FAIL_TEMP, "directory smimea: anchor "
+	    "%s: no key is in it (DS or DNSKEY), so DNSSEC could secure "
+	    "nothing", path);
+}
+
 static int set_up(const struct directory *d, struct ub_ctx *ub,
     struct err *e)
 {
@@ -137,8 +183,9 @@ static int set_up(const struct directory *d, struct ub_ctx *ub,
 	if (anchor == NULL)
 		return err_set(e, FAIL_TEMP, "directory smimea: no trust "
 		    "anchor of DNSSEC on this system; want \"anchor FILE\"");
-	rc = access(anchor, R_OK) == 0 ? ub_ctx_add_ta_file(ub, anchor)
-				       : UB_READFILE;
+	if (check_anchor(anchor, e) != 0)
+		return -1;
+	rc = ub_ctx_add_ta_file(ub, anchor);
 	if (rc != 0)
 		return err_set(e, FAIL_TEMP, "directory smimea: anchor %s: "
 		    "%s", anchor, ub_strerror(rc));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * postseal.conf as a checked structure (postseal.conf(5), DESIGN 5.2).
+ * postseal.conf as a checked structure (postseal.conf(5)).
  * Immutable after reading.
  */
 #ifndef GATEWAY_CONFIG_H

@@ -11,6 +11,7 @@
 
 #include "fetch/url.h"
 #include "keystore/revocation.h"
+#include "util/der.h"
 #include "util/log.h"
 #include "util/ossl.h"
 
@@ -24,6 +25,7 @@
 #define MOST_CRL_S 86400
 #define MOST_OCSP_S (7 * 86400 / 2)
 #define FORGET_S (90 * 86400)
+#define OBJECTS_MAX 8	   /* in an answer that is PEM */
 
 struct target {
 	enum fetch_kind kind;
@@ -371,13 +373,35 @@ static void on_item(void *arg, const struct revocation_item *it)
 		r->until = it->until;
 }
 
+/* One is asked for, and DER is what it should be (RFC 5280 4.2.1.13); every
+ * one more costs, while records of mail wait. */
+static int check_objects(struct view body, struct err *e)
+{
+	static const char begin[] = "-----BEGIN ";
+	const unsigned char *p;
+	size_t n;
+
+	if (body.n > 0 && body.p[0] == DER_SEQUENCE)
+		return 0;
+	for (n = 0; (p = memmem(body.p, body.n, begin, sizeof(begin) - 1)) !=
+	    NULL; n++) {
+		if (n == OBJECTS_MAX)
+			return err_set(e, FAIL_INPUT, "the answer has more "
+			    "than %d objects", OBJECTS_MAX);
+		body = view_sub(body, (size_t)(p - body.p) + sizeof(begin) -
+		    1, body.n);
+	}
+	return 0;
+}
+
 static int take_body(struct fetching *f, struct view body, int64_t now,
     struct result *r, struct err *e)
 {
 	struct err why = { 0 };
 	size_t good = 0;
 
-	if (revocation_import(f->ks, body, now, on_item, r, &good, &why) != 0)
+	if (check_objects(body, &why) != 0 ||
+	    revocation_import(f->ks, body, now, on_item, r, &good, &why) != 0)
 		text_set(r->out->error, sizeof(r->out->error), why.msg);
 	if (why.kind != 0 && why.kind != FAIL_INPUT)
 		return err_set(e, why.kind, "%s", why.msg);

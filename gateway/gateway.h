@@ -59,7 +59,7 @@ void gateway_run(struct gateway *g, const struct envelope *env,
 void gateway_poisoned(const struct gateway *with, const struct envelope *env,
     const struct spool *msg, struct verdict *v);
 
-/* The direction for one recipient (DESIGN 5.2): from login and networks. An
+/* The direction for one recipient: from login and networks. An
  * empty to is one that cannot be read: never internal. */
 enum direction gateway_direction(const struct config *c,
     const struct envelope *env, const struct addr *to);

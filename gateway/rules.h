@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * The rules file (DESIGN 5.2, postseal-rules(5)): one rule a line, the
+ * The rules file (postseal-rules(5)): one rule a line, the
  * first whose envelope conditions match decides; "also" lines add.
  */
 #ifndef GATEWAY_RULES_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * The verdict: everything decided about one message (DESIGN 5.1), with the
+ * The verdict: everything decided about one message, with the
  * edits that carry it out. postseal-verdict(7) describes the JSON.
  */
 #ifndef GATEWAY_VERDICT_H
@@ -175,7 +175,7 @@ void verdict_init(struct verdict *v);
 void verdict_free(struct verdict *v); /* what is inside; may be repeated */
 /* A fresh id, lower-case base32, NUL-terminated. */
 void verdict_new_id(char id[20]);
-/* The stable JSON of DESIGN 5.1, appended. */
+/* The stable JSON of postseal-verdict(7), appended. */
 void verdict_json(const struct verdict *v, struct buf *out);
 /* The one log line (without level): id=... qid=... ; appended. */
 void verdict_log_line(const struct verdict *v, const char *queue_id,

@@ -13,16 +13,6 @@
 
 #define WHO_SIZE sizeof(((struct addr *)0)->text)
 
-static const char *const kind_name[] = {
-	[KS_PIN] = "pin",
-	[KS_DOMAIN] = "domain",
-};
-
-const char *ks_binding_str(enum ks_binding kind)
-{
-	return (size_t)kind < ARRAY_LEN(kind_name) ? kind_name[kind] : "?";
-}
-
 /* The one form in which who is kept: as addr_key(), or "@domain". */
 static int read_who(enum ks_binding kind, const char *who, char key[WHO_SIZE],
     struct err *e)
@@ -147,12 +137,7 @@ int keystore_bind(struct keystore *ks, enum ks_binding kind, const char *who,
 int ks_bindings_drop(struct keystore *ks, const unsigned char sha256[32],
     struct err *e)
 {
-	sqlite3_stmt *st = ks_stmt(ks, ST_BINDING_DROP, e);
-
-	if (st == NULL)
-		return -1;
-	ks_bind_view(st, 1, view_make(sha256, 32));
-	return ks_run(ks, st, e);
+	return ks_run_about(ks, ST_BINDING_DROP, sha256, e);
 }
 
 static int read_row(sqlite3_stmt *st, struct ks_binding_row *r, struct err *e)

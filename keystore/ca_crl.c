@@ -216,7 +216,12 @@ static int import(struct ca *ca, const struct buf *der, int64_t now,
 	    why.kind != 0 ? why.msg : "our own CRL was not taken");
 }
 
-static int next_number(struct ca *ca, bool root, int64_t *number,
+/*
+ * At least the time: a store that was restored from a backup does not know
+ * the lists that came after it, and numbers that were there already would be
+ * passed over by all who have those (RFC 5280 5.2.3).
+ */
+static int next_number(struct ca *ca, bool root, int64_t now, int64_t *number,
     struct err *e)
 {
 	const char *name = root ? CA_META_ROOT_CRL : CA_META_CRL;
@@ -225,7 +230,10 @@ static int next_number(struct ca *ca, bool root, int64_t *number,
 	*number = 0;
 	if (ks_meta_get(ca->ks, name, number, NULL, &found, e) != 0)
 		return -1;
-	return ks_meta_set(ca->ks, name, ++*number, "", e);
+	++*number;
+	if (*number < now)
+		*number = now;
+	return ks_meta_set(ca->ks, name, *number, "", e);
 }
 
 static int make_list(struct ca *ca, struct crl_plan *p, struct buf *der,
@@ -236,7 +244,7 @@ static int make_list(struct ca *ca, struct crl_plan *p, struct buf *der,
 
 	buf_init(&mine, CAP_CRL);
 	buf_init(&detail, 256);
-	rc = next_number(ca, p->root, &p->number, e);
+	rc = next_number(ca, p->root, p->from, &p->number, e);
 	if (rc == 0)
 		rc = build(ca, p, &mine, e);
 	if (rc == 0)

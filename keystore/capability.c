@@ -191,10 +191,5 @@ int keystore_caps_get(struct keystore *ks, const struct addr *a,
 int ks_caps_forget(struct keystore *ks, const unsigned char sha256[32],
     struct err *e)
 {
-	sqlite3_stmt *st = ks_stmt(ks, ST_CAPS_FORGET, e);
-
-	if (st == NULL)
-		return -1;
-	ks_bind_view(st, 1, view_make(sha256, 32));
-	return ks_run(ks, st, e);
+	return ks_run_about(ks, ST_CAPS_FORGET, sha256, e);
 }

@@ -91,7 +91,6 @@ int harvest_list_of(struct keystore *ks, const unsigned char sha256[32],
 /* How many wait, and how many are used (an address each). */
 int harvest_count(struct keystore *ks, size_t *pending, size_t *used,
     struct err *e) MUST_CHECK;
-#define harvest_pending_count(ks, n, e) harvest_count((ks), (n), NULL, (e))
 
 /*
  * Use it from now on, for the addresses that it was seen with: from here on

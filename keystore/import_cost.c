@@ -63,8 +63,7 @@ static struct view parameters(const X509_ALGOR *alg)
 }
 
 /* SEQUENCE { salt, iterations, ... }: PBEParameter (RFC 8018 A.3),
- * pkcs-12PbeParams (RFC 7292 C) and PBKDF2-params (RFC 8018 A.2) begin so.
- * scrypt is bounded by libcrypto itself. */
+ * pkcs-12PbeParams (RFC 7292 C) and PBKDF2-params (RFC 8018 A.2) begin so. */
 static int count(struct batch *b, struct view params, struct err *e)
 {
 	struct der seq, salt, iterations;
@@ -77,10 +76,40 @@ static int count(struct batch *b, struct view params, struct err *e)
 	return import_cost(b, number(iterations.val), salt.val.n, e);
 }
 
+/*
+ * scrypt-params (RFC 7914 7.1): salt, N, r, p. libcrypto bounds its memory,
+ * which p hardly adds to, but not its time, which is N * r * p; that many
+ * iterations of PBKDF2 take about as long.
+ */
+static int count_scrypt(struct batch *b, struct view params, struct err *e)
+{
+	struct der seq, salt, part[3];
+	uint64_t work = 1, x;
+	size_t i;
+
+	if (der_get(&params, DER_SEQUENCE, &seq) != 0 ||
+	    der_get(&seq.val, DER_OCTET_STRING, &salt) != 0)
+		goto malformed;
+	for (i = 0; i < ARRAY_LEN(part); i++) {
+		if (der_get(&seq.val, DER_INTEGER, &part[i]) != 0)
+			goto malformed;
+		x = number(part[i].val);
+		/* zero is no work, and libcrypto refuses it */
+		work = x != 0 && work > UINT64_MAX / x ? UINT64_MAX :
+		    work * x;
+	}
+	return import_cost(b, work, salt.val.n, e);
+malformed:
+	return err_set(e, FAIL_INPUT, "malformed scrypt-params (RFC 7914 "
+	    "7.1)");
+}
+
 int import_cost_pbe(struct batch *b, const X509_ALGOR *alg, struct err *e)
 {
 	static const unsigned char pbkdf2[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7,
 		0x0d, 1, 5, 12 };
+	static const unsigned char scrypt[] = { 0x2b, 0x06, 0x01, 0x04, 0x01,
+		0xda, 0x47, 0x04, 0x0b };
 	struct view params = parameters(alg), rest;
 	const ASN1_OBJECT *oid;
 	struct der seq, kdf, name;
@@ -94,8 +123,10 @@ int import_cost_pbe(struct batch *b, const X509_ALGOR *alg, struct err *e)
 	    der_get(&kdf.val, DER_OID, &name) != 0)
 		return err_set(e, FAIL_INPUT, "malformed PBES2-params (RFC "
 		    "8018 A.4)");
+	if (view_eq(name.val, view_make(scrypt, sizeof(scrypt))))
+		return count_scrypt(b, kdf.val, e);
 	if (!view_eq(name.val, view_make(pbkdf2, sizeof(pbkdf2))))
-		return 0;
+		return 0; /* libcrypto has no other */
 	return count(b, kdf.val, e);
 }
 

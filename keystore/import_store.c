@@ -17,6 +17,7 @@
 
 #define NOTE_TLS "for TLS only, not used for mail"
 #define NOTE_OTHER "not for mail by its key usage"
+#define NOTE_ROOT "a root; it is not trusted until \"postseal cert trust\""
 
 int import_is_known(struct keystore *ks, const unsigned char sha256[32], bool
     *known, struct found *f, struct err *e)
@@ -121,6 +122,8 @@ static unsigned choose_use(const struct batch *b, const struct cert *c,
 
 	if (use == 0 && !cert_is_ca(c))
 		it->note = ks_is_for_tls(c) ? NOTE_TLS : NOTE_OTHER;
+	if (!b->o->anchor && cert_is_ca(c) && ks_self_signed(c))
+		it->note = NOTE_ROOT;
 	if (b->o->use == 0)
 		return use;
 	use &= b->o->use;

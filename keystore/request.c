@@ -38,7 +38,7 @@ int request_check_name(struct view name, struct err *e)
 		if (n == 0)
 			return err_set(e, FAIL_INPUT,
 			    "name %s: not UTF-8 (RFC 3629)", quoted);
-		if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
+		if (utf8_is_unsafe(cp))
 			return err_set(e, FAIL_INPUT,
 			    "name %s: a control character in it", quoted);
 	}
@@ -365,17 +365,6 @@ static int find_request(struct keystore *ks, const unsigned char spki[32],
 	return rc;
 }
 
-static int run_by_spki(struct keystore *ks, enum ks_stmt which, const unsigned
-    char spki[32], struct err *e)
-{
-	sqlite3_stmt *st = ks_stmt(ks, which, e);
-
-	if (st == NULL)
-		return -1;
-	ks_bind_view(st, 1, view_make(spki, 32));
-	return ks_run(ks, st, e);
-}
-
 static int drop_request(struct keystore *ks, const unsigned char spki[32],
     struct err *e)
 {
@@ -389,8 +378,8 @@ static int drop_request(struct keystore *ks, const unsigned char spki[32],
 	if (!found)
 		return err_set(e, FAIL_INPUT, "keystore: no key %s waits for "
 		    "a certificate", hex);
-	if (run_by_spki(ks, ST_REQUEST_DELETE, spki, e) != 0 ||
-	    run_by_spki(ks, ST_KEY_DELETE, spki, e) != 0)
+	if (ks_run_about(ks, ST_REQUEST_DELETE, spki, e) != 0 ||
+	    ks_run_about(ks, ST_KEY_DELETE, spki, e) != 0)
 		return -1;
 	return ks_note(ks, "drop key", hex, email.text, e);
 }
@@ -430,7 +419,7 @@ int request_match(struct keystore *ks, const struct cert *c, struct
 		return 0;
 	}
 	out->found = REQUEST_MATCHED;
-	if (run_by_spki(ks, ST_REQUEST_DELETE, spki, e) != 0)
+	if (ks_run_about(ks, ST_REQUEST_DELETE, spki, e) != 0)
 		return -1;
 	return ks_note(ks, "match certificate to key", cert_sha256_hex(c),
 	    out->email.text, e);

@@ -183,6 +183,42 @@ int keystore_check_keys(struct keystore *ks, struct view secret, key_visit
 	return rc;
 }
 
+/* 1: is one of them, 0: cannot be told, -1: is another. */
+static int compare_id(const struct seal_keys *keys, struct view sealed)
+{
+	struct view id = seal_id(sealed);
+	size_t i;
+
+	if (seal_form(sealed) != SEAL_NAMED)
+		return 0;
+	for (i = 0; i < keys->n; i++)
+		if (view_eq(id, view_make(keys->k[i].id, SEAL_ID)))
+			return 1;
+	return -1;
+}
+
+int keystore_secret_fits(struct keystore *ks, struct view secret, bool *fits,
+    struct err *e)
+{
+	struct seal_keys keys;
+	struct key_count none;
+	struct walk w;
+	int rc = 0, same = 0;
+
+	*fits = true;
+	if (seal_keys_read(&keys, secret, e) != 0)
+		return -1;
+	walk_start(&w, &keys, &none);
+	while (same != 1 && (rc = next_key(ks, w.spki, &w.sealed, e)) == 1) {
+		same = compare_id(&keys, buf_view(&w.sealed));
+		if (same != 0)
+			*fits = same == 1;
+	}
+	walk_end(&w);
+	seal_keys_wipe(&keys);
+	return same != 1 && rc == -1 ? -1 : 0;
+}
+
 /* ---- secrets that were replaced ---- */
 
 int seal_check_current(struct keystore *ks, struct view sealed, struct err *e)

@@ -53,6 +53,11 @@ int keystore_opened_for(struct keystore *ks, const char *address, size_t *n,
 int keystore_key_certs(struct keystore *ks, const struct cert *c, size_t *n,
     struct err *e) MUST_CHECK;
 
+/* *fits: a key of the store is sealed under a line of the secret, or none
+ * is under any that could be told. Cheap when it does. */
+int keystore_secret_fits(struct keystore *ks, struct view secret, bool *fits,
+    struct err *e) MUST_CHECK;
+
 /* Content of a secret file: how many secrets, 1 or 2. FAIL_CONFIG. */
 int secret_lines(struct view secret, size_t *n, struct err *e) MUST_CHECK;
 /* Are these the same, by their first lines? */

@@ -13,12 +13,7 @@
 int ks_scopes_drop(struct keystore *ks, const unsigned char sha256[32],
     struct err *e)
 {
-	sqlite3_stmt *st = ks_stmt(ks, ST_SCOPE_DROP, e);
-
-	if (st == NULL)
-		return -1;
-	ks_bind_view(st, 1, view_make(sha256, 32));
-	return ks_run(ks, st, e);
+	return ks_run_about(ks, ST_SCOPE_DROP, sha256, e);
 }
 
 static int add_scope(struct keystore *ks, const unsigned char sha256[32],

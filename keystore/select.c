@@ -307,8 +307,12 @@ static int newest_first(const void *a, const void *b)
 	return memcmp(cert_sha256(x), cert_sha256(y), 32);
 }
 
-/* What the store says of this one holds; else it is a stranger that may be
- * used for what it says. */
+/*
+ * What somebody said of this one holds; else it is a stranger that may be
+ * used for what it says. That mail brought it as well, and not yet on enough
+ * days, is nobody's word against it: who sends signed mail again would decide
+ * that mail to its author is not encrypted.
+ */
 static int judge_stranger(struct picking *p, struct cert *c, struct err *e)
 {
 	struct ks_row r = { .use = KS_ENCRYPT | KS_STORAGE };
@@ -320,6 +324,9 @@ static int judge_stranger(struct picking *p, struct cert *c, struct err *e)
 			return err_set(e, mine.kind, "%s", mine.msg);
 		r = (struct ks_row){ .cert = cert_ref(c),
 		    .use = KS_ENCRYPT | KS_STORAGE };
+	} else if (r.state == KS_PENDING && r.source == KS_HARVEST) {
+		r.state = KS_USABLE;
+		r.use = KS_ENCRYPT | KS_STORAGE;
 	}
 	rc = judge(p, &r, is_pinned(p, c), e);
 	ks_row_free(&r);
@@ -353,15 +360,6 @@ int keystore_select_strangers(struct keystore *ks, const struct addr *a,
 			return -1;
 		}
 	return 0;
-}
-
-int keystore_select_among(struct keystore *ks, const struct addr *a,
-    struct cert *const *from, size_t n, int64_t now, struct selection *out,
-    struct err *e)
-{
-	const struct ks_strangers s = { .from = from, .n = n };
-
-	return keystore_select_strangers(ks, a, &s, now, out, e);
 }
 
 /* ---- by identifier ---- */

@@ -29,7 +29,9 @@ static int receive(struct fetch_client *c, struct answer_bufs *b,
 	int rc;
 
 	for (;;) {
-		if (!packet_wait(c->sock, until - clock_ms()))
+		/* also when there is always one more to be passed over */
+		if (clock_ms() >= until ||
+		    !packet_wait(c->sock, until - clock_ms()))
 			return err_set(e, FAIL_TEMP, "fetch process: no "
 			    "answer");
 		rc = packet_recv(c->sock, &b->head, &b->octets, &why);

@@ -50,16 +50,8 @@ struct cert {
 	size_t bad_addrs;
 };
 
-/* C1 controls; what turns the direction of the text around it, or breaks the
- * line: a name could look like another on a terminal. */
-static bool is_unsafe(uint32_t c)
-{
-	return (c >= 0x80 && c < 0xa0) || c == 0x61c || c == 0x200e ||
-	    c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-	    (c >= 0x2066 && c <= 0x2069);
-}
-
-/* libcrypto escapes C0 controls but nothing beyond ASCII. */
+/* A name could look like another on a terminal. libcrypto escapes C0 controls
+ * but nothing beyond ASCII. */
 static void escape_unsafe(struct buf *b, struct view v)
 {
 	uint32_t c;
@@ -70,7 +62,7 @@ static void escape_unsafe(struct buf *b, struct view v)
 		n = utf8_first(v, &c);
 		if (n == 0)
 			n = 1;
-		if (!is_unsafe(c)) {
+		if (!utf8_is_unsafe(c)) {
 			buf_put(b, v.p, n);
 			continue;
 		}

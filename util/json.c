@@ -96,6 +96,7 @@ static size_t plain(struct view v)
 
 static void put_quoted(struct buf *b, struct view v)
 {
+	uint32_t cp;
 	size_t n;
 
 	buf_putc(b, '"');
@@ -105,9 +106,12 @@ static void put_quoted(struct buf *b, struct view v)
 			buf_put(b, v.p, n);
 			continue;
 		}
-		n = utf8_first(v, NULL);
+		n = utf8_first(v, &cp);
 		if (n == 1) {
 			put_ascii(b, v.p[0]);
+		} else if (n > 1 && utf8_is_unsafe(cp)) {
+			/* people look at it on terminals, too */
+			buf_printf(b, "\\u%04x", (unsigned)cp);
 		} else if (n > 1) {
 			buf_put(b, v.p, n);
 		} else {

@@ -94,10 +94,11 @@ int io_read_file(const char *path, struct buf *b, struct err *e) MUST_CHECK;
  * root, mode no more than 0640 and not readable by others; the error says
  * what mends it. FAIL_CONFIG. */
 int io_read_secret(const char *path, struct buf *b, struct err *e) MUST_CHECK;
-/* Replace a file with a secret atomically; it keeps owner and mode. Until
- * then PATH.new may be there, which the next call removes. FAIL_TEMP. */
-int io_rewrite_secret(const char *path, struct view v, struct err *e)
-    MUST_CHECK;
+/* Replace a file with a secret atomically, if its content is this one still;
+ * it keeps owner and mode. Until then PATH.new may be there, which the next
+ * call removes. FAIL_TEMP. */
+int io_rewrite_secret(const char *path, struct view was, struct view v,
+    struct err *e) MUST_CHECK;
 /* After files were renamed in it: make the folder of path reach the disk. */
 void io_sync_folder(const char *path);
 /* Create or replace atomically with this mode. FAIL_TEMP. */

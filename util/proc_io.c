@@ -205,6 +205,32 @@ out:
 	return rc;
 }
 
+/*
+ * Who may write in the folder could have put a file of his own, or a link,
+ * into its place, to be given the new content: then it has another content,
+ * because he does not know this one.
+ */
+static int check_content(const char *path, struct view was, struct stat *st,
+    struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct buf now;
+	int rc = 0;
+
+	buf_init_secret(&now, was.n + READ_STEP);
+	if (fd == -1 || fstat(fd, st) != 0)
+		rc = err_sys(e, FAIL_TEMP, "%s", path);
+	else if (!S_ISREG(st->st_mode) ||
+	    read_to_end(fd, path, &now, READ_STEP, e) != 0 ||
+	    !view_eq(buf_view(&now), was))
+		rc = err_set(e, FAIL_TEMP, "%s: was changed by somebody else "
+		    "since it was read", path);
+	if (fd != -1)
+		close(fd);
+	buf_free(&now);
+	return rc;
+}
+
 static int fill_secret(int fd, const struct stat *st, struct view v,
     struct err *e)
 {
@@ -217,7 +243,8 @@ static int fill_secret(int fd, const struct stat *st, struct view v,
 	return 0;
 }
 
-int io_rewrite_secret(const char *path, struct view v, struct err *e)
+int io_rewrite_secret(const char *path, struct view was, struct view v,
+    struct err *e)
 {
 	struct stat st;
 	struct buf name;
@@ -227,9 +254,12 @@ int io_rewrite_secret(const char *path, struct view v, struct err *e)
 	buf_printf(&name, "%s.new", path);
 	if (buf_ok(&name, e) != 0)
 		goto out;
-	if (lstat(path, &st) != 0 || (unlink(buf_str(&name)) != 0 &&
-	    errno != ENOENT) || (fd = open(buf_str(&name), O_WRONLY |
-	    O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1) {
+	if (check_content(path, was, &st, e) != 0)
+		goto out;
+	if (unlink(buf_str(&name)) == 0 || errno == ENOENT)
+		fd = open(buf_str(&name), O_WRONLY | O_CREAT | O_EXCL |
+		    O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1) {
 		(void)err_sys(e, FAIL_TEMP, "%s", path);
 		goto out;
 	}

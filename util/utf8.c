@@ -47,24 +47,35 @@ bool utf8_is_valid(struct view v)
 	return true;
 }
 
-/* Controls, line ends, and directions (Unicode, UAX 9). */
-static bool is_sly(uint32_t cp)
+bool utf8_is_unsafe(uint32_t cp)
 {
-	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) ||
-	    (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x61c ||
+	    cp == 0x200e || cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) ||
+	    (cp >= 0x2066 && cp <= 0x2069);
+}
+
+static void mask(unsigned char *p, size_t left, const char *also)
+{
+	uint32_t cp = 0;
+	size_t n;
+
+	for (; left > 0; left -= n, p += n) {
+		n = utf8_first(view_make(p, left), &cp);
+		if (n > 0 && !utf8_is_unsafe(cp))
+			continue;
+		if (n == 1 && cp != 0 && strchr(also, (int)cp) != NULL)
+			continue;
+		n = n == 0 ? 1 : n;
+		memset(p, '?', n);
+	}
 }
 
 void utf8_mask(char *s)
 {
-	struct view v = view_make(s, strlen(s));
-	uint32_t cp = 0;
-	size_t n;
+	mask((unsigned char *)s, strlen(s), "");
+}
 
-	for (; v.n > 0; v = view_sub(v, n, v.n), s += n) {
-		n = utf8_first(v, &cp);
-		if (n > 0 && !is_sly(cp))
-			continue;
-		n = n == 0 ? 1 : n;
-		memset(s, '?', n);
-	}
+void utf8_mask_lines(unsigned char *p, size_t n)
+{
+	mask(p, n, "\t\n");
 }

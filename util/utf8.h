@@ -16,10 +16,12 @@
 size_t utf8_first(struct view v, uint32_t *cp);
 /* Is all of v UTF-8? */
 bool utf8_is_valid(struct view v);
-/*
- * Every octet of what is no UTF-8, a control (C1, too, which terminals obey
- * in two octets), or changes the direction of what follows, becomes "?".
- */
+/* A control (C1, too, which terminals obey), a line end, or what changes the
+ * direction of what follows (UAX 9)? */
+bool utf8_is_unsafe(uint32_t cp);
+/* Every octet of what is no UTF-8 or unsafe to show becomes "?". */
 void utf8_mask(char *s);
+/* The same for n octets of text of several lines. */
+void utf8_mask_lines(unsigned char *p, size_t n);
 
 #endif

@@ -183,7 +183,7 @@ def A64_neither_beside_the_keystore_nor_readable_nor_over_a_file():
     write(empty, '\n')
     status, _, err = a.cmd('backup', os.path.join(base, 'e'),
                            '--password-file', empty)
-    check(status == 65 and b'empty passphrase' in err, 'empty', err)
+    check(status == 65 and b'want 8 octets' in err, 'empty', err)
 
 
 @test
@@ -348,6 +348,134 @@ def over_the_configured_files_and_back():
     for x in glob.glob(a.path('*.before-*')) + glob.glob(
             a.path('lists/*.before-*')):
         os.unlink(x)
+
+
+@test
+def A64_a_link_in_the_place_of_what_is_replaced():
+    """attack A64: while root reads a long backup, who may write in the
+    folder puts a link to what root alone reads into the place of a file, to
+    get its content as the file of before
+    verdict: the link is not followed; what is copied is the file that was
+    looked at"""
+    precious = os.path.join(base, 'precious')
+    write(precious, 'of root alone')
+    whole = read(full)
+    p = subprocess.Popen(
+        [lib.POSTSEAL, '-c', a.conf, 'restore', '-', '--replace', '--yes',
+         '--password-file', words], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdin.write(whole[:HEAD + CHUNK])
+    p.stdin.flush()
+    lib.wait_for(lambda: os.path.exists(a.path('rules.restoring')),
+                 'the first files')
+    os.rename(a.path('rules'), a.path('rules.mine'))
+    os.symlink(precious, a.path('rules'))
+    _, err = p.communicate(whole[HEAD + CHUNK:], timeout=60)
+    for x in glob.glob(a.path('*.before-*')):
+        check(b'of root alone' not in read(x), 'copied: ' + x)
+        if not x.startswith(a.path('keystore')):
+            os.unlink(x)
+    check(p.returncode != 0 and b'symbolic links' in err, 'status',
+          p.returncode, err)
+    os.rename(a.path('rules.mine'), a.path('rules'))
+    check(not glob.glob(a.path('*.restoring*')), 'left over')
+
+
+@test
+def A64_no_new_file_in_a_folder_that_is_not_ours_alone():
+    """attack A64: a backup by somebody who knows the passphrase, with a file
+    more, for /etc, because the configuration is right below it
+    verdict: refused; only below a folder of the configuration's own is made
+    what is not there now"""
+    other = lib.Site(os.path.join(base, 'top'), 'example.net')
+    top = '/tmp/postseal-top-%d' % os.getpid()
+    conf, more = top + '.conf', top + '.rules'
+    try:
+        shutil.copy(other.conf, conf)
+        write(more, 'outbound to x@bank.example : sign or plain\n')
+        rules = read(other.path('rules')).decode()
+        write(other.path('rules'), 'include "%s"\n' % more + rules)
+        out = os.path.join(base, 'top.backup')
+        args = ['--password-file', words]
+        lib.must_run([lib.POSTSEAL, '-c', conf, 'backup', out] + args)
+        replace = [lib.POSTSEAL, '-c', conf, 'restore', out, '--replace',
+                   '--yes'] + args
+        lib.must_run(replace)
+        write(other.path('rules'), rules)
+        os.unlink(more)
+        status, _, err = lib.run(replace)
+        check(status == 78 and b'no place' in err, 'made', status, err)
+        check(not os.path.exists(more), 'made')
+    finally:
+        for x in glob.glob(top + '*'):
+            os.unlink(x)
+
+
+@test
+def A64_a_database_is_not_opened_as_root_unasked():
+    """attack A64: a backup by somebody who knows the passphrase, whose
+    configuration names no user, or is none, so that root itself opens the
+    database in it
+    verdict: refused before it is opened; --user says whose it is to be"""
+    if os.getuid() != 0:
+        raise lib.Skip('needs root')
+    other = lib.Site(os.path.join(base, 'nouser'), 'example.net')
+    text = read(other.conf).decode()
+    write(other.conf, ''.join(x for x in text.splitlines(True)
+                              if 'user ' not in x))
+    out = os.path.join(base, 'nouser.backup')
+    backup(out, site=other)
+    d = os.path.join(base, 'nouser.d')
+    status, _, err = restore(out, '--dir', d)
+    check(status == 64 and b'--user' in err, 'no user', status, err)
+    check(not os.path.exists(d + '.restoring'), 'left over')
+    status, _, err = restore(out, '--dir', d, '--user', lib.MILTER_USER)
+    equal(status, 0, lib.show(err))
+    equal(os.stat(os.path.join(d, 'keystore.db')).st_uid,
+          pwd.getpwnam(lib.MILTER_USER).pw_uid, 'owner')
+
+
+@test
+def A61_A64_nothing_is_parsed_in_the_group_of_root():
+    """attack A61, A64: a parser is taken over in a command of root, and the
+    keystore is in the group of root, as "chown USER" alone leaves it
+    verdict: the command has the group of the user, not root's"""
+    if os.getuid() != 0:
+        raise lib.Skip('needs root')
+    other = lib.Site(os.path.join(base, 'group'), 'example.net')
+    os.chown(other.path('keystore.db'), -1, 0)
+    p = subprocess.Popen(
+        [lib.POSTSEAL, '-c', other.conf, 'cert', 'import', '-'],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    status = '/proc/%d/status' % p.pid
+    lib.wait_for(lambda: b'Seccomp:\t2' in read(status), 'the sandbox')
+    group = pwd.getpwnam(lib.MILTER_USER).pw_gid
+    for line in read(status).decode().splitlines():
+        if line.startswith(('Gid:', 'Groups:')):
+            equal({int(x) for x in line.split()[1:]}, {group}, line)
+    p.communicate(b'')
+
+
+@test
+def A64_roots_keystore_in_a_folder_of_another():
+    """attack A64: a taken-over service puts a file that belongs to root into
+    the place of the keystore, and a log of its own beside it, so that the
+    commands of root stay root
+    verdict: refused, nothing of it is opened"""
+    if os.getuid() != 0:
+        raise lib.Skip('needs root')
+    other = lib.Site(os.path.join(base, 'mixed'), 'example.net')
+    db = other.path('keystore.db')
+    for owner, status in ((0, 78), (pwd.getpwnam(lib.MILTER_USER).pw_uid,
+                                    0)):
+        os.chown(db, owner, -1)
+        got, _, err = other.cmd('cert', 'list')
+        equal(got, status, lib.show(err))
+        check(status == 0 or b'choose what root opens' in err, 'text', err)
+    os.chown(other.dir, 0, 0)
+    os.chown(db, 0, 0)
+    other.must('cert', 'list')
 
 
 @test

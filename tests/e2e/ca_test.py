@@ -433,6 +433,15 @@ def the_end_of_the_ca_is_told_before():
 
 
 @test
+def what_goes_with_a_key_of_the_ca_is_said():
+    for row in json.loads(site.must('cert', 'list', '--json')):
+        if row['is_ca']:
+            refused(64, b'nothing can be issued, renewed or revoked any more '
+                    b'under ' + row['subject'].encode(), 'cert', 'remove',
+                    row['sha256'])
+
+
+@test
 def every_step_is_noted():
     notes = json.loads(site.must('audit', '--json', '--all'))
     said = {n['action'] for n in notes}

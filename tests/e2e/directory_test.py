@@ -464,6 +464,22 @@ def S182_a_zone_that_nobody_signed_does_not_count():
 
 
 @test
+def S182_A56_an_anchor_file_without_a_key_is_no_answer():
+    """attack A56: the file of the anchor is empty, as a full disk leaves it,
+    so that nothing is secured any more and mail goes in clear where it "should
+    be encrypted, or plain"
+    verdict: deferred with 451 4.4.3, as without the file"""
+    empty = directories.write(os.path.join(base, 'empty.key'), '')
+    said = directories.write(os.path.join(base, 'said.key'),
+                             '; the key was here\n$TTL 86400\n')
+    for path in (empty, said):
+        os.chmod(path, 0o644)
+        conf = smimea().replace(zones.anchor, path)
+        check(path in conf, 'configuration', conf)
+        deferred(conf, 'bob@signed.example', 'anchor', 'no key')
+
+
+@test
 def S182_signed_absence_is_an_answer():
     status, _, err, verdict = seal(smimea(), 'nobody@signed.example')
     equal(status, 69, 'seal: ' + err)

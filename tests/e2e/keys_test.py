@@ -19,6 +19,7 @@ from lib import check, equal, test  # noqa: E402
 
 ALICE, BOB = 'alice@example.com', 'bob@example.org'
 OTHER = 'f' * 64 + '\n'
+NEXT = '15' * 32 + '\n'
 MESSAGE = b'''From: bob@example.org
 To: alice@example.com
 Subject: kept
@@ -336,6 +337,48 @@ def a_key_that_does_not_open_is_named_and_stops_the_change():
     check(status == 78 and b'nothing was changed' in err, 'rotate', err)
     equal(secret(), OTHER, 'the secret')
     put_secret(before)
+    opens('afterwards')
+
+
+@test
+def under_another_secret_no_key_is_added():
+    """else each would be lost with one of two secrets"""
+    before, was, listed = secret(), report(), a.must('cert', 'list')
+    users = a.path('users.csv')
+    with open(users, 'w', encoding='ascii') as f:
+        f.write('dave@example.com,Dave\n')
+    p12 = a.path('alice.p12')
+    a.must('key', 'export', '--email', ALICE, '--out', p12,
+           '--password-file', '-', data=b'correct horse\n')
+    wanted = ['--email', 'dave@example.com', '--algorithm', 'ec:p256']
+    words = a.path('words')
+    with open(words, 'w', encoding='ascii') as f:
+        f.write('correct horse\n')
+    a.must('ca', 'passphrase', '--new-password-file', words)
+    put_secret(OTHER)
+    given = ['--password-file', words]
+    for verb in (['ca', 'issue'] + wanted + given,
+                 ['ca', 'issue', '--users', users] + given,
+                 ['ca', 'renew', '--email', ALICE] + given,
+                 ['key', 'generate'] + wanted + ['--out', a.path('d.csr')],
+                 ['key', 'import', p12] + given):
+        status, out, err = a.cmd(*verb)
+        check(status == 78 and b'not the secret of the private keys' in err,
+              ' '.join(verb), out, err)
+    check(not os.path.exists(a.path('d.csr')), 'a request was written')
+    a.must('ca', 'issue', '--tls-server', 'www.example.com', '--out',
+           os.path.join(base, 'tls'), '--password-file', words)
+    put_secret(NEXT + before)
+    a.must('ca', 'issue', *wanted, '--password-file', words)
+    a.must('secret', 'rotate')
+    put_secret(before)
+    equal(a.cmd('secret', 'check')[0], 78, 'the old secret')
+    put_secret(NEXT)
+    check(report()['keys'] == was['keys'] + 1 and
+          report()['do_not_open'] == 0, 'keys', report(), listed)
+    put_secret(NEXT.replace('5', '6') + NEXT)
+    a.must('secret', 'rotate')
+    a.must('ca', 'passphrase', '--password-file', words, '--no-passphrase')
     opens('afterwards')
 
 

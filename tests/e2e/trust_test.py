@@ -90,7 +90,8 @@ def what_is_wrong_is_said():
 def a_root_is_trusted_for_its_partner():
     out = site.must('cert', 'trust', lib.root_certificate(partner), '--for',
                     '@example.org', '--purpose', 'encrypt')
-    check(b'trusted' in out, 'what was done', out)
+    check(b'trusted for encryption of @example.org only' in out,
+          'what was done', out)
     roots = [r for r in json.loads(site.must('cert', 'list', '--json'))
              if r['trusted_for']]
     equal(sorted(r['trusted_for'][0]['domain'] or '' for r in roots),
@@ -109,6 +110,8 @@ def a_root_is_trusted_for_its_partner():
     equal(status, 69, lib.show(err))
     status, out, err = site.cmd('cert', 'check', BOB)
     equal(status, 0, lib.show(out + err))
+    check(b'usable, but not to sign: its root is trusted for encryption' in
+          out, 'one use', out)
     # by its SHA-256, for more, and for less again
     anchor = next(r['sha256'] for r in roots
                   if r['trusted_for'][0]['domain'])
@@ -126,7 +129,7 @@ def a_root_is_trusted_for_its_partner():
 def S126_a_domain_certificate():
     equal(chosen('dave@example.org'), (None, []), 'dave')
     out = site.must('cert', 'assign', sha[GATE], '@Example.ORG')
-    check(b'assigned @Example.ORG' in out, 'what was done', out)
+    check(b'assigned to @Example.ORG' in out, 'what was done', out)
     equal(chosen('dave@example.org')[0], sha[GATE], 'dave')
     equal(chosen(BOB)[0], sha[BOB], 'bob has his own')
     equal(chosen('dave@sub.example.org')[0], None, 'below')

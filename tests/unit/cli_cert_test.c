@@ -425,6 +425,11 @@ static void good_ones_of_several_unless_strict(void **state)
 	with_alice();
 	expect(cmd_cert, with("cert export alice@example.com --out", "a.pem"),
 	    EX_OK);
+	expect(cmd_cert, with("cert export alice@example.com --out", "a.pem"),
+	    EX_OK); /* the same */
+	expect(cmd_cert, with("cert export alice@example.com --chain --out",
+	    "a.pem"), EX_CANTCREAT);
+	said(err, "a.pem: is there already");
 	expect(cmd_cert, "cert remove alice@example.com --yes", EX_OK);
 	assert_int_equal(mkdir(in_dir("many"), 0700), 0);
 	put("many/a", "no certificate", 14);
@@ -597,6 +602,15 @@ static void no_configuration(void **state)
 	expect(cmd_cert, "cert list", EX_CONFIG);
 }
 
+/* Of what was said. */
+static void no_line_is_longer_than(size_t columns)
+{
+	const char *line = out, *end;
+
+	for (; (end = strchr(line, '\n')) != NULL; line = end + 1)
+		assert_in_range(end - line, 0, columns);
+}
+
 static void options(void **state)
 {
 	(void)state;
@@ -612,6 +626,9 @@ static void options(void **state)
 	said(err, "usage:");
 	expect(cmd_cert, "cert --help", EX_OK);
 	said(out, "cert import FILE...");
+	said(out, "\n           [--use both|sign|encrypt|storage]\n");
+	said(out, "\n       postseal cert list [--json] [WHAT]\n");
+	no_line_is_longer_than(79);
 }
 
 static void tables_align_what_people_see(void **state)

@@ -5,12 +5,15 @@
  * kept of an answer, the cache, servers that are not there.
  */
 #include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -538,6 +541,139 @@ static void nobody_is_asked_for_other_domains(void **state)
 	free(url[0]);
 }
 
+/* ---- servers that answer, or not, as somebody wants them to ---- */
+
+struct server {
+	int sock;
+	pthread_t thread;
+	char url[64];
+	char all[4];
+	char filter[16], base[1], attribute[2];
+	char *urls[1], *every[1];
+	struct directory d;
+};
+
+static void listen_on(struct server *s)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof(sin);
+	struct buf b;
+
+	*s = (struct server){.all = "any", .filter = "(mail=%s)",
+	    .attribute = "x"};
+	s->sock = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(s->sock, (struct sockaddr *)&sin, n), 0);
+	assert_int_equal(listen(s->sock, 10), 0);
+	assert_int_equal(getsockname(s->sock, (struct sockaddr *)&sin, &n),
+	    0);
+	buf_init(&b, sizeof(s->url) - 1);
+	buf_printf(&b, "ldap://127.0.0.1:%d", ntohs(sin.sin_port));
+	text_set(s->url, sizeof(s->url), buf_str(&b));
+	buf_free(&b);
+	s->urls[0] = s->url;
+	s->every[0] = s->all;
+	s->d = (struct directory){.source = FIND_LDAP, .domain = s->every,
+	    .domains = 1, .url = s->urls, .urls = 1, .base = s->base,
+	    .filter = s->filter, .attribute = s->attribute,
+	    .timeout_ms = 2000, .defers = true};
+}
+
+static int connections(const struct server *s)
+{
+	struct pollfd p = {s->sock, POLLIN, 0};
+	int n = 0, fd;
+
+	while (poll(&p, 1, 0) == 1 && (fd = accept(s->sock, NULL, NULL)) != -1)
+		close(fd), n++;
+	return n;
+}
+
+/* attack A57: mail to a domain whose servers hang, so that others, asked in
+ * what is left of the time, do not answer soon enough and are then left alone
+ * verdict: who had hardly any time is asked again for the next one */
+static void S187_A57_what_was_asked_in_a_hurry_rests_not(void **state)
+{
+	struct finder *f = NULL;
+	struct found_certs out;
+	struct addr a = address("bob@example.org");
+	struct server s;
+	struct err e = {0};
+
+	(void)state;
+	found_certs_init(&out);
+	listen_on(&s); /* and never answers */
+	s.d.timeout_ms = 400;
+	assert_int_equal(finder_new(&f, &s.d, 1, &e), 0);
+	assert_int_equal(finder_find(f, &a, 100, &out, &e), -1);
+	assert_int_equal(finder_find(f, &a, 100, &out, &e), -1);
+	assert_int_equal(connections(&s), 2);
+	assert_int_equal(finder_find(f, &a, 5000, &out, &e), -1);
+	assert_int_equal(connections(&s), 1);
+	/* it had its time: left alone */
+	assert_int_equal(finder_find(f, &a, 5000, &out, &e), -1);
+	assert_int_equal(connections(&s), 0);
+	finder_free(&f);
+	found_certs_free(&out);
+	close(s.sock);
+}
+
+/* SearchResultDone to the first message of each connection. */
+static void *serve(void *arg)
+{
+	static const unsigned char done[] = {0x30, 0x0c, 2, 1, 1, 0x65, 7,
+	    0x0a, 1, 0, 4, 0, 4, 0};
+	struct server *s = arg;
+	unsigned char out[sizeof(done)], in[4096];
+	ssize_t n;
+	int fd;
+
+	while ((fd = accept(s->sock, NULL, NULL)) != -1) {
+		n = read(fd, in, sizeof(in));
+		memcpy(out, done, sizeof(done));
+		if (n > 0 && memmem(in, (size_t)n, "many@", 5) != NULL)
+			out[9] = 4; /* sizeLimitExceeded */
+		else if (n > 0 && memmem(in, (size_t)n, "busy@", 5) != NULL)
+			out[9] = 51;
+		(void)!write(fd, out, sizeof(out));
+		close(fd);
+	}
+	return NULL;
+}
+
+/* attack A57: mail to an address that a directory has too much for
+ * verdict: deferred, and others are looked up there as before; a server that
+ * says that it is busy is left alone */
+static void S187_A57_too_much_for_one_says_nothing_of_others(void **state)
+{
+	struct addr many = address("many@example.org");
+	struct addr bob = address("bob@example.org");
+	struct addr busy = address("busy@example.org");
+	struct finder *f = NULL;
+	struct found_certs out;
+	struct server s;
+	struct err e = {0};
+
+	(void)state;
+	found_certs_init(&out);
+	listen_on(&s);
+	assert_int_equal(pthread_create(&s.thread, NULL, serve, &s), 0);
+	assert_int_equal(finder_new(&f, &s.d, 1, &e), 0);
+	assert_int_equal(finder_find(f, &many, 5000, &out, &e), -1);
+	assert_int_equal(e.kind, FAIL_TEMP);
+	assert_non_null(strstr(e.msg, "it answers: "));
+	if (finder_find(f, &bob, 5000, &out, &e) != 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(out.n, 0);
+	assert_int_equal(finder_find(f, &busy, 5000, &out, &e), -1);
+	assert_int_equal(finder_find(f, &bob, 5000, &out, &e), -1);
+	finder_free(&f);
+	found_certs_free(&out);
+	shutdown(s.sock, SHUT_RDWR);
+	pthread_join(s.thread, NULL);
+	close(s.sock);
+}
+
 /* ---- passwords (A64) ---- */
 
 static int with_password(const char *text, mode_t mode, struct err *e)
@@ -606,6 +742,10 @@ int main(void)
 		cmocka_unit_test(many_entries_stay_consistent),
 		cmocka_unit_test(S187_a_server_that_is_away_is_not_nothing),
 		cmocka_unit_test(nobody_is_asked_for_other_domains),
+		cmocka_unit_test(
+		    S187_A57_what_was_asked_in_a_hurry_rests_not),
+		cmocka_unit_test(
+		    S187_A57_too_much_for_one_says_nothing_of_others),
 		cmocka_unit_test(A64_the_password_file_is_for_nobody_else),
 	};
 

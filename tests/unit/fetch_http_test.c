@@ -357,7 +357,7 @@ static void A56_A58_answers(void **state)
 	buf_puts(&many, HTTP(""));
 	/* few and long: newer versions of libcurl count them, too */
 	while (many.n < 70000)
-		buf_puts(&many, "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n");
+		buf_puts(&many, "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n");
 	expect(s, buf_str(&many), 1, FAIL_LIMIT, "header fields");
 	buf_free(&many);
 	expect(s, "HTTP/1.1 100 Continue\r\n\r\n", 20000, FAIL_LIMIT,

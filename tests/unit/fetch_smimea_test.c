@@ -183,6 +183,44 @@ static void S182_without_an_anchor_there_is_no_answer(void **state)
 	found_certs_free(&out);
 }
 
+/* attack A56: a file of keys that has none, as a full disk leaves it; the
+ * library takes it, and nothing would be secured any more
+ * verdict: no answer, so that mail is deferred and nothing goes in clear */
+static void S182_A56_an_anchor_file_without_a_key(void **state)
+{
+	static const char *const text[] = {"", "\n", "; DS in a comment\n",
+	    ". 86400 IN NS DSx.\n", "$TTL 1\n;. IN DNSKEY\n"};
+	char path[] = "/tmp/fetch-smimea-XXXXXX", all[] = "any";
+	char *every[] = {all};
+	struct directory d = {.source = FIND_SMIMEA, .domain = every,
+	    .domains = 1, .anchor_file = path, .timeout_ms = 1000};
+	struct addr a = address("bob@example.org");
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_int_not_equal(fd, -1);
+	d.defers = true;
+	for (size_t i = 0; i < ARRAY_LEN(text); i++) {
+		struct finder *f = NULL;
+		struct found_certs out;
+		struct err e = {0};
+
+		found_certs_init(&out);
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, text[i], strlen(text[i]), 0),
+		    strlen(text[i]));
+		assert_int_equal(finder_new(&f, &d, 1, &e), 0);
+		assert_int_equal(finder_find(f, &a, 1000, &out, &e), -1);
+		assert_int_equal(e.kind, FAIL_TEMP);
+		if (strstr(e.msg, "no key is in it") == NULL)
+			fail_msg("row %zu: %s", i, e.msg);
+		finder_free(&f);
+		found_certs_free(&out);
+	}
+	close(fd);
+	unlink(path);
+}
+
 static int setup(void **state)
 {
 	struct testca_leaf l = {.key = "ec:P-256", .mail = "bob@example.org"};
@@ -211,6 +249,7 @@ int main(void)
 		cmocka_unit_test(S184_DNSSEC_vouches_for_usage_3_alone),
 		cmocka_unit_test(records_that_hold_nothing_are_left_out),
 		cmocka_unit_test(S182_without_an_anchor_there_is_no_answer),
+		cmocka_unit_test(S182_A56_an_anchor_file_without_a_key),
 	};
 
 	return cmocka_run_group_tests_name("fetch_smimea", tests, setup,

@@ -10,6 +10,7 @@
 #include "tests/unit/testca.h"
 
 #include "gateway/lookup.h"
+#include "keystore/harvest.h"
 
 #define ALICE "alice@example.com"
 #define BOB "bob@partner.example"
@@ -430,6 +431,36 @@ static void S187_what_the_administrator_said_holds(void **state)
 	testca_id_free(&bob);
 }
 
+/* attack A32: one signed message, so that the certificate waits here and is
+ * not used from where it was used until then
+ * verdict: that mail has not proven it enough is no word against it */
+static void S123_S187_A32_what_waits_is_no_word_against_it(void **state)
+{
+	struct testca_id bob;
+	struct harvest_outcome o;
+	struct sighting s = {.at = time(NULL)};
+	struct addr who;
+
+	(void)state;
+	issue(&partner, &bob, BOB, DAY);
+	s.who = &who;
+	s.cert = bob.cert;
+	assert_int_equal(addr_parse(&who, view_of(BOB), NULL), 0);
+	if (harvest_keep(w.ks, &s, &w.config->harvest, &o, &w.e) != 0)
+		fail_msg("%s", w.e.msg);
+	assert_int_equal(o.state, HARVEST_PENDING);
+	seal(MUST, BOB);
+	sealed_for(&bob);
+	/* somebody's decision is one */
+	if (harvest_reject(w.ks, cert_sha256(bob.cert), &w.e) != 0)
+		fail_msg("%s", w.e.msg);
+	seal(MUST, BOB);
+	reply_is(550, "5.7.3", "distrusted");
+	if (keystore_remove(w.ks, cert_sha256(bob.cert), &w.e) != 0)
+		fail_msg("%s", w.e.msg);
+	testca_id_free(&bob);
+}
+
 static void S187_others_certificates_and_junk_are_passed_over(void **state)
 {
 	struct testca_id dave, bob;
@@ -672,6 +703,8 @@ int main(void)
 		    S184_what_is_vouched_for_must_fit_all_the_same, begin),
 		cmocka_unit_test_setup(S187_what_the_administrator_said_holds,
 		    begin),
+		cmocka_unit_test_setup(
+		    S123_S187_A32_what_waits_is_no_word_against_it, begin),
 		cmocka_unit_test_setup(
 		    S187_others_certificates_and_junk_are_passed_over, begin),
 		cmocka_unit_test(S187_faults_of_the_configuration_are_named),

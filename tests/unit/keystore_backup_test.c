@@ -432,6 +432,7 @@ static void a_database_that_is_not_whole(void **state)
 		" next_update, sha256, added, entries)"
 		" VALUES (1, x'', 's', 1, 2, x'', 3, 9)",
 		"CREATE VIEW v AS SELECT 1",
+		"CREATE VIRTUAL TABLE v USING fts4(x)",
 		"CREATE TRIGGER t AFTER INSERT ON key BEGIN"
 		" DELETE FROM cert; END",
 	};

@@ -27,7 +27,7 @@ static int see(void *arg, const struct ks_binding_row *r, struct err *e)
 
 	(void)e;
 	snprintf(s->text + n, sizeof(s->text) - n, "%s %s;",
-	    ks_binding_str(r->kind), r->who);
+	    r->kind == KS_PIN ? "pin" : "domain", r->who);
 	return 0;
 }
 
@@ -169,13 +169,14 @@ static const char *among(struct keystore *ks, const char *who,
 	static char text[200];
 	struct addr a = address(who);
 	struct cert *from[8];
+	const struct ks_strangers given = { .from = from, .n = n };
 	struct selection s;
 	size_t i;
 
 	assert_true(n <= 8);
 	for (i = 0; i < n; i++)
 		from[i] = m[i].cert;
-	must(keystore_select_among(ks, &a, from, n, NOW, &s, e));
+	must(keystore_select_strangers(ks, &a, &given, NOW, &s, e));
 	snprintf(text, sizeof(text), "%s", s.over_n > 0 ? s.over[0].reason :
 	    "nothing");
 	for (i = 0; i < n && s.cert != NULL; i++)

@@ -79,6 +79,7 @@ static struct view oid(const char *text)
 #define OID_SHA1_3DES "1.2.840.113549.1.12.1.3"
 #define OID_PBES2 "1.2.840.113549.1.5.13"
 #define OID_PBKDF2 "1.2.840.113549.1.5.12"
+#define OID_SCRYPT "1.3.6.1.4.1.11591.4.11"
 #define OID_PBMAC1 "1.2.840.113549.1.5.14"
 #define OID_AES256 "2.16.840.1.101.3.4.1.42"
 #define OID_SHA256 "2.16.840.1.101.3.4.2.1"
@@ -116,6 +117,14 @@ static struct view pbes2(const char *iterations, size_t salt)
 	    T(DER_SEQUENCE, oid(OID_PBKDF2), T(DER_SEQUENCE, octets(salt),
 	    integer(iterations))), T(DER_SEQUENCE, oid(OID_AES256),
 	    octets(16))));
+}
+
+static struct view scrypt(const char *n, const char *r, const char *p)
+{
+	return T(DER_SEQUENCE, oid(OID_PBES2), T(DER_SEQUENCE,
+	    T(DER_SEQUENCE, oid(OID_SCRYPT), T(DER_SEQUENCE, octets(8),
+	    integer(n), integer(r), integer(p))), T(DER_SEQUENCE,
+	    oid(OID_AES256), octets(16))));
 }
 
 static struct view locked_key(struct view algorithm)
@@ -195,6 +204,45 @@ static void A61_very_many_iterations(void **state)
 	for (where = 0; where < 4; where++) {
 		assert_int_equal(run(&b, asking(where, "00989680", 8)), -1);
 		said(&b, "more than 9999999 times in all");
+	}
+	bench_clear(&b);
+}
+
+/* attack A61: a key under scrypt with little memory, which libcrypto takes,
+ * and 23000 times in parallel, which keeps it busy for ten minutes
+ * verdict: N * r * p is counted like iterations, and refused by name */
+static void A61_scrypt_is_counted(void **state)
+{
+	static const struct {
+		const char *n, *r, *p, *want;
+	} cases[] = {
+		{ "2000", "08", "59d8", "more than 10000000 times" },
+		{ "4000", "08", "4d", "more than 10000000 times" },
+		{ "7fffffffffffffff", "7fffffffffffffff", "7fffffffffffffff",
+		    "more than 10000000 times" },
+		{ "7fffffffffffffffffff", "01", "01",
+		    "more than 10000000 times" },
+		{ "02", "ff", "01", "more than 10000000 times" },
+		{ "2000", "01", "05", "more than 20000 times in all" },
+		{ "00", "08", "01", "does not open" },
+		{ "2000", "01", "02", "does not open" },
+	};
+	struct bench b;
+	size_t i;
+
+	(void)state;
+	bench_make(&b);
+	b.o.password = "x";
+	b.o.kdf = 20000;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		arena_n = 0;
+		assert_int_equal(run(&b, pfx(shrouded(scrypt(cases[i].n,
+		    cases[i].r, cases[i].p)), EMPTY)), -1);
+		said(&b, cases[i].want);
+		arena_n = 0;
+		assert_int_equal(run(&b, locked_key(scrypt(cases[i].n,
+		    cases[i].r, cases[i].p))), -1);
+		said(&b, cases[i].want);
 	}
 	bench_clear(&b);
 }
@@ -525,6 +573,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(A61_very_many_iterations),
+		cmocka_unit_test(A61_scrypt_is_counted),
 		cmocka_unit_test(A61_iterations_of_a_file_are_counted),
 		cmocka_unit_test(A61_giant_salt),
 		cmocka_unit_test(A61_content_that_is_not_there),

@@ -11,7 +11,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -329,6 +331,63 @@ static void A56_lies_of_the_fetch_process(void **state)
 	}
 }
 
+struct flood {
+	int sock;
+	bool is_over; /* by the worker's word, under lock */
+	pthread_mutex_t lock;
+};
+
+static bool is_over(struct flood *f)
+{
+	bool yes;
+
+	pthread_mutex_lock(&f->lock);
+	yes = f->is_over;
+	pthread_mutex_unlock(&f->lock);
+	return yes;
+}
+
+/* Answers to another question for as long as somebody reads them, but not
+ * for ever, or a fault would hang the tests. */
+static void *pour(void *arg)
+{
+	int64_t until = clock_ms() + 3000;
+	struct flood *f = arg;
+	int fd = memfd_create("flood", MFD_CLOEXEC);
+
+	/* longer to read than to send */
+	assert_int_equal(ftruncate(fd, FOUND_MAX), 0);
+	while (clock_ms() < until && !is_over(f))
+		(void)!ipc_send(f->sock, view_make("\0\0\0\7x", 5), &fd, 1,
+		    NULL);
+	close(fd);
+	pthread_mutex_lock(&f->lock);
+	f->is_over = true;
+	pthread_mutex_unlock(&f->lock);
+	return NULL;
+}
+
+/* attack A56: a fetch process that was taken over answers other questions
+ * again and again, so that a worker is never done with them
+ * verdict: temporary, as soon as the worker's own time is up */
+static void A56_a_flood_of_answers(void **state)
+{
+	struct rig *r = *state;
+	struct flood f = { .sock = r->worker[0][1],
+		.lock = PTHREAD_MUTEX_INITIALIZER };
+	pthread_t t[4];
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		assert_int_equal(pthread_create(&t[i], NULL, pour, &f), 0);
+	expect_temp(r->worker[0][0], 50, "no answer");
+	assert_false(is_over(&f)); /* it goes on, we do not */
+	pthread_mutex_lock(&f.lock);
+	f.is_over = true;
+	pthread_mutex_unlock(&f.lock);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		pthread_join(t[i], NULL);
+}
+
 static void what_a_packet_may_carry(void **state)
 {
 	struct rig *r = *state;
@@ -540,6 +599,42 @@ static void A58_S118_the_keeper_believes_nothing(void **state)
 	remove_store(dir, path);
 }
 
+/* attack A58: an answer of very many objects, each of which costs, while the
+ * records of mail wait
+ * verdict: more than eight are refused before the first is looked at */
+static void A58_an_answer_of_very_many_objects(void **state)
+{
+	static const char one[] = "-----BEGIN X509 CRL-----\nMAA=\n"
+	    "-----END X509 CRL-----\n";
+	char dir[] = "/tmp/milter_fetch_XXXXXX", path[64];
+	struct rig *r = *state;
+	struct keystore *ks = new_store(dir, path);
+	struct fetch_job j;
+	struct fetch_outcome o;
+	struct fetching *f;
+	struct buf body;
+
+	fetch_job_init(&j);
+	j.kind = FETCH_CRL;
+	text_set(j.url, sizeof(j.url), crl_url);
+	assert_int_equal(fetching_new(&f, &r->config, ks, NULL), 0);
+	buf_init(&body, 4096);
+	for (int i = 1; i <= 10; i++) {
+		buf_puts(&body, one);
+		assert_int_equal(fetching_done(f, &j, time(NULL),
+		    buf_view(&body), NULL, &o, NULL), 0);
+		assert_false(o.ok);
+		if ((strstr(o.error, "more than 8 objects") != NULL) !=
+		    (i > 8))
+			fail_msg("%d: %s", i, o.error);
+	}
+	buf_free(&body);
+	fetching_free(&f);
+	fetch_job_free(&j);
+	keystore_close(&ks);
+	remove_store(dir, path);
+}
+
 /* A fetch process that died: what it was asked is asked of the next one. */
 static void a_job_is_not_lost_with_the_process(void **state)
 {
@@ -579,9 +674,11 @@ int main(void)
 		T(without_directories),
 		T(nobody_waits_longer_than_his_own_deadline),
 		T(A56_lies_of_the_fetch_process),
+		T(A56_a_flood_of_answers),
 		T(what_a_packet_may_carry),
 		T(A56_the_store_cannot_ask_for_anything),
 		T(A58_S118_the_keeper_believes_nothing),
+		T(A58_an_answer_of_very_many_objects),
 		T(a_job_is_not_lost_with_the_process),
 	};
 

@@ -263,7 +263,7 @@ static void waiting(size_t want)
 {
 	size_t n = 99;
 
-	assert_int_equal(harvest_pending_count(w.ks, &n, &w.e), 0);
+	assert_int_equal(harvest_count(w.ks, &n, NULL, &w.e), 0);
 	assert_int_equal(n, want);
 }
 
@@ -426,6 +426,8 @@ int main(void)
 		T(S106_A32_lists_that_nobody_signed),
 		T(S106_a_day_ahead_is_taken),
 		T(S123_a_certificate_waits_in_the_store),
+		T(S123_A32_days_that_somebody_makes_up),
+		T(S106_A32_lists_of_a_time_to_come),
 		T(S123_A32_certificates_that_no_rule_lets_in),
 		T(S123_A32_certificates_of_nobody),
 		T(S123_old_ones_are_forgotten),

@@ -26,12 +26,15 @@ static void odd_strings_stay_valid(void **state)
 	json_array(&j, NULL);
 	json_view(&j, NULL, view_make("a\"\\\n\r\t\0\x1f\x7f", 9));
 	json_str(&j, NULL, "\xff\xc3\xa4\xed\xa0\x80z");
+	/* C1 and directions: on a terminal they would be obeyed */
+	json_str(&j, NULL, "\xc2\x9b\xc2\xa0\xe2\x80\xae");
 	json_str(&j, NULL, NULL);
 	json_str(&j, NULL, "");
 	json_end_array(&j);
 	assert_string_equal(buf_str(&b),
 	    "[\"a\\\"\\\\\\n\\r\\t\\u0000\\u001f\\u007f\","
 	    "\"\xef\xbf\xbd\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\","
+	    "\"\\u009b\xc2\xa0\\u202e\","
 	    "null,\"\"]");
 	assert_int_equal(j.depth, 0);
 	buf_free(&b);

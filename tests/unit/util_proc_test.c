@@ -381,35 +381,6 @@ static void A64_secret_with_wrong_rights(void **state)
 	buf_free(&b);
 }
 
-static void A64_a_secret_is_replaced_with_its_rights(void **state)
-{
-	struct err e = { 0 };
-	struct stat st;
-	struct buf b;
-
-	(void)state;
-	buf_init_secret(&b, 64);
-	(void)unlink(in_dir("f"));
-	assert_int_equal(io_rewrite_secret(in_dir("f"), view_of("x"), &e),
-	    -1);
-	assert_int_equal(io_write_file(in_dir("f"), 0440, view_of("one"),
-	    &e), 0);
-	if (geteuid() == 0)
-		assert_int_equal(chown(in_dir("f"), 0, 12345), 0);
-	/* what a kill left, or a link that somebody put there */
-	assert_int_equal(symlink("/nonexistent/x", in_dir("f.new")), 0);
-	assert_int_equal(io_rewrite_secret(in_dir("f"), view_of("two"), &e),
-	    0);
-	assert_int_equal(lstat(in_dir("f.new"), &st), -1);
-	assert_int_equal(io_read_secret(in_dir("f"), &b, &e), 0);
-	assert_string_equal(buf_str(&b), "two");
-	assert_int_equal(stat(in_dir("f"), &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0440);
-	if (geteuid() == 0)
-		assert_int_equal(st.st_gid, 12345);
-	buf_free(&b);
-}
-
 static void file_at_its_limit(void **state)
 {
 	struct err e = { 0 };
@@ -778,7 +749,6 @@ int main(void)
 		cmocka_unit_test(ipc_fields_malformed),
 		cmocka_unit_test(ipc_fields),
 		cmocka_unit_test(A64_secret_with_wrong_rights),
-		cmocka_unit_test(A64_a_secret_is_replaced_with_its_rights),
 		cmocka_unit_test(file_at_its_limit),
 		cmocka_unit_test(file_is_replaced_whole),
 		cmocka_unit_test(read_all_and_write_all),

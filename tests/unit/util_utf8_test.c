@@ -57,11 +57,44 @@ static void characters_are_decoded(void **state)
 	assert_int_equal(utf8_first(view_of(""), &cp), 0);
 }
 
+/* attack A48: names with controls of a terminal in two octets (C1), with
+ * marks that turn the direction of what follows, with line ends
+ * verdict: shown as question marks, the rest as it is */
+static void A48_what_is_unsafe_is_masked(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "", "" },
+		{ "plain \xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91",
+		    "plain \xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91" },
+		{ "\x1b[2J\r\n\t\x7f", "?[2J????" },
+		{ "a\xc2\x9b" "2Jb", "a??2Jb" },
+		{ "\xc2\x80\xc2\x9f\xc2\xa0", "????\xc2\xa0" },
+		{ "\x9b" "2J\xff\xc3", "?2J??" },
+		{ "exe\xe2\x80\xae" "gpj", "exe???gpj" },
+		{ "\xe2\x80\xa7\xe2\x80\xa8\xe2\x81\xa6\xe2\x81\xaa",
+		    "\xe2\x80\xa7??????\xe2\x81\xaa" },
+	};
+	char text[64];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		memset(text, 'x', sizeof(text));
+		memcpy(text, cases[i].in, strlen(cases[i].in) + 1);
+		utf8_mask(text);
+		assert_string_equal(text, cases[i].out);
+		assert_int_equal(text[strlen(text) + 1], 'x');
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(malformed_is_no_utf8),
 		cmocka_unit_test(characters_are_decoded),
+		cmocka_unit_test(A48_what_is_unsafe_is_masked),
 	};
 
 	return cmocka_run_group_tests_name("util_utf8", tests, NULL, NULL);
