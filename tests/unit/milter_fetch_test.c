@@ -33,17 +33,18 @@ struct rig {
 	struct finder_ops find;
 	int ctl[2], store[2];
 	int worker[2][2];
-	int asked;
-	int64_t slow_ms;
-	enum fail fail;
-	size_t certs, size;
+	/* a test sets them while the thread runs */
+	_Atomic int asked;
+	_Atomic int64_t slow_ms;
+	_Atomic enum fail fail;
+	_Atomic size_t certs, size;
 };
 
 static int fake_find(void *ctx, const struct addr *a, int64_t ms,
     struct found_certs *out, struct err *e)
 {
 	struct rig *r = ctx;
-	size_t certs = r->certs, i; /* of when it was asked */
+	size_t certs = r->certs, size = r->size, i; /* of when it was asked */
 
 	assert_true(ms > 0 && ms <= LOOKUP_MS);
 	assert_string_equal(a->text, "bob@example.org");
@@ -56,9 +57,8 @@ static int fake_find(void *ctx, const struct addr *a, int64_t ms,
 	text_set(out->from, sizeof(out->from), "ldap://d.example");
 	text_set(out->warning, sizeof(out->warning), "one was away");
 	for (i = 0; i < certs; i++) {
-		memset(buf_room(&out->der[i], r->size), (int)('a' + i),
-		    r->size);
-		out->der[i].n = r->size;
+		memset(buf_room(&out->der[i], size), (int)('a' + i), size);
+		out->der[i].n = size;
 		out->is_vouched[i] = i % 2 == 1;
 	}
 	out->n = certs;
