@@ -11,6 +11,7 @@
 
 #include "cli/ca_int.h"
 #include "cli/issue_users.h"
+#include "cli/out.h"
 #include "util/json.h"
 #include "util/proc.h"
 #include "util/when.h"
@@ -485,10 +486,11 @@ struct crl_job {
 	bool root, der;
 	int days;
 	const char *file;
+	struct out_file out; /* open unless file is NULL or "-" */
 	const char *password_file;
 };
 
-static int write_crl(const struct crl_job *x, const struct buf *der)
+static int write_crl(struct crl_job *x, const struct buf *der)
 {
 	struct err e = { 0 };
 	struct buf pem;
@@ -502,13 +504,15 @@ static int write_crl(const struct crl_job *x, const struct buf *der)
 		rc = fwrite(out->p, 1, out->n, stdout) == out->n &&
 		    fflush(stdout) == 0 ? EX_OK :
 		    cli_say(EX_IOERR, "standard output: cannot write");
-	else if (io_write_file(x->file, 0644, buf_view(out), &e) != 0)
-		rc = cli_say(EX_CANTCREAT, "--out %s", e.msg);
+	else
+		rc = out_file_write(&x->out, buf_view(out));
+	if (rc == EX_OK && x->out.fd != -1)
+		rc = out_file_place(&x->out);
 	buf_free(&pem);
 	return rc;
 }
 
-static int make_crl(struct ca *ca, const struct crl_job *x)
+static int make_crl(struct ca *ca, struct crl_job *x)
 {
 	struct err e = { 0 };
 	struct buf der;
@@ -530,7 +534,7 @@ static int make_crl(struct ca *ca, const struct crl_job *x)
 
 static int crl_verb(struct cli *c, int argc, char **argv)
 {
-	struct crl_job x = { .days = CA_CRL_DAYS };
+	struct crl_job x = { .days = CA_CRL_DAYS, .out = OUT_FILE_INIT };
 	struct cli_list rest = { NULL, 0 };
 	const char *days = NULL;
 	const struct cli_opt opt[] = {
@@ -549,10 +553,14 @@ static int crl_verb(struct cli *c, int argc, char **argv)
 		rc = cli_usage(c, "%s: unexpected", rest.v[0]);
 	if (rc == EX_OK)
 		rc = ca_days(c, days, &x.days);
+	/* before root is given up */
+	if (rc == EX_OK && x.file != NULL && strcmp(x.file, "-") != 0)
+		rc = out_file_replace(&x.out, x.file, 0644);
 	if (rc == EX_OK)
 		rc = cli_ca(c, x.password_file, &ca);
 	if (rc == EX_OK)
 		rc = make_crl(ca, &x);
+	out_file_close(&x.out, false);
 	ca_close(&ca);
 	cli_list_free(&rest);
 	return rc;

@@ -15,6 +15,7 @@
 #include "cli/bind.h"
 #include "cli/import.h"
 #include "cli/lost.h"
+#include "cli/out.h"
 #include "cli/pending.h"
 #include "cli/rows.h"
 #include "keystore/export.h"
@@ -237,8 +238,24 @@ static bool is_taken(const char *file, const struct buf *new)
 	return taken;
 }
 
+/* into is open when the file is new. */
+static int write_export(const char *file, struct out_file *into,
+    const struct buf *out)
+{
+	struct err e = { 0 };
+
+	if (into->fd >= 0)
+		return out_file_write(into, buf_view(out));
+	if (is_taken(file, out))
+		return cli_say(EX_CANTCREAT, "--out %s: is there already; "
+		    "name another file", file);
+	if (io_write_file(file, 0644, buf_view(out), &e) != 0)
+		return cli_say(EX_CANTCREAT, "--out %s", e.msg);
+	return EX_OK;
+}
+
 static int export_rows(struct cli *c, const struct rows *rows, bool chain,
-    const char *file)
+    const char *file, struct out_file *into)
 {
 	struct err e = { 0 };
 	struct buf out;
@@ -250,29 +267,34 @@ static int export_rows(struct cli *c, const struct rows *rows, bool chain,
 		if (export_pem(c->ks, rows->row[i].cert, chain, &out, &e)
 		    != 0)
 			rc = cli_fail(&e);
-	if (rc == EX_OK && file == NULL)
+	if (rc == EX_OK && file == NULL) {
 		rc = cli_print(&out);
-	else if (rc == EX_OK && is_taken(file, &out))
-		rc = cli_say(EX_CANTCREAT, "--out %s: is there already; name "
-		    "another file", file);
-	else if (rc == EX_OK && io_write_file(file, 0644, buf_view(&out),
-	    &e) != 0)
-		rc = cli_say(EX_CANTCREAT, "--out %s", e.msg);
-	else if (rc == EX_OK)
-		printf("%s: %zu %s written\n", file, rows->n,
-		    rows->n == 1 ? "certificate" : "certificates");
+	} else if (rc == EX_OK) {
+		rc = write_export(file, into, &out);
+		if (rc == EX_OK)
+			printf("%s: %zu %s written\n", file, rows->n,
+			    rows->n == 1 ? "certificate" : "certificates");
+	}
 	buf_free(&out);
 	return rc;
 }
 
+/* The file is made before root is given up. */
 static int export_found(struct cli *c, const struct cli_list *rest,
     bool chain, const char *file)
 {
+	struct out_file into = OUT_FILE_INIT;
 	struct rows rows = { 0 };
-	int rc = find_argument(c, rest, KS_READ, &rows);
+	struct stat st;
+	int rc = EX_OK;
 
+	if (file != NULL && lstat(file, &st) != 0)
+		rc = out_file_open(&into, file, 0644);
 	if (rc == EX_OK)
-		rc = export_rows(c, &rows, chain, file);
+		rc = find_argument(c, rest, KS_READ, &rows);
+	if (rc == EX_OK)
+		rc = export_rows(c, &rows, chain, file, &into);
+	out_file_close(&into, rc == EX_OK);
 	rows_free(&rows);
 	return rc;
 }

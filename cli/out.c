@@ -23,21 +23,32 @@
 
 /* ---- one file ---- */
 
+static const char *name_now(struct out_file *f)
+{
+	return f->temp.n > 0 ? buf_str(&f->temp) : f->path;
+}
+
+static int conclude(struct out_file *f, char what)
+{
+	return what == 'p' ? rename(name_now(f), f->path) :
+	    unlink(name_now(f));
+}
+
 /*
- * May: remove one file, as root. May not: anything else. Ends when: it is
- * told, or the command ends.
+ * May: remove one file or give it its name, as root. May not: anything else.
+ * Ends when: it is told, or the command ends.
  */
-static _Noreturn void wait_to_remove(int from, const char *path)
+static _Noreturn void wait_to_conclude(int from, struct out_file *f)
 {
 	char c;
 
-	if (read(from, &c, 1) == 1 && unlink(path) != 0)
+	if (read(from, &c, 1) == 1 && conclude(f, c) != 0)
 		_exit(1);
 	_exit(0);
 }
 
 /* Root is given up soon, and an empty file should not stay behind. */
-static int start_remover(struct out_file *f)
+static int start_concluder(struct out_file *f)
 {
 	int pair[2];
 
@@ -47,7 +58,7 @@ static int start_remover(struct out_file *f)
 	f->pid = fork();
 	if (f->pid == 0) {
 		close(pair[1]);
-		wait_to_remove(pair[0], f->path);
+		wait_to_conclude(pair[0], f);
 	}
 	close(pair[0]);
 	f->helper = pair[1];
@@ -55,15 +66,30 @@ static int start_remover(struct out_file *f)
 	    strerror(errno));
 }
 
+static int make_file(struct out_file *f, mode_t mode)
+{
+	f->fd = open(name_now(f), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
+	    O_NOFOLLOW, mode);
+	if (f->fd != -1)
+		return geteuid() == 0 ? start_concluder(f) : EX_OK;
+	return cli_say(EX_CANTCREAT, "%s: %s", name_now(f),
+	    errno == EEXIST ? "is there already; name another file" :
+	    strerror(errno));
+}
+
 int out_file_open(struct out_file *f, const char *path, mode_t mode)
 {
 	f->path = path;
-	f->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
-	    O_NOFOLLOW, mode);
-	if (f->fd != -1)
-		return geteuid() == 0 ? start_remover(f) : EX_OK;
-	return cli_say(EX_CANTCREAT, "%s: %s", path, errno == EEXIST ?
-	    "is there already; name another file" : strerror(errno));
+	return make_file(f, mode);
+}
+
+int out_file_replace(struct out_file *f, const char *path, mode_t mode)
+{
+	f->path = path;
+	buf_init(&f->temp, strlen(path) + 16);
+	buf_printf(&f->temp, "%s.unfinished", path);
+	(void)unlink(buf_str(&f->temp)); /* of a run that was killed */
+	return make_file(f, mode);
 }
 
 int out_file_write(struct out_file *f, struct view v)
@@ -77,28 +103,38 @@ int out_file_write(struct out_file *f, struct view v)
 	return EX_OK;
 }
 
-static bool remove_it(struct out_file *f)
+static bool have_concluded(struct out_file *f, char what)
 {
 	int status = -1;
 
 	if (f->helper == -1)
-		return unlink(f->path) == 0;
-	return write(f->helper, "x", 1) == 1 &&
+		return conclude(f, what) == 0;
+	return write(f->helper, &what, 1) == 1 &&
 	    waitpid(f->pid, &status, 0) == f->pid && status == 0;
+}
+
+int out_file_place(struct out_file *f)
+{
+	if (!have_concluded(f, 'p'))
+		return cli_say(EX_CANTCREAT, "%s: cannot take its place",
+		    f->path);
+	out_file_close(f, true);
+	return EX_OK;
 }
 
 void out_file_close(struct out_file *f, bool keep)
 {
 	if (f->fd == -1)
 		return;
-	if (!keep && !remove_it(f))
-		(void)cli_say(0, "%s: empty, remove it", f->path);
+	if (!keep && !have_concluded(f, 'x'))
+		(void)cli_say(0, "%s: empty, remove it", name_now(f));
 	if (f->helper != -1) {
 		close(f->helper);
 		(void)waitpid(f->pid, NULL, 0);
 	}
 	close(f->fd);
 	f->fd = f->helper = -1;
+	buf_free(&f->temp);
 }
 
 /* ---- a folder ---- */

@@ -15,12 +15,18 @@
 struct out_file {
 	const char *path; /* borrowed */
 	int fd;		  /* -1: not open */
-	int helper;	  /* pipe to who can remove it, or -1 */
+	int helper;	  /* pipe to who can remove or rename it, or -1 */
 	pid_t pid;	  /* of that one */
+	struct buf temp;  /* its name until it is whole; empty: path */
 };
 #define OUT_FILE_INIT { .fd = -1, .helper = -1 }
 /* Make a file that is not there. f: OUT_FILE_INIT. 0 or an exit code. */
 int out_file_open(struct out_file *f, const char *path, mode_t mode);
+/* The same for what takes the place of an older one, as a CRL does: path is
+ * touched by out_file_place() only. */
+int out_file_replace(struct out_file *f, const char *path, mode_t mode);
+/* It is whole: under its name with it. 0 or an exit code. */
+int out_file_place(struct out_file *f);
 /* All of it to the disk. */
 int out_file_write(struct out_file *f, struct view v);
 /* Close; when nothing was written, the file goes again. */

@@ -413,5 +413,54 @@ def S98_an_old_key_opens_until_it_is_removed_and_that_is_said():
     check(b'for your eyes' not in out, 'still opened', out)
 
 
+@test
+def A64_root_writes_into_folders_of_its_own():
+    """What goes out for people is written with the rights of whoever asked,
+    although the keystore belongs to another user."""
+    lib.need_root()
+    base = lib.temporary()
+    s = lib.Site(os.path.join(base, 'a'), 'example.com')
+    s.must('ca', 'init', '--no-passphrase')
+    s.must('ca', 'issue', '--email', 'erin@example.com', '--algorithm',
+           'ec:p256')
+    s.own()
+    out = os.path.join(base, 'of-root')
+    os.mkdir(out, 0o755)
+    password = os.path.join(out, 'password')
+    with open(password, 'w', encoding='ascii') as f:
+        f.write('long enough\n')
+    os.chmod(password, 0o600)
+    for name, *argv in (
+            ('one.pem', 'cert', 'export', 'erin@example.com'),
+            ('all.pem', 'cert', 'export', '--all', '--bundle'),
+            ('ca.crl', 'ca', 'crl'),
+            ('erin.p12', 'key', 'export', '--email', 'erin@example.com',
+             '--password-file', password),
+            ('frank.csr', 'key', 'generate', '--email', 'frank@example.com',
+             '--algorithm', 'ec:p256')):
+        path = os.path.join(out, name)
+        s.must(*argv, '--out', path)
+        check(os.path.getsize(path) > 100, name)
+    # a list takes the place of the older one, whole
+    crl = os.path.join(out, 'ca.crl')
+    with open(crl, 'rb') as f:
+        older = f.read()
+    s.must('ca', 'crl', '--out', crl)
+    with open(crl, 'rb') as f:
+        check(f.read() != older, 'not replaced')
+    check(not [x for x in os.listdir(out) if 'unfinished' in x], 'left over')
+    # what is there stays: the same again, or not at all
+    path = os.path.join(out, 'one.pem')
+    s.must('cert', 'export', 'erin@example.com', '--out',
+           os.path.join(out, 'again.pem'))
+    with open(path, 'ab') as f:
+        f.write(b'mine')
+    equal(s.cmd('cert', 'export', 'erin@example.com', '--out', path)[0], 73,
+          'written over')
+    backup = os.path.join(out, 'a.backup')
+    s.must('backup', backup, '--password-file', password)
+    check(os.path.getsize(backup) > 1000, 'backup')
+
+
 if __name__ == '__main__':
     lib.main(setup)
