@@ -168,6 +168,9 @@ const char *const sql_version_4 =
 
 /* Without a row there is no order: newest first, then the latest import. */
 #define NEWEST_FIRST " ORDER BY c.not_before DESC, c.id DESC"
+/* Keys first, which are few: SQLite keeps the order of a CROSS JOIN, and would
+ * else read all certificates. */
+#define OF_KEYS " FROM key CROSS JOIN cert c WHERE c.spki = key.spki"
 #define ROWS "SELECT " KS_ROW_COLUMNS " FROM cert c"
 #define HARVEST								    \
 	"SELECT h.address, h.cert, h.first_seen, h.last_seen, h.days,"	    \
@@ -223,9 +226,9 @@ const char *const sql_text[ST_N] = {
 	/* no CA's keys; one that is its own CA, as openssl req -x509 makes
 	 * them, has an address */
 	[ST_KEY_CERTS] =
-	    "SELECT " KS_ROW_COLUMNS ", key.sealed FROM cert c"
-	    " JOIN key ON key.spki = c.spki WHERE c.is_ca = 0"
-	    " OR EXISTS (SELECT 1 FROM cert_address a WHERE a.cert = c.id)"
+	    "SELECT " KS_ROW_COLUMNS ", key.sealed" OF_KEYS
+	    " AND (c.is_ca = 0 OR EXISTS"
+	    " (SELECT 1 FROM cert_address a WHERE a.cert = c.id))"
 	    " ORDER BY key.spki, c.id",
 	[ST_REQUEST_ADD] =
 	    "INSERT INTO request (spki, address, name, use, csr, added)"
@@ -374,8 +377,8 @@ const char *const sql_text[ST_N] = {
 	    " (SELECT 1 FROM key k WHERE k.spki = c.spki))"
 	    " ORDER BY c.not_after, c.id",
 	[ST_LIFE_OWN] =
-	    "SELECT " KS_ROW_COLUMNS " FROM key JOIN cert c"
-	    " ON c.spki = key.spki WHERE c.state = 0 AND c.is_ca = 0"
+	    "SELECT " KS_ROW_COLUMNS OF_KEYS
+	    " AND c.state = 0 AND c.is_ca = 0"
 	    " ORDER BY c.not_after, c.id",
 	[ST_LIFE_FAILED] =
 	    "SELECT url || ': ' || error, tried FROM fetched"

@@ -205,6 +205,8 @@ def change_row(stage, n):
     folder = stage.path('store-%d' % n)
     op = Operation('', 'out', BOB, person(7, 'ec.example'))
     eml = stage.message('encrypt-ec', '5K')
+    # a flush would wait for all that was written while the store was filled
+    os.sync()
     milter, start = start_to_first(stage, folder, op, eml)
     command, message = one_change(stage, folder, milter, op, eml)
     stage.load(op, milter, eml, '-t', '0.6', '-w', '0.2')
