@@ -148,13 +148,14 @@ static int open_store(struct cli *c, enum ks_mode mode)
 
 	buf_init(&who, 1024);
 	buf_init(&origin, 1024);
-	cli_actor(c, &who, &origin); /* before root is given up */
+	if (mode == KS_WRITE) /* before root is given up */
+		cli_actor(c, &who, &origin);
 	if (rc == EX_OK)
 		rc = drop_root(c);
 	if (rc == EX_OK && keystore_open(&c->ks, c->config->keystore, mode,
 	    &e) != 0)
 		rc = fail_keystore(c, &e);
-	if (rc == EX_OK)
+	if (rc == EX_OK && mode == KS_WRITE)
 		keystore_set_actor(c->ks, buf_str(&who), buf_str(&origin));
 	buf_free(&who);
 	buf_free(&origin);

@@ -112,8 +112,8 @@ int cli_say(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ---- opening; each 0 or an exit code, the reason printed ---- */
 
 int cli_config(struct cli *c);
-/* Gives up root for the store's owner first, and notes who calls, for
- * postseal audit. */
+/* Gives up root for the store's owner first, and for changes notes who calls,
+ * for postseal audit. */
 int cli_keystore(struct cli *c, enum ks_mode mode);
 /* A verb that prints a part of the keystore and takes --json alone. */
 int cli_list_verb(struct cli *c, int argc, char **argv,

@@ -5,6 +5,8 @@
  */
 #include "gateway/notice.h"
 
+#include <string.h>
+
 #include "cli/cli.h"
 #include "fetch/submit.h"
 
@@ -20,8 +22,7 @@ static int send_now(struct cli *c, const struct notice *n)
 
 	if (submit_mail(&s, SMTP_TIMEOUT_MS, &e) != 0)
 		return cli_fail(&e);
-	for (size_t i = 0; i < sizeof(sent.hash); i++)
-		sent.hash[i] = n->hash[i];
+	memcpy(sent.hash, n->hash, sizeof(sent.hash));
 	if (life_notice_set(c->ks, &sent, &e) != 0)
 		return cli_fail(&e);
 	return cli_say(EX_OK, "sent to %s", c->config->notice_to);
