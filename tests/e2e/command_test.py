@@ -309,22 +309,34 @@ class Gpgsm:
             f.write(fpr.split('=')[1].strip() + ' S relax\n')
         self.must(['--import', root])
         key, crt = key_files(a, ALICE)
-        # An old gpgsm reads only old PKCS#12.
-        p12 = os.path.join(base, 'old.p12')
-        lib.must_run(['openssl', 'pkcs12', '-export', '-in', crt, '-inkey',
-                      key, '-passout', 'pass:test', '-keypbe',
-                      'PBE-SHA1-3DES', '-certpbe', 'PBE-SHA1-3DES',
-                      '-macalg', 'sha1', '-out', p12])
-        self.must(['--pinentry-mode', 'loopback', '--passphrase-fd', '0',
-                   '--import', p12], b'test\n')
+        self.import_key(key, crt)
         _, bob = key_files(b, BOB)
         self.must(['--import', bob])
 
+    def import_key(self, key, crt):
+        """gpgsm derives a wrong key for about one salt in sixty and then
+        calls the password wrong: the same key again with another salt."""
+        # An old gpgsm reads only old PKCS#12.
+        p12 = os.path.join(base, 'old.p12')
+        for _ in range(5):
+            lib.must_run(['openssl', 'pkcs12', '-export', '-in', crt,
+                          '-inkey', key, '-passout', 'pass:test', '-keypbe',
+                          'PBE-SHA1-3DES', '-certpbe', 'PBE-SHA1-3DES',
+                          '-macalg', 'sha1', '-out', p12])
+            status, _, err = lib.run(
+                self.argv(['--pinentry-mode', 'loopback', '--passphrase-fd',
+                           '0', '--import', p12]), b'test\n')
+            if status == 0:
+                return
+        check(False, 'gpgsm does not import the key', err)
+
+    def argv(self, argv):
+        return ['gpgsm', '--homedir', self.home, '--batch', '--yes',
+                '--disable-crl-checks', '--disable-dirmngr', *argv]
+
     def must(self, argv, data=b''):
         # --passphrase for the key in its agent: asked for by loopback.
-        return lib.must_run(
-            ['gpgsm', '--homedir', self.home, '--batch', '--yes',
-             '--disable-crl-checks', '--disable-dirmngr', *argv], data)
+        return lib.must_run(self.argv(argv), data)
 
     def loopback(self, argv, data):
         read, write = os.pipe()
@@ -332,10 +344,8 @@ class Gpgsm:
         os.close(write)
         try:
             r = lib.subprocess.run(
-                ['gpgsm', '--homedir', self.home, '--batch', '--yes',
-                 '--disable-crl-checks', '--disable-dirmngr',
-                 '--pinentry-mode', 'loopback', '--passphrase-fd',
-                 str(read), *argv], input=data, pass_fds=[read],
+                self.argv(['--pinentry-mode', 'loopback', '--passphrase-fd',
+                           str(read), *argv]), input=data, pass_fds=[read],
                 stdout=lib.subprocess.PIPE, stderr=lib.subprocess.PIPE,
                 timeout=60, check=False)
         finally:
