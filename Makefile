@@ -4,6 +4,7 @@
 #   make check      the fast tests (./run check installs what they need first)
 #   make check-full the fast tests, sanitizers, interop, Debian 12 and 13
 #   make asan tsan  units and most end-to-end tests under sanitizers
+#   make soak       500 kills, thousands of faults: hours
 #   make interop    other S/MIME programs read what we write, and we theirs
 #   make lint bench requirements demo install clean
 #
@@ -29,6 +30,7 @@ UTIL_SRC     = $(sort $(wildcard util/*.c))
 SMIME_SRC    = $(sort $(wildcard smime/*.c))
 KEYSTORE_SRC = $(sort $(wildcard keystore/*.c))
 FETCH_SRC    = $(sort $(wildcard fetch/*.c))
+SMTP_SRC     = $(sort $(wildcard smtp/*.c))
 GATEWAY_SRC  = $(sort $(wildcard gateway/*.c))
 MILTER_SRC   = $(filter-out milter/main.c,$(sort $(wildcard milter/*.c)))
 CLI_SRC      = $(filter-out cli/main.c,$(sort $(wildcard cli/*.c)))
@@ -48,11 +50,13 @@ A_GATEWAY  = $(BUILD)/libgateway.a
 A_KEYSTORE = $(BUILD)/libkeystore.a
 A_FETCH    = $(BUILD)/libfetch.a
 A_SMIME    = $(BUILD)/libsmime.a
+A_SMTP     = $(BUILD)/libsmtp.a
 A_UTIL     = $(BUILD)/libutil.a
 A_MILTER   = $(BUILD)/libmilter-side.a
 A_CLI      = $(BUILD)/libcli.a
 
-CORE_A    = $(A_GATEWAY) $(A_FETCH) $(A_KEYSTORE) $(A_SMIME) $(A_UTIL)
+CORE_A    = $(A_GATEWAY) $(A_FETCH) $(A_KEYSTORE) $(A_SMIME) $(A_SMTP) \
+            $(A_UTIL)
 CORE_LIBS = $(FETCH_LIBS) $(KEYSTORE_LIBS) $(SMIME_LIBS) $(UTIL_LIBS)
 
 PROGRAMS = $(BUILD)/postseal $(BUILD)/postseal-milter
@@ -63,9 +67,15 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -MMD -MP -c -o $@ $<
 
+# Where texts in other languages are read from.
+TEXTSDIR = $(PREFIX)/share/postseal/texts
+$(BUILD)/gateway/texts.o: CPPFLAGS += -DTEXTS_DIR='"$(TEXTSDIR)"'
+
 $(A_UTIL): $(call obj,$(UTIL_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
 $(A_SMIME): $(call obj,$(SMIME_SRC))
+	rm -f $@ && $(AR) rcs $@ $^
+$(A_SMTP): $(call obj,$(SMTP_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
 $(A_KEYSTORE): $(call obj,$(KEYSTORE_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
@@ -99,6 +109,8 @@ $(BUILD)/tests/unit/smime_%: $(BUILD)/tests/unit/smime_%.o $(TESTCA) \
 $(BUILD)/tests/unit/keystore_%: $(BUILD)/tests/unit/keystore_%.o $(TESTCA) \
     $(A_KEYSTORE) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(KEYSTORE_LIBS) $(UTIL_LIBS)
+$(BUILD)/tests/unit/smtp_%: $(BUILD)/tests/unit/smtp_%.o $(A_SMTP) $(A_UTIL)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(UTIL_LIBS)
 $(BUILD)/tests/unit/fetch_%: $(BUILD)/tests/unit/fetch_%.o $(TESTCA) \
     $(A_FETCH) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(FETCH_LIBS) $(UTIL_LIBS)
@@ -165,6 +177,13 @@ interop: all
 	@tests/interop/interop.py $(INTEROP)
 interop-doc: all
 	@tests/interop/interop.py --write $(INTEROP)
+
+# The long forms of tests that make check runs shortly: hours.
+FAULT_STEPS = 3000
+soak: all bench-tools
+	@KILL_RUNS=500 FAULT_STEPS=$(FAULT_STEPS) POSTSEAL_BUILD=$(BUILD) \
+	    $(RUNNER) -j 1 -t 14400 -o build/results-soak.tsv \
+	    tests/e2e/kill_test.py tests/e2e/fault_test.py
 
 lint:
 	@tests/attacks.py --check
@@ -245,10 +264,16 @@ install: all
 	    >$(DESTDIR)$(UNITDIR)/postseal-milter.service
 	$(INSTALL) -m 644 README.md SECURITY.md CHANGES.md LICENSE \
 	    $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -d $(DESTDIR)$(TEXTSDIR)
+	$(INSTALL) -m 644 share/texts/* $(DESTDIR)$(TEXTSDIR)
 	find samples -maxdepth 1 -type f -exec $(INSTALL) -m 644 -t \
 	    $(DESTDIR)$(DOCDIR)/samples {} +
 	find samples/messages -type f -exec $(INSTALL) -m 644 -t \
 	    $(DESTDIR)$(DOCDIR)/samples/messages {} +
+	for d in postfix sendmail; do \
+	    $(INSTALL) -d $(DESTDIR)$(DOCDIR)/contrib/$$d && \
+	    $(INSTALL) -m 644 contrib/$$d/* $(DESTDIR)$(DOCDIR)/contrib/$$d || \
+	    exit 1; done
 
 # Debian test folders have /proc mounted while they run.
 clean:
@@ -257,7 +282,7 @@ clean:
 -include $(shell find $(BUILD) \( -name 'debian-*' -o -name 'root-*' \
     -o -name 'interop-*' \) -prune -o -name '*.d' -type f -print 2>/dev/null)
 
-.PHONY: all unit check asan tsan check-full interop interop-doc lint \
+.PHONY: all unit check asan tsan check-full soak interop interop-doc lint \
     attacks requirements demo fuzz \
     fuzz-build fuzz-clang fuzz-smoke install clean
 .SECONDARY:
@@ -287,6 +312,12 @@ $(BUILD)/tests/killing.so: tests/e2e/killing.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(WERROR) -O1 -fPIC -shared \
 	    -o $@ $<
+# The same for those that make a call fail; its frames are in assembler.
+bench-tools: $(BUILD)/tests/failing.so
+$(BUILD)/tests/failing.so: tests/e2e/failing.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARN) $(WERROR) -O1 -fno-toplevel-reorder -fPIC \
+	    -shared -o $@ $<
 
 $(BUILD)/tests/bench/mfload: $(B_MFLOAD) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(UTIL_LIBS) -lpthread

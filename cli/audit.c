@@ -5,7 +5,6 @@
  */
 #include "keystore/life.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -100,23 +99,6 @@ static int print_json(struct cli *c, const struct change_query *q, struct buf
 	return EX_OK;
 }
 
-/* A whole number of at least 1. */
-static int read_count(struct cli *c, const char *name, const char *text,
-    size_t *out)
-{
-	char *end;
-	long x;
-
-	if (text == NULL)
-		return EX_OK;
-	x = strtol(text, &end, 10);
-	if (end == text || *end != '\0' || x < 1 || x > 10000000)
-		return cli_usage(c, "%s %s: want a number from 1", name,
-		    text);
-	*out = (size_t)x;
-	return EX_OK;
-}
-
 int cmd_audit(struct cli *c, int argc, char **argv)
 {
 	bool json = false, all = false;
@@ -138,9 +120,9 @@ int cmd_audit(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK && rest.n > 1)
 		rc = cli_usage(c, "one thing to look for is enough");
 	if (rc == EX_OK)
-		rc = read_count(c, "--days", days, &since_days);
+		rc = cli_count(c, "--days", days, &since_days);
 	if (rc == EX_OK)
-		rc = read_count(c, "--last", most, &q.most);
+		rc = cli_count(c, "--last", most, &q.most);
 	if (rc == EX_OK)
 		rc = cli_keystore(c, KS_READ);
 	if (rc == EX_OK) {

@@ -131,6 +131,22 @@ int cli_usage(struct cli *c, const char *fmt, ...)
 	return EX_USAGE;
 }
 
+int cli_count(struct cli *c, const char *name, const char *text,
+    size_t *out)
+{
+	char *end;
+	long x;
+
+	if (text == NULL)
+		return EX_OK;
+	x = strtol(text, &end, 10);
+	if (end == text || *end != '\0' || x < 1 || x > 10000000)
+		return cli_usage(c, "%s %s: want a number from 1", name,
+		    text);
+	*out = (size_t)x;
+	return EX_OK;
+}
+
 /* ---- verbs ---- */
 
 static int list_verbs(const struct cli_verb *verb, size_t n, FILE *to)

@@ -51,14 +51,18 @@ cli_function cmd_cert;				   /* cert.c */
 cli_function cmd_crl;				   /* crl.c */
 cli_function cmd_key;				   /* key.c */
 cli_function cmd_rules;				   /* rules.c */
+cli_function rules_explain;			   /* explain_rules.c */
 cli_function cmd_secret;			   /* secret.c */
 cli_function cmd_backup;			   /* backup.c */
 cli_function cmd_restore;			   /* restore.c */
 cli_function cmd_seal, cmd_open;		   /* seal.c */
 cli_function cmd_explain;			   /* explain.c */
+cli_function cmd_report;			   /* report.c */
+cli_function cmd_doctor;			   /* doctor.c */
 cli_function cmd_status;			   /* status.c */
 cli_function cmd_audit;				   /* audit.c */
 cli_function cmd_notice;			   /* notice.c */
+cli_function cmd_quarantine;			   /* quarantine.c */
 
 /* Run the verb named by argv[1] out of a table (a verb with sub-verbs calls
  * this with its own table). EX_USAGE and a list when there is none. */
@@ -90,6 +94,9 @@ int cli_options(struct cli *c, int argc, char **argv, const struct cli_opt *o,
     struct cli_list *rest);
 /* All of an open file into out. FAIL_INPUT, or the buffer's own failure. */
 int cli_read_fd(int fd, struct buf *out, struct err *e) MUST_CHECK;
+/* The value of an option as a whole number of at least 1; *out stays when
+ * text is NULL. 0 or EX_USAGE. */
+int cli_count(struct cli *c, const char *name, const char *text, size_t *out);
 /* Print "postseal: text" and the usage of the running verb; EX_USAGE. */
 int cli_usage(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -1,19 +1,54 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * postseal explain: the verdict of a message that went through.
+ * postseal explain: what was decided about a message that went through, for
+ * people, or the verdict itself.
  */
 #include "cli/cli.h"
+#include "cli/story.h"
+
+static int find(struct cli *c, const char *id, struct buf *json)
+{
+	struct err e = {0};
+
+	if (keystore_audit_get(c->ks, id, json, &e) == 0)
+		return 0;
+	return cli_say(cli_code(&e), "%s%s", e.msg, e.kind != FAIL_INPUT
+	    ? "" : "; wanted: an id from the log, a refusal or --json, not "
+	    "older than keep-audit in postseal.conf");
+}
+
+static int tell(struct cli *c, const char *id, bool as_json)
+{
+	struct err e = {0};
+	struct buf json, out;
+	int rc;
+
+	buf_init(&json, 64u << 20);
+	buf_init(&out, 64u << 20);
+	rc = find(c, id, &json);
+	if (rc == 0 && as_json) {
+		buf_putc(&json, '\n');
+		rc = cli_print(&json);
+	} else if (rc == 0) {
+		rc = story_print(buf_view(&json), false, &out, &e) != 0
+		    ? cli_fail(&e) : cli_print(&out);
+	}
+	buf_free(&json);
+	buf_free(&out);
+	return rc;
+}
 
 int cmd_explain(struct cli *c, int argc, char **argv)
 {
-	struct cli_opt none[] = {{NULL, NULL, NULL, NULL}};
+	bool json = false;
+	struct cli_opt opt[] = {
+		{"--json", &json, NULL, NULL},
+		{NULL, NULL, NULL, NULL},
+	};
 	struct cli_list rest = {0};
-	struct err e = {0};
-	struct buf out;
-	int rc = cli_options(c, argc, argv, none, &rest);
+	int rc = cli_options(c, argc, argv, opt, &rest);
 
-	buf_init(&out, 64u << 20);
 	if (rc == 0 && rest.n != 1)
 		rc = cli_usage(c, "one id is needed, ours or the mail "
 		    "server's");
@@ -21,16 +56,8 @@ int cmd_explain(struct cli *c, int argc, char **argv)
 		rc = cli_config(c);
 	if (rc == 0)
 		rc = cli_keystore(c, KS_READ);
-	if (rc == 0 && keystore_audit_get(c->ks, rest.v[0], &out, &e) != 0)
-		rc = cli_say(cli_code(&e), "%s%s", e.msg,
-		    e.kind != FAIL_INPUT ? "" : "; wanted: an id from the "
-		    "log, a refusal or --json, not older than keep-audit in "
-		    "postseal.conf");
-	if (rc == 0) {
-		buf_putc(&out, '\n');
-		rc = cli_print(&out);
-	}
-	buf_free(&out);
+	if (rc == 0)
+		rc = tell(c, rest.v[0], json);
 	cli_list_free(&rest);
 	return rc;
 }

@@ -40,6 +40,10 @@ int import_read_use(struct cli *c, const char *text, unsigned *use);
 /* Runs it and reports; an exit code. */
 int import_run(struct cli *c, const struct import_job *job);
 
+/* Mail as a file has it, with LF or CRLF, into a spool with CRLF. */
+struct spool;
+int mail_to_spool(struct spool *s, struct view mail, struct err *e)
+    MUST_CHECK;
 /*
  * The CMS object of a signed mail, decoded, appended to der. 1 it is one, 0
  * it is no signed mail, -1 FAIL_TEMP.

@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/folder.h"
+#include "keystore/held.h"
 #include "util/proc.h"
 
 #define DEFAULT_USER "postseal" /* of packages; used when we are root */
@@ -131,7 +133,24 @@ static int put_folder(const struct init *in, const struct folder *f,
 	return rc;
 }
 
-static int put_keystore(const struct init *in)
+/* What mail that is held is sealed for; before the files are given away. */
+static int make_held(const char *path, const struct buf *secret,
+    struct err *e)
+{
+	struct keystore *ks = NULL;
+	struct cert *cert = NULL;
+	int rc;
+
+	rc = keystore_open(&ks, path, KS_WRITE, e);
+	if (rc == 0)
+		rc = keystore_held_make(ks, buf_view(secret),
+		    (int64_t)time(NULL), &cert, e);
+	cert_free(&cert);
+	keystore_close(&ks);
+	return rc;
+}
+
+static int put_keystore(const struct init *in, const struct buf *secret)
 {
 	static const char *const file[] = { "keystore.db", "keystore.db-wal",
 		"keystore.db-shm" };
@@ -144,7 +163,8 @@ static int put_keystore(const struct init *in)
 	buf_init(&path, PATH_MAX);
 	buf_printf(&path, "%s/keystore.db", in->state.path);
 	if (buf_ok(&path, &e) != 0 ||
-	    keystore_create(buf_str(&path), &e) != 0)
+	    keystore_create(buf_str(&path), &e) != 0 ||
+	    make_held(buf_str(&path), secret, &e) != 0)
 		rc = cli_fail(&e);
 	for (i = 0; rc == EX_OK && i < ARRAY_LEN(file); i++)
 		if (fstatat(in->state.fd, file[i], &st,
@@ -174,6 +194,10 @@ static void write_config(const struct init *in, struct buf *out)
 	buf_printf(out, "administrator       postmaster@%s\n", in->name[0]);
 	buf_printf(out, "spool               \"%s/spool\"\n",
 	    in->state.path);
+	buf_puts(out, "# Mail that a rule holds back, sealed: \"postseal "
+	    "quarantine\" shows and\n# releases it, by way of milter's "
+	    "reinject.\n"
+	    "# quarantine {\n#     size 1G\n#     keep 30d\n# }\n");
 	buf_puts(out, "milter {\n"
 	    "    # Debian's Postfix sees only what is below "
 	    "/var/spool/postfix.\n");
@@ -204,11 +228,10 @@ static int write_files(const struct init *in)
 	int rc;
 
 	buf_init_secret(&text, 1u << 20);
-	rc = put_keystore(in);
-	if (rc == EX_OK) {
-		keyring_new_secret(&text);
+	keyring_new_secret(&text);
+	rc = put_keystore(in, &text);
+	if (rc == EX_OK)
 		rc = put_file(in, "secret", 0600, &text);
-	}
 	if (rc == EX_OK)
 		rc = write_folders(in);
 	if (rc == EX_OK) {

@@ -20,8 +20,7 @@ static int decode_shape(const struct spool *s, const struct shape *sh,
 	return codec_decode(s, sh->body, sh->end, sh->cte, &to, NULL, e);
 }
 
-/* Text from an editor has bare LF; the reader wants mail's CRLF. */
-static int spool_mail(struct spool *s, struct view mail, struct err *e)
+int mail_to_spool(struct spool *s, struct view mail, struct err *e)
 {
 	size_t off = 0, lf;
 	struct view line;
@@ -73,7 +72,7 @@ int mail_signature(struct view mail, struct buf *der, struct err *e)
 	int rc = -1;
 
 	if (spool_new(&s, 2 * (uint64_t)CAP_IMPORT_FILE, e) == 0 &&
-	    spool_mail(s, mail, e) == 0)
+	    mail_to_spool(s, mail, e) == 0)
 		rc = read_mail(s, der, e);
 	spool_free(&s);
 	/* Beyond a cap of mail: then it is no mail that we know. */

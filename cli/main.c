@@ -46,18 +46,29 @@ static const struct cli_verb verbs[] = {
 	    "what would happen to whom, and why" },
 	{ "seal", cmd_seal,
 	    "seal --from A --to B [--to C] [--auth LOGIN | --no-auth] "
-	    "[--json FILE] < in > out",
+	    "[--json FILE] [--out-dir DIR] < in > out",
 	    "what the milter would do to outgoing mail" },
 	{ "open", cmd_open,
-	    "open --from A --to B [--to C] [--json FILE] < in > out",
+	    "open --from A --to B [--to C] [--json FILE] [--out-dir DIR] "
+	    "< in > out",
 	    "what the milter would do to incoming mail" },
-	{ "explain", cmd_explain, "explain ID",
+	{ "explain", cmd_explain, "explain [--json] ID",
 	    "the whole story of one message" },
+	{ "report", cmd_report, "report [--days N | --since DATE "
+	    "[--until DATE]]\n"
+	    "       [--by domain|partner|user|reason] [--json]",
+	    "what was sealed, refused, could have been, of a period" },
+	{ "doctor", cmd_doctor, "doctor [--json] [--mta postfix|sendmail] "
+	    "[--config-dir DIR] [--postconf PATH]",
+	    "what is set up dangerously, in the mail server and here" },
 	{ "status", cmd_status, "status [--json] [--days N]",
 	    "what is there, what will expire, who lacks what" },
 	{ "audit", cmd_audit,
 	    "audit [--json] [--all | --last N] [--days N] [WHAT]",
 	    "who changed what in the keystore" },
+	{ "quarantine", cmd_quarantine,
+	    "quarantine init|list|show|release|delete|export ...",
+	    "mail that is held until you decide" },
 	{ "notice", cmd_notice, "notice [--send]",
 	    "what the administrator is told by mail" },
 };
@@ -126,9 +137,12 @@ static int read_first(struct cli *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct cli c = { .config_path = CLI_CONFIG, .may_confine = true };
+	struct err e = { 0 };
 	int first, rc;
 
 	log_init("postseal", LOG_L_WARN, 0);
+	if (ossl_start(&e) != 0)
+		return cli_say(EX_TEMPFAIL, "%s", e.msg);
 	proc_no_core();
 	buf_init_secret(&c.secret, 65536);
 	first = read_first(&c, argc, argv);

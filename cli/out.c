@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -213,8 +214,28 @@ static int put_file(int dir, const char *name, mode_t mode, struct view v)
 	return put_hidden(dir, name, mode, v) == 0 ? 0 : errno;
 }
 
-static int answer_one(int sock, int dir, struct view request)
+/* The same; an empty part cannot be mapped. */
+static int put_mapped(int dir, const char *name, mode_t mode,
+    const struct out_part *part)
 {
+	size_t whole = (size_t)(part->off + part->size);
+	void *p;
+	int why;
+
+	if (part->size == 0)
+		return put_file(dir, name, mode, view_make(NULL, 0));
+	p = mmap(NULL, whole, PROT_READ, MAP_PRIVATE, part->fd, 0);
+	if (p == MAP_FAILED)
+		return errno;
+	why = put_file(dir, name, mode, view_make((unsigned char *)p +
+	    part->off, (size_t)part->size));
+	(void)munmap(p, whole);
+	return why;
+}
+
+static int answer_one(int sock, int dir, struct view request, int fd)
+{
+	struct out_part part = { fd, 0, 0 };
 	struct rd r;
 	struct view v;
 	struct buf out;
@@ -225,8 +246,11 @@ static int answer_one(int sock, int dir, struct view request)
 	rd_init(&r, request);
 	if (rd_u32(&r, &mode) == 0 && ipc_get_view(&r, &v) == 0 &&
 	    view_cstr(v, name, sizeof(name)) == 0 &&
-	    ipc_get_view(&r, &v) == 0 && rd_left(&r) == 0)
-		why = put_file(dir, name, (mode_t)mode & 0666, v);
+	    ipc_get_view(&r, &v) == 0 && rd_u64(&r, &part.off) == 0 &&
+	    rd_u64(&r, &part.size) == 0 && rd_left(&r) == 0)
+		why = fd == -1
+		    ? put_file(dir, name, (mode_t)mode & 0666, v)
+		    : put_mapped(dir, name, (mode_t)mode & 0666, &part);
 	buf_init(&out, 64);
 	ipc_put_u32(&out, (uint32_t)why);
 	rc = ipc_send(sock, buf_view(&out), NULL, 0, NULL);
@@ -246,7 +270,12 @@ static _Noreturn void write_for_others(int sock, int dir)
 	proc_die_with_parent();
 	buf_init_secret(&in, CAP_IPC);
 	while (ipc_recv(sock, &in, fds, NULL) == 1) {
-		if (answer_one(sock, dir, buf_view(&in)) != 0)
+		int rc = answer_one(sock, dir, buf_view(&in), fds[0]);
+
+		for (size_t i = 0; i < IPC_FDS; i++)
+			if (fds[i] != -1)
+				close(fds[i]);
+		if (rc != 0)
 			break;
 		buf_clear(&in);
 	}
@@ -292,8 +321,9 @@ int out_dir_open(struct out_dir *d, const char *path, mode_t mode)
 	return geteuid() == 0 ? start_helper(d) : EX_OK;
 }
 
+/* part NULL: content. */
 static int ask_helper(struct out_dir *d, const char *name, mode_t mode, struct
-    view content, struct err *e)
+    view content, const struct out_part *part, struct err *e)
 {
 	int fds[IPC_FDS], why = EIO;
 	struct buf b;
@@ -304,8 +334,10 @@ static int ask_helper(struct out_dir *d, const char *name, mode_t mode, struct
 	ipc_put_u32(&b, (uint32_t)mode);
 	ipc_put_view(&b, view_of(name));
 	ipc_put_view(&b, content);
-	if (buf_ok(&b, e) != 0 ||
-	    ipc_send(d->helper, buf_view(&b), NULL, 0, e) != 0)
+	ipc_put_u64(&b, part == NULL ? 0 : part->off);
+	ipc_put_u64(&b, part == NULL ? 0 : part->size);
+	if (buf_ok(&b, e) != 0 || ipc_send(d->helper, buf_view(&b),
+	    part == NULL ? NULL : &part->fd, part != NULL, e) != 0)
 		goto out;
 	buf_clear(&b);
 	if (ipc_recv(d->helper, &b, fds, e) != 1)
@@ -318,18 +350,34 @@ out:
 	return why;
 }
 
-int out_dir_put(struct out_dir *d, const char *name, mode_t mode, struct view
-    content, bool *there, struct err *e)
+static int conclude_put(const struct out_dir *d, const char *name, int why,
+    bool *there, struct err *e)
 {
-	int why;
-
-	why = d->helper != -1 ? ask_helper(d, name, mode, content, e) :
-	    put_file(d->fd, name, mode, content);
 	*there = why == EEXIST;
 	if (why == 0 || why == EEXIST)
 		return 0;
 	return err_set(e, FAIL_TEMP, "%s/%s: %s", d->path, name,
 	    strerror(why));
+}
+
+int out_dir_put(struct out_dir *d, const char *name, mode_t mode, struct view
+    content, bool *there, struct err *e)
+{
+	int why = d->helper != -1
+	    ? ask_helper(d, name, mode, content, NULL, e)
+	    : put_file(d->fd, name, mode, content);
+
+	return conclude_put(d, name, why, there, e);
+}
+
+int out_dir_put_part(struct out_dir *d, const char *name, mode_t mode,
+    const struct out_part *part, bool *there, struct err *e)
+{
+	int why = d->helper != -1
+	    ? ask_helper(d, name, mode, view_make(NULL, 0), part, e)
+	    : put_mapped(d->fd, name, mode, part);
+
+	return conclude_put(d, name, why, there, e);
 }
 
 int out_dir_has(struct out_dir *d, const char *name, bool *there, struct err

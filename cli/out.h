@@ -49,6 +49,14 @@ int out_dir_open(struct out_dir *d, const char *path, mode_t mode);
  * as it is. FAIL_TEMP. */
 int out_dir_put(struct out_dir *d, const char *name, mode_t mode,
     struct view content, bool *there, struct err *e) MUST_CHECK;
+/* Octets of an open file. */
+struct out_part {
+	int fd;
+	uint64_t off, size;
+};
+/* The same of them. */
+int out_dir_put_part(struct out_dir *d, const char *name, mode_t mode,
+    const struct out_part *part, bool *there, struct err *e) MUST_CHECK;
 int out_dir_has(struct out_dir *d, const char *name, bool *there,
     struct err *e) MUST_CHECK;
 /* What was written is on the disk. */

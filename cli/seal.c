@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/seal_dir.h"
+#include "cli/ticket.h"
 #include "gateway/authority.h"
 #include "gateway/gateway.h"
 #include "gateway/learn.h"
@@ -20,65 +22,13 @@
 #include "smime/header.h"
 #include "util/proc.h"
 
-/* ---- the keys process, played ---- */
-
-struct ticket {
-	const struct cli *c;
-	const struct envelope *env;
-	struct addr *rcpt;
-	size_t rcpts;
-};
-
-static bool may_sign(const struct ticket *t, const struct cert *cert)
-{
-	const struct config *c = t->c->config;
-
-	if (t->env->auth != ENV_AUTH_CALLER)
-		return authority_may_sign_cert(c,
-		    t->env->auth == ENV_AUTH_LOGIN ? t->env->login : NULL,
-		    t->env->client_ip, cert);
-	for (size_t i = 0; i < cert_addresses(cert); i++)
-		if (config_is_local(c, cert_address(cert, i)))
-			return true;
-	return false;
-}
-
-static int ticket_sign(void *ctx, const unsigned char cert_sha256[32],
-    enum sig_alg alg, struct view attrs, struct buf *sig, struct err *e)
-{
-	const struct ticket *t = ctx;
-	const struct cert *cert = keyring_cert(t->c->keyring, cert_sha256);
-
-	if (cert == NULL)
-		return err_set(e, FAIL_INPUT, "no such private key");
-	if (!may_sign(t, cert))
-		return err_set(e, FAIL_POLICY,
-		    "no right to sign with this key");
-	return keyring_sign(t->c->keyring, cert_sha256, alg, attrs, sig, e);
-}
-
-static int ticket_open(void *ctx, const unsigned char cert_sha256[32],
-    struct view ri, size_t cek_len, unsigned char cek[CAP_CEK],
-    struct err *e)
-{
-	const struct ticket *t = ctx;
-	const struct cert *cert = keyring_cert(t->c->keyring, cert_sha256);
-
-	if (cert == NULL)
-		return err_set(e, FAIL_INPUT, "no such private key");
-	if (!authority_may_open(t->c->config, t->rcpt, t->rcpts, cert))
-		return err_set(e, FAIL_POLICY,
-		    "no right to open with this key");
-	return keyring_open(t->c->keyring, cert_sha256, ri, cek_len, cek, e);
-}
-
 /* ---- one run ---- */
 
 struct job {
 	struct cli *c;
 	struct envelope env;
 	struct cli_list to;
-	struct ticket ticket;
+	struct cli_ticket ticket;
 	struct rules *rules;
 	struct finder *finder; /* NULL: no directories */
 	struct spool *msg;
@@ -86,6 +36,8 @@ struct job {
 	struct verdict v;
 	const char *json;
 	int json_fd;
+	const char *dir_path; /* or NULL */
+	struct out_dir dir;
 	char id[20];
 	bool has_crlf; /* the input's line ends */
 };
@@ -99,6 +51,7 @@ static int parse_arguments(struct job *j, int argc, char **argv, bool seals)
 		{"--from", NULL, &from, NULL},
 		{"--to", NULL, NULL, &j->to},
 		{"--json", NULL, &j->json, NULL},
+		{"--out-dir", NULL, &j->dir_path, NULL},
 		{seals ? "--auth" : NULL, NULL, &auth, NULL}, /* ends open's */
 		{"--no-auth", &no_auth, NULL, NULL},
 		{NULL, NULL, NULL, NULL},
@@ -124,6 +77,7 @@ static int parse_arguments(struct job *j, int argc, char **argv, bool seals)
 	j->env.mail_from = from;
 	j->env.rcpt = j->to.v;
 	j->env.rcpts = j->to.n;
+	j->env.can_split = j->dir_path != NULL;
 	j->env.login = auth;
 	j->env.forced = seals ? DIR_OUTBOUND : DIR_INBOUND;
 	j->env.auth = auth != NULL  ? ENV_AUTH_LOGIN
@@ -164,6 +118,15 @@ static int open_json(struct job *j)
 		return cli_say(EX_CANTCREAT, "%s: %s", j->json,
 		    strerror(errno));
 	return 0;
+}
+
+/* Likewise. */
+static int open_dir(struct job *j)
+{
+	if (j->dir_path == NULL)
+		return 0;
+	j->env.can_hold = j->c->config->quarantine.is_set;
+	return seal_dir_open(&j->dir, j->dir_path);
 }
 
 static int open_stores(struct job *j)
@@ -362,6 +325,8 @@ static int record(struct job *j)
 	}
 	write_audit(j, buf_view(&json));
 	rc = write_json(j, buf_view(&json));
+	if (rc == 0 && j->dir_path != NULL)
+		rc = seal_dir_verdict(&j->dir, buf_view(&json));
 	buf_free(&json);
 	return rc;
 }
@@ -390,6 +355,10 @@ static void say_clear(const struct job *j)
 			    "encrypted%s%s; \"postseal rules explain\" says "
 			    "why", r->address, r->reason[0] == '\0' ? "" :
 			    ": ", r->reason);
+		else if (r->outcome == OUT_QUARANTINED)
+			(void)cli_say(0, "note: to %s held, not sent%s%s",
+			    r->address, r->reason[0] == '\0' ? "" : ": ",
+			    r->reason);
 		else if (r->wanted.encrypt && r->outcome == OUT_PLAIN)
 			(void)cli_say(0, "note: to %s in clear, neither "
 			    "signed nor encrypted; \"postseal rules "
@@ -399,7 +368,7 @@ static void say_clear(const struct job *j)
 
 static int decide(struct job *j)
 {
-	struct key_ops keys = {&j->ticket, ticket_sign, ticket_open};
+	struct key_ops keys = cli_ticket_ops(&j->ticket);
 	struct lookup_ops directories = lookup_direct(j->finder);
 	struct gateway g = {j->c->config, j->rules, j->c->ks, &keys,
 	    j->finder == NULL ? NULL : &directories};
@@ -417,15 +386,19 @@ static int decide(struct job *j)
 	rc = record(j);
 	if (rc != 0)
 		return rc;
+	if (j->dir_path != NULL && j->v.code == 0)
+		rc = seal_dir_write(&j->dir, &j->v, j->msg, j->has_crlf);
+	if (rc != 0)
+		return rc;
 	if (j->v.code != 0 || j->v.action == ACT_QUARANTINED)
 		return say_reply(j);
 	say_clear(j);
-	return write_output(j);
+	return j->dir_path != NULL ? 0 : write_output(j);
 }
 
 static int run(struct cli *c, int argc, char **argv, bool seals)
 {
-	struct job j = {0};
+	struct job j = {.dir = OUT_DIR_INIT};
 	int rc;
 
 	j.c = c;
@@ -439,6 +412,8 @@ static int run(struct cli *c, int argc, char **argv, bool seals)
 	if (rc == 0)
 		rc = open_json(&j);
 	if (rc == 0)
+		rc = open_dir(&j);
+	if (rc == 0)
 		rc = open_stores(&j);
 	if (rc == 0)
 		rc = read_input(&j);
@@ -448,6 +423,7 @@ static int run(struct cli *c, int argc, char **argv, bool seals)
 		rc = decide(&j);
 	if (j.json_fd != -1)
 		close(j.json_fd);
+	out_dir_close(&j.dir);
 	verdict_free(&j.v);
 	rules_free(&j.rules);
 	finder_free(&j.finder);

@@ -128,6 +128,7 @@ void directory_free(struct directory *d)
 {
 	free_list(d->domain, d->domains);
 	free_list(d->url, d->urls);
+	free(d->name);
 	free(d->base);
 	free(d->filter);
 	free(d->attribute);
@@ -180,6 +181,7 @@ struct finder {
 	size_t n;
 	struct ldap_directory **ldap; /* n each; NULL: of the other kind */
 	struct smimea_directory **smimea;
+	struct ldap_directory **list; /* connections for lists; or NULL */
 	struct find_cache *cache;
 };
 
@@ -193,8 +195,11 @@ void finder_free(struct finder **fp)
 		ldap_directory_free(&f->ldap[i]);
 	for (size_t i = 0; f->smimea != NULL && i < f->n; i++)
 		smimea_directory_free(&f->smimea[i]);
+	for (size_t i = 0; f->list != NULL && i < f->n; i++)
+		ldap_directory_free(&f->list[i]);
 	free(f->ldap);
 	free(f->smimea);
+	free(f->list);
 	find_cache_free(&f->cache);
 	free(f);
 	*fp = NULL;
@@ -204,10 +209,13 @@ static int open_all(struct finder *f, struct err *e)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < f->n && rc == 0; i++)
+	for (size_t i = 0; i < f->n && rc == 0; i++) {
 		rc = f->d[i].source == FIND_LDAP
 		    ? ldap_directory_new(&f->ldap[i], &f->d[i], e)
 		    : smimea_directory_new(&f->smimea[i], &f->d[i], e);
+		if (rc == 0 && f->ldap[i] != NULL && f->d[i].name != NULL)
+			rc = ldap_directory_new(&f->list[i], &f->d[i], e);
+	}
 	return rc;
 }
 
@@ -224,7 +232,8 @@ int finder_new(struct finder **out, const struct directory *d, size_t n,
 	f->n = n;
 	f->ldap = calloc(n + 1, sizeof(*f->ldap));
 	f->smimea = calloc(n + 1, sizeof(*f->smimea));
-	if (f->ldap == NULL || f->smimea == NULL) {
+	f->list = calloc(n + 1, sizeof(*f->list));
+	if (f->ldap == NULL || f->smimea == NULL || f->list == NULL) {
 		err_set(e, FAIL_TEMP, "directories: out of memory");
 		goto out;
 	}
@@ -350,4 +359,17 @@ int finder_find(struct finder *f, const struct addr *a, int64_t within_ms,
 	if (warning[0] != '\0')
 		found_certs_warn(out, warning);
 	return 0;
+}
+
+int finder_list(struct finder *f, const char *directory,
+    const struct ldap_list *q, int64_t within_ms, struct buf *out,
+    struct err *e)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->list[i] != NULL &&
+		    strcmp(f->d[i].name, directory) == 0)
+			return ldap_directory_list(f->list[i], q,
+			    find_clock_ms() + within_ms, out, e);
+	return err_set(e, FAIL_POLICY, "directories: none of LDAP has name "
+	    "%s (any more)", directory);
 }

@@ -37,6 +37,8 @@ void found_certs_free(struct found_certs *f);
 /* One directory { } of postseal.conf; strings owned. */
 struct directory {
 	enum find_source source;
+	char *name; /* that lists call it by; NULL: none */
+	int64_t lists_every_s;
 	char **domain; /* "d", "*.d" (its subdomains), or "any"; A-labels */
 	size_t domains;
 	char **url; /* LDAP: ldap://host[:port], ldaps://, tried in order */
@@ -85,5 +87,15 @@ bool directories_vouch(const struct directory *d, size_t n,
  */
 int finder_find(struct finder *f, const struct addr *a, int64_t within_ms,
     struct found_certs *out, struct err *e) MUST_CHECK;
+
+/*
+ * A list of the directory with this name (fetch/ldap.h has what comes out).
+ * Apart from lookups: another thread may call it, one at a time. FAIL_POLICY
+ * when there is no such directory of LDAP, FAIL_LIMIT, FAIL_TEMP.
+ */
+struct ldap_list;
+int finder_list(struct finder *f, const char *directory,
+    const struct ldap_list *q, int64_t within_ms, struct buf *out,
+    struct err *e) MUST_CHECK;
 
 #endif

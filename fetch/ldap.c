@@ -14,24 +14,13 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <ldap.h>
-
-#include "fetch/find_int.h"
+#include "fetch/ldap_int.h"
 #include "fetch/ldap_text.h"
 #include "util/proc.h"
 #include "util/utf8.h"
 
 #define IDLE_MS 60000 /* kept longer, a firewall may have forgotten it */
 #define FAREWELL_MS 100
-
-struct server {
-	const char *url; /* borrowed */
-	LDAP *ld;	 /* NULL: not connected */
-	int64_t deadline; /* of what is done on the connection */
-	int64_t used;	  /* the connection, when last */
-	int64_t rests_until;
-	struct err why; /* it rests */
-};
 
 /*
  * A layer of the connection below TLS that ends every wait at the deadline.
@@ -41,7 +30,7 @@ struct server {
  */
 static int wait_for(const Sockbuf_IO_Desc *io, short events)
 {
-	const struct server *s = io->sbiod_pvt;
+	const struct ldap_server *s = io->sbiod_pvt;
 	struct pollfd p = {-1, events, 0};
 	int rc;
 
@@ -90,14 +79,7 @@ static Sockbuf_IO deadline_io = {
 #define LEVEL_DEADLINE                                                    \
 	((LBER_SBIOD_LEVEL_PROVIDER + LBER_SBIOD_LEVEL_TRANSPORT) / 2)
 
-struct ldap_directory {
-	const struct directory *d;
-	struct buf password;
-	struct server *server;
-	size_t servers;
-};
-
-static void hang_up(struct server *s)
+void ldap_server_hang_up(struct ldap_server *s)
 {
 	s->deadline = find_clock_ms() + FAREWELL_MS;
 	if (s->ld != NULL)
@@ -112,7 +94,7 @@ void ldap_directory_free(struct ldap_directory **lp)
 	if (l == NULL)
 		return;
 	for (size_t i = 0; l->server != NULL && i < l->servers; i++)
-		hang_up(&l->server[i]);
+		ldap_server_hang_up(&l->server[i]);
 	buf_free(&l->password);
 	free(l->server);
 	free(l);
@@ -171,7 +153,7 @@ out:
 
 /* ---- errors ---- */
 
-static int fail_text(const struct server *s, const char *what,
+static int fail_text(const struct ldap_server *s, const char *what,
     const char *why, struct err *e)
 {
 	char q[ERR_QUOTED];
@@ -182,7 +164,7 @@ static int fail_text(const struct server *s, const char *what,
 }
 
 /* What the library says of it, and the peer, if it says more. */
-static int fail_ldap(const struct server *s, const char *what, int code,
+int ldap_server_fail(const struct ldap_server *s, const char *what, int code,
     struct err *e)
 {
 	char *more = NULL;
@@ -202,7 +184,8 @@ static int fail_ldap(const struct server *s, const char *what, int code,
 	return rc;
 }
 
-static int fail_time(const struct server *s, const char *what, struct err *e)
+static int fail_time(const struct ldap_server *s, const char *what,
+    struct err *e)
 {
 	return err_set(e, FAIL_TEMP, "directory %s: %s: no answer in time",
 	    s->url, what);
@@ -219,7 +202,7 @@ static struct timeval left_of(int64_t deadline)
 /* ---- waiting ---- */
 
 /* The next message of an operation; *out NULL after a failure. */
-static int wait_message(const struct server *s, int id, const char *what,
+int ldap_server_wait(const struct ldap_server *s, int id, const char *what,
     int64_t deadline, LDAPMessage **out, struct err *e)
 {
 	struct timeval tv = left_of(deadline);
@@ -234,7 +217,7 @@ static int wait_message(const struct server *s, int id, const char *what,
 	if (rc == 0)
 		return fail_time(s, what, e);
 	(void)ldap_get_option(s->ld, LDAP_OPT_RESULT_CODE, &code);
-	return fail_ldap(s, what, code, e);
+	return ldap_server_fail(s, what, code, e);
 }
 
 /* Does it say something of this question alone, and nothing of the server?
@@ -249,7 +232,7 @@ static bool is_of_question(int code)
 
 /* The result that ends an operation; takes the message. FAIL_LIMIT when it
  * is of this question. */
-static int conclude(const struct server *s, const char *what,
+int ldap_server_conclude(const struct ldap_server *s, const char *what,
     LDAPMessage *take, struct err *e)
 {
 	char *more = NULL;
@@ -259,7 +242,7 @@ static int conclude(const struct server *s, const char *what,
 	rc = ldap_parse_result(s->ld, take, &code, NULL, &more, NULL, NULL, 1);
 	if (rc != LDAP_SUCCESS) {
 		ldap_memfree(more);
-		return fail_ldap(s, what, rc, e);
+		return ldap_server_fail(s, what, rc, e);
 	}
 	rc = 0;
 	if (code != LDAP_SUCCESS) {
@@ -276,14 +259,14 @@ static int conclude(const struct server *s, const char *what,
 	return rc;
 }
 
-static int wait_result(const struct server *s, int id, const char *what,
+static int wait_result(const struct ldap_server *s, int id, const char *what,
     int64_t deadline, struct err *e)
 {
 	LDAPMessage *m;
 
-	if (wait_message(s, id, what, deadline, &m, e) != 0)
+	if (ldap_server_wait(s, id, what, deadline, &m, e) != 0)
 		return -1;
-	return conclude(s, what, m, e);
+	return ldap_server_conclude(s, what, m, e);
 }
 
 /* ---- connecting ---- */
@@ -308,7 +291,7 @@ static int set_tls(const struct ldap_directory *l, LDAP *ld)
 		LDAP_OPT_SUCCESS ? 0 : -1;
 }
 
-static int set_options(struct server *s, int64_t deadline)
+static int set_options(struct ldap_server *s, int64_t deadline)
 {
 	int version = LDAP_VERSION3, deref = LDAP_DEREF_NEVER;
 	/* half: it counts for connecting and for TLS each */
@@ -338,20 +321,21 @@ static int set_options(struct server *s, int64_t deadline)
 	    : -1;
 }
 
-static int start_tls(const struct server *s, int64_t deadline, struct err *e)
+static int start_tls(const struct ldap_server *s, int64_t deadline,
+    struct err *e)
 {
 	int id, rc;
 
 	rc = ldap_start_tls(s->ld, NULL, NULL, &id);
 	if (rc != LDAP_SUCCESS)
-		return fail_ldap(s, "StartTLS", rc, e);
+		return ldap_server_fail(s, "StartTLS", rc, e);
 	if (wait_result(s, id, "StartTLS", deadline, e) != 0)
 		return -1;
 	rc = ldap_install_tls(s->ld);
-	return rc == LDAP_SUCCESS ? 0 : fail_ldap(s, "StartTLS", rc, e);
+	return rc == LDAP_SUCCESS ? 0 : ldap_server_fail(s, "StartTLS", rc, e);
 }
 
-static int log_in(const struct ldap_directory *l, const struct server *s,
+static int log_in(const struct ldap_directory *l, const struct ldap_server *s,
     int64_t deadline, struct err *e)
 {
 	struct berval password = {l->password.n, (char *)l->password.p};
@@ -362,11 +346,11 @@ static int log_in(const struct ldap_directory *l, const struct server *s,
 	rc = ldap_sasl_bind(s->ld, l->d->bind_dn, LDAP_SASL_SIMPLE, &password,
 	    NULL, NULL, &id);
 	if (rc != LDAP_SUCCESS)
-		return fail_ldap(s, "bind", rc, e);
+		return ldap_server_fail(s, "bind", rc, e);
 	return wait_result(s, id, "bind", deadline, e);
 }
 
-static int connect_to(const struct ldap_directory *l, struct server *s,
+int ldap_server_connect(const struct ldap_directory *l, struct ldap_server *s,
     int64_t deadline, struct err *e)
 {
 	struct ldap_where where;
@@ -376,7 +360,7 @@ static int connect_to(const struct ldap_directory *l, struct server *s,
 		return -1;
 	rc = ldap_initialize(&s->ld, s->url);
 	if (rc != LDAP_SUCCESS)
-		return fail_ldap(s, "connection", rc, e);
+		return ldap_server_fail(s, "connection", rc, e);
 	if (set_options(s, deadline) != 0)
 		return fail_text(s, "connection", "cannot set options", e);
 	if ((where.is_tls || l->d->start_tls) && set_tls(l, s->ld) != 0)
@@ -384,7 +368,7 @@ static int connect_to(const struct ldap_directory *l, struct server *s,
 		    l->d->ca_file == NULL ? SYSTEM_CAS : l->d->ca_file, e);
 	rc = ldap_connect(s->ld);
 	if (rc != LDAP_SUCCESS)
-		return fail_ldap(s, "connection", rc, e);
+		return ldap_server_fail(s, "connection", rc, e);
 	if (l->d->start_tls && start_tls(s, deadline, e) != 0)
 		return -1;
 	return log_in(l, s, deadline, e);
@@ -413,8 +397,9 @@ static void take_values(struct berval **value, struct found_certs *out,
 	}
 }
 
-static void take_entry(const struct ldap_directory *l, const struct server *s,
-    LDAPMessage *m, struct found_certs *out, size_t *values)
+static void take_entry(const struct ldap_directory *l,
+    const struct ldap_server *s, LDAPMessage *m, struct found_certs *out,
+    size_t *values)
 {
 	BerElement *at = NULL;
 	char *name;
@@ -432,13 +417,13 @@ static void take_entry(const struct ldap_directory *l, const struct server *s,
 	ber_free(at, 0);
 }
 
-static int too_much(const struct server *s, const char *of, struct err *e)
+static int too_much(const struct ldap_server *s, const char *of, struct err *e)
 {
 	return err_set(e, FAIL_LIMIT, "directory %s: more than %s for one "
 	    "address; the filter should find one entry", s->url, of);
 }
 
-static int collect(const struct ldap_directory *l, const struct server *s,
+static int collect(const struct ldap_directory *l, const struct ldap_server *s,
     int id, int64_t deadline, struct found_certs *out, struct err *e)
 {
 	size_t entries = 0, values = 0;
@@ -447,11 +432,11 @@ static int collect(const struct ldap_directory *l, const struct server *s,
 		LDAPMessage *m;
 		int type;
 
-		if (wait_message(s, id, "search", deadline, &m, e) != 0)
+		if (ldap_server_wait(s, id, "search", deadline, &m, e) != 0)
 			return -1;
 		type = ldap_msgtype(m);
 		if (type == LDAP_RES_SEARCH_RESULT)
-			return conclude(s, "search", m, e);
+			return ldap_server_conclude(s, "search", m, e);
 		if (type == LDAP_RES_SEARCH_ENTRY)
 			take_entry(l, s, m, out, &values);
 		ldap_msgfree(m);
@@ -462,7 +447,7 @@ static int collect(const struct ldap_directory *l, const struct server *s,
 	}
 }
 
-static int search(const struct ldap_directory *l, const struct server *s,
+static int search(const struct ldap_directory *l, const struct ldap_server *s,
     const struct addr *a, int64_t deadline, struct found_certs *out,
     struct err *e)
 {
@@ -485,7 +470,7 @@ static int search(const struct ldap_directory *l, const struct server *s,
 	    CAP_LDAP_ENTRIES + 1, &id);
 	buf_free(&filter);
 	if (rc != LDAP_SUCCESS)
-		return fail_ldap(s, "search", rc, e);
+		return ldap_server_fail(s, "search", rc, e);
 	rc = collect(l, s, id, deadline, out, e);
 	if (rc != 0)
 		(void)ldap_abandon_ext(s->ld, id, NULL, NULL);
@@ -494,7 +479,7 @@ static int search(const struct ldap_directory *l, const struct server *s,
 
 /* ---- servers ---- */
 
-static int ask_once(const struct ldap_directory *l, struct server *s,
+static int ask_once(const struct ldap_directory *l, struct ldap_server *s,
     const struct addr *a, int64_t deadline, struct found_certs *out,
     struct err *e)
 {
@@ -503,9 +488,9 @@ static int ask_once(const struct ldap_directory *l, struct server *s,
 	out->source = FIND_LDAP;
 	text_set(out->from, sizeof(out->from), s->url);
 	s->deadline = deadline;
-	if ((s->ld == NULL && connect_to(l, s, deadline, e) != 0) ||
+	if ((s->ld == NULL && ldap_server_connect(l, s, deadline, e) != 0) ||
 	    search(l, s, a, deadline, out, e) != 0) {
-		hang_up(s);
+		ldap_server_hang_up(s);
 		return -1;
 	}
 	s->used = find_clock_ms();
@@ -513,14 +498,14 @@ static int ask_once(const struct ldap_directory *l, struct server *s,
 }
 
 /* Servers close what is idle: that a kept connection died says nothing. */
-static int ask_server(const struct ldap_directory *l, struct server *s,
+static int ask_server(const struct ldap_directory *l, struct ldap_server *s,
     const struct addr *a, int64_t deadline, struct found_certs *out,
     struct err *e)
 {
 	int64_t now = find_clock_ms();
 
 	if (s->ld != NULL && now - s->used > IDLE_MS)
-		hang_up(s);
+		ldap_server_hang_up(s);
 	if (s->ld != NULL && ask_once(l, s, a, now +
 	    find_left_ms(deadline) / 2, out, e) == 0)
 		return 0;
@@ -538,7 +523,7 @@ static size_t awake(const struct ldap_directory *l, size_t from, int64_t now)
 
 /* What is about one address, or was for want of time because others had been
  * asked for, is no reason to ask nobody for anybody else. */
-static void let_rest(struct server *s, bool hurried, const struct err *why)
+static void let_rest(struct ldap_server *s, bool hurried, const struct err *why)
 {
 	if (hurried || why->kind == FAIL_LIMIT)
 		return;
@@ -553,7 +538,7 @@ int ldap_directory_find(struct ldap_directory *l, const struct addr *a,
 	struct err first = {0};
 
 	for (size_t i = 0; i < l->servers; i++) {
-		struct server *s = &l->server[i];
+		struct ldap_server *s = &l->server[i];
 		int64_t now = find_clock_ms();
 
 		if (s->rests_until <= now) {

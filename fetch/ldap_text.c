@@ -155,7 +155,8 @@ static int take_open(struct filter_walk *f, struct err *e)
 	return 0;
 }
 
-int ldap_filter_check(const char *filter, struct err *e)
+/* One well-formed filter; *places: how many %s it has. */
+static int walk_filter(const char *filter, int *places, struct err *e)
 {
 	struct filter_walk f = {.start = filter, .p = filter};
 
@@ -178,9 +179,31 @@ int ldap_filter_check(const char *filter, struct err *e)
 	} while (f.depth > 0);
 	if (*f.p != '\0')
 		return bad(&f, "the end", e);
-	if (f.places != 1)
+	*places = f.places;
+	return 0;
+}
+
+int ldap_filter_check(const char *filter, struct err *e)
+{
+	int places;
+
+	if (walk_filter(filter, &places, e) != 0)
+		return -1;
+	if (places != 1)
 		return err_set(e, FAIL_CONFIG, "filter: expected %%s once, "
 		    "where the address is to stand");
+	return 0;
+}
+
+int ldap_filter_check_list(const char *filter, struct err *e)
+{
+	int places;
+
+	if (walk_filter(filter, &places, e) != 0)
+		return -1;
+	if (places != 0)
+		return err_set(e, FAIL_CONFIG, "filter: of a list, expected "
+		    "no %%s");
 	return 0;
 }
 

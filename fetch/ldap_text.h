@@ -24,6 +24,8 @@ int ldap_url_read(struct ldap_where *w, const char *url, struct err *e)
  * No other % is allowed. FAIL_CONFIG says what is wrong and where.
  */
 int ldap_filter_check(const char *filter, struct err *e) MUST_CHECK;
+/* The same of one without %s, for a list. */
+int ldap_filter_check_list(const char *filter, struct err *e) MUST_CHECK;
 
 /* Append the filter, %s replaced by the address, in which everything but
  * letters, digits and @ . _ - + = is escaped (RFC 4515 3, S187). */

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
+#include "keystore/held.h"
 #include "keystore/life.h"
+#include "keystore/listed.h"
 #include "keystore/request.h"
 #include "keystore/revocation.h"
 #include "util/when.h"
@@ -23,6 +25,7 @@ static const char *const kind_name[ATTENTION_KINDS] = {
 	[ATTENTION_CRL] = "crl",
 	[ATTENTION_FETCH] = "fetch",
 	[ATTENTION_PENDING] = "pending",
+	[ATTENTION_HELD] = "held",
 };
 static const char *const kind_title[ATTENTION_KINDS] = {
 	[ATTENTION_USER] = "Users of ours who lack something",
@@ -31,6 +34,7 @@ static const char *const kind_title[ATTENTION_KINDS] = {
 	[ATTENTION_CRL] = "CRLs that are stale or soon will be",
 	[ATTENTION_FETCH] = "What could not be fetched",
 	[ATTENTION_PENDING] = "Waiting for a decision",
+	[ATTENTION_HELD] = "Mail that is held",
 };
 
 const char *attention_str(enum attention_kind k)
@@ -72,6 +76,27 @@ static int on_failure(void *arg, const char *what, int64_t tried,
     struct err *e)
 {
 	return tell(arg, what, tried, "tried", e);
+}
+
+/* One that could not be fetched: the old one holds, or nobody knows. */
+static int on_directory_list(void *arg, const char *list,
+    const struct listed_state *s, struct err *e)
+{
+	struct looking *l = arg;
+	struct buf text;
+	int rc;
+
+	if (s->error[0] == '\0')
+		return 0;
+	buf_init(&text, 1024);
+	if (s->fetched == 0)
+		buf_printf(&text, "never fetched, mail that needs it waits: "
+		    "%s", s->error);
+	else
+		buf_printf(&text, "the list of then holds: %s", s->error);
+	rc = tell(l, list, s->fetched, buf_str(&text), e);
+	buf_free(&text);
+	return rc;
 }
 
 /* A stored OCSP response lives for days by its nature: none is named. */
@@ -184,6 +209,25 @@ static int look_at_pending(struct looking *l, struct err *e)
 	return rc;
 }
 
+static int look_at_held(struct looking *l, struct err *e)
+{
+	uint64_t n, octets;
+	struct buf text;
+	int rc = 0;
+
+	if (keystore_held_total(l->ks, &n, &octets, e) != 0)
+		return -1;
+	buf_init(&text, 200);
+	if (n > 0) {
+		buf_printf(&text, "%llu %s; see \"postseal quarantine "
+		    "list\"", (unsigned long long)n, n == 1 ? "message" :
+		    "messages");
+		rc = tell(l, "", 0, buf_str(&text), e);
+	}
+	buf_free(&text);
+	return rc;
+}
+
 static int look_at(struct looking *l, const struct config *c,
     int64_t before_s, struct err *e)
 {
@@ -198,9 +242,13 @@ static int look_at(struct looking *l, const struct config *c,
 	case ATTENTION_CRL:
 		return revocation_list(l->ks, on_list, l, e);
 	case ATTENTION_FETCH:
-		return life_fetch_failures(l->ks, on_failure, l, e);
+		if (life_fetch_failures(l->ks, on_failure, l, e) != 0)
+			return -1;
+		return listed_each(l->ks, on_directory_list, l, e);
 	case ATTENTION_PENDING:
 		return look_at_pending(l, e);
+	case ATTENTION_HELD:
+		return look_at_held(l, e);
 	case ATTENTION_KINDS:
 		break;
 	}

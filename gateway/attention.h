@@ -18,6 +18,7 @@ enum attention_kind {
 	ATTENTION_CRL,	   /* a list is stale or soon will be */
 	ATTENTION_FETCH,   /* a list could not be fetched */
 	ATTENTION_PENDING, /* harvested certificates wait for a decision */
+	ATTENTION_HELD,	   /* mail does */
 	ATTENTION_KINDS
 };
 const char *attention_str(enum attention_kind k); /* "user" */

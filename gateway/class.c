@@ -134,17 +134,65 @@ static bool is_acme(const struct txn *t)
 	return memmem(start, got, mark, sizeof(mark) - 1) != NULL;
 }
 
+static bool seals(const struct txn *t)
+{
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		if (plan_seals(t, i))
+			return true;
+	return false;
+}
+
 static enum msg_class report_class(struct txn *t, const struct scan *s)
 {
 	const char *type = ctype_param(&t->ct, "report-type");
 
 	t->is_report = s->children >= 2 && s->children <= 3 &&
 	    !s->has_odd_child && spool_size(t->msg) <= REPORT_MAX;
+	/* else anybody's, with a name that is none of his business (S45) */
+	if (!t->is_report && !t->null_sender && seals(t))
+		return CLASS_NORMAL;
 	if (type != NULL && strcasecmp(type, "delivery-status") == 0)
 		return CLASS_DSN;
 	if (type != NULL && strcasecmp(type, "disposition-notification") == 0)
 		return CLASS_MDN;
 	return CLASS_REPORT;
+}
+
+/*
+ * Signed outside, encrypted inside (S138): what is encrypted counts, and the
+ * signature hides nothing.
+ */
+static int look_inside(struct txn *t, enum msg_class *out, struct err *e)
+{
+	struct header h = {0};
+	struct ctype ct = {0};
+	struct shape sh;
+	struct cms *inside = NULL;
+	struct err local = {0};
+	int rc;
+
+	rc = header_read(&h, t->msg, t->sh.part, t->sh.part_end, &local);
+	if (rc == 0)
+		rc = ctype_read(&ct, &h, &local);
+	if (rc == 0)
+		rc = shape_read(&sh, t->msg, &h, &ct, t->sh.part_end, &local);
+	if (rc == 0 && sh.kind == SHAPE_PKCS7)
+		rc = cms_read(&inside, t->msg, sh.body, sh.end, sh.cte,
+		    &local);
+	if (inside != NULL && !cms_has_junk(inside) &&
+	    (cms_type(inside) == CMS_ENVELOPED ||
+	    cms_type(inside) == CMS_AUTH_ENVELOPED)) {
+		t->inside = inside;
+		inside = NULL;
+		*out = CLASS_ENCRYPTED;
+	}
+	cms_free(&inside);
+	ctype_free(&ct);
+	header_free(&h);
+	if (rc == 0 || !err_is_ours(&local))
+		return 0;
+	*e = local;
+	return -1;
 }
 
 /* A CMS object at the root: is it what its label says? */
@@ -174,8 +222,11 @@ static int class_of_cms(struct txn *t, enum msg_class *out, struct err *e)
 	 * likes, nobody takes it for content. */
 	if (sh->kind == SHAPE_PKCS7 && cms_has_junk(c))
 		return 0;
-	if (cms_type(c) == CMS_SIGNED && cms_signers(c) > 0)
+	if (cms_type(c) == CMS_SIGNED && cms_signers(c) > 0) {
 		*out = CLASS_SIGNED;
+		if (sh->kind == SHAPE_CLEAR_SIGNED && seals(t))
+			return look_inside(t, out, e);
+	}
 	if (sh->kind == SHAPE_PKCS7 && (cms_type(c) == CMS_ENVELOPED ||
 	    cms_type(c) == CMS_AUTH_ENVELOPED))
 		*out = CLASS_ENCRYPTED;
@@ -194,8 +245,12 @@ int class_detect(struct txn *t, struct err *e)
 		if (class_of_cms(t, c, e) != 0)
 			return -1;
 		break;
-	case SHAPE_PGP_SIGNED:
 	case SHAPE_PGP_ENCRYPTED:
+		if (class_look_at_pgp(t, e) != 0)
+			return -1;
+		*c = CLASS_PGP;
+		break;
+	case SHAPE_PGP_SIGNED:
 		*c = CLASS_PGP;
 		break;
 	case SHAPE_PLAIN:

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/config_int.h"
+#include "gateway/texts.h"
 
 #define CREDENTIALS "/run/credentials/postseal-milter.service"
 
@@ -207,53 +208,6 @@ static void set_sign_for(struct config *c, const struct conf_stmt *st,
 		conf_error(ce, st, 3, "sign-for: %s", e.msg);
 }
 
-static void add_authority(struct config *c, const struct conf_stmt *st,
-    struct conf_errors *ce)
-{
-	for (size_t w = 1; w < st->words; w++) {
-		struct authority_row *row;
-		void *a = c->authority;
-		char *who = config_who(st, w, ce);
-
-		if (who == NULL)
-			continue;
-		row = config_grow(&a, &c->authorities, sizeof(*row), st, ce);
-		c->authority = a;
-		if (row == NULL) {
-			free(who);
-			return;
-		}
-		row->who = who;
-		row->login = strdup(st->word[0].s);
-		if (row->login == NULL)
-			conf_error(ce, st, 0, "out of memory");
-	}
-}
-
-void config_authority(struct config *c, const struct conf_stmt *st,
-    struct conf_errors *ce)
-{
-	struct conf *rows = NULL;
-	char *path = NULL;
-
-	set_kind_path(&path, "file", st, ce);
-	if (path == NULL)
-		return;
-	if (conf_read(&rows, path, ce) != 0)
-		conf_error(ce, st, 2, "authority: the file has errors");
-	for (size_t i = 0; rows != NULL && i < rows->stmts; i++) {
-		const struct conf_stmt *row = &rows->stmt[i];
-
-		if (row->words < 2 || row->has_block)
-			conf_error(ce, row, 0,
-			    "expected LOGIN ADDRESS|@DOMAIN ...");
-		else
-			add_authority(c, row, ce);
-	}
-	conf_free(&rows);
-	free(path);
-}
-
 static void set_relay(struct config *c UNUSED, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
@@ -279,8 +233,12 @@ static const struct config_key top_key[] = {
 	{"log", 1, 1, "syslog or stderr", false, false, false, set_log},
 	{"metrics", 1, 1, "\"ADDRESS:PORT\"", false, false, false,
 	    set_metrics},
-	{"authority", 2, 2, "file \"PATH\"", false, false, false,
+	{"authority", 2, 0, "file \"PATH\" or ldap DIRECTORY \"FILTER\" "
+	    "login ATTRIBUTE address ATTRIBUTE", false, true, false,
 	    config_authority},
+	{"address-map", 2, 0, "file \"PATH\" or ldap DIRECTORY \"FILTER\" "
+	    "address ATTRIBUTE opens-with ATTRIBUTE", false, true, false,
+	    config_address_map},
 	{"sign-for", 3, 3, "ADDRESS|@DOMAIN network NET", false, true, false,
 	    set_sign_for},
 	{"verify-policy", 0, 0, "{ ... }", true, false, false, config_verify},
@@ -293,9 +251,16 @@ static const struct config_key top_key[] = {
 	    false, config_domain_signatures},
 	{"harvest", 0, 0, "{ ... }", true, false, false, config_harvest},
 	{"notices", 0, 0, "{ ... }", true, false, false, config_notices},
+	{"quarantine", 0, 0, "{ ... }", true, false, false,
+	    config_quarantine},
+	{"language", 1, 0, "LANGUAGE [for ADDRESS|@DOMAIN ...]", false, true,
+	    false, config_language},
+	{"texts", 1, 1, "FOLDER", false, false, false, config_texts},
 	{"fetch", 0, 0, "{ ... }", true, false, false, config_fetch},
 	{"directory", 0, 0, "{ ... }", true, true, false, config_directory},
+	{"classes", 0, 0, "{ ... }", true, false, false, config_classes},
 	{"milter", 0, 0, "{ ... }", true, false, false, config_milter},
+	{"door", 1, 1, "NAME { ... }", true, true, false, config_door},
 	{"relay", 0, 0, "{ ... }", true, false, false, set_relay},
 };
 
@@ -314,6 +279,8 @@ static int set_defaults(struct config *c, const char *path)
 	c->max_message = CAP_MESSAGE_DEFAULT;
 	c->keep_audit_s = (int64_t)30 * 86400;
 	config_harvest_defaults(c);
+	config_classes_defaults(c);
+	config_quarantine_defaults(c);
 	c->notice_every_s = (int64_t)86400;
 	c->notice_before_s = (int64_t)30 * 86400;
 	c->min_rsa_bits = CAP_RSA_MIN;
@@ -342,6 +309,10 @@ int config_read(struct config **out, const char *path, struct conf_errors *ce)
 	if (conf->stmts != 0 || ce->n == before)
 		config_walk(c, top_key, ARRAY_LEN(top_key), conf->stmt,
 		    conf->stmts, ce);
+	if (ce->n == before)
+		config_check_addresses(c, ce);
+	if (ce->n == before)
+		texts_load(c, ce);
 	if (ce->n == before) {
 		*out = c;
 		c = NULL;
@@ -362,10 +333,7 @@ void config_free(struct config **cp)
 		free(c->domain[i]);
 	for (size_t i = 0; i < c->sign_fors; i++)
 		free(c->sign_for[i].who);
-	for (size_t i = 0; i < c->authorities; i++) {
-		free(c->authority[i].login);
-		free(c->authority[i].who);
-	}
+	config_free_addresses(c);
 	free(c->path);
 	free(c->domain);
 	free(c->keystore);
@@ -375,7 +343,6 @@ void config_free(struct config **cp)
 	free(c->authserv_id);
 	free(c->administrator);
 	free(c->sign_for);
-	free(c->authority);
 	free(c->weak);
 	free(c->speaks_for);
 	free(c->domain_sig);
@@ -390,6 +357,8 @@ void config_free(struct config **cp)
 	free(c->outbound);
 	free(c->reinject);
 	config_fetch_free(c);
+	config_quarantine_free(c);
+	config_free_doors(c);
 	free(c);
 	*cp = NULL;
 }
@@ -419,12 +388,14 @@ void config_print(const struct config *c, struct buf *out)
 	buf_printf(out, "keep-audit %llds\n", (long long)c->keep_audit_s);
 	buf_printf(out, "log %s\n", c->log_syslog ? "syslog" : "stderr");
 	print_str(out, "metrics", c->metrics);
-	buf_printf(out, "authority %zu rows\nsign-for %zu rows\n",
-	    c->authorities, c->sign_fors);
+	config_print_addresses(c, out);
+	buf_printf(out, "sign-for %zu rows\n", c->sign_fors);
+	config_print_classes(c, out);
 	config_print_policy(c, out);
 	config_print_directories(c, out);
 	config_print_harvest(c, out);
 	config_print_notices(c, out);
+	config_print_quarantine(c, out);
 	print_str(out, "milter.listen", c->listen);
 	buf_printf(out, "milter.mode %04o\n", (unsigned)c->listen_mode);
 	print_str(out, "milter.group", c->listen_group);
@@ -432,9 +403,11 @@ void config_print(const struct config *c, struct buf *out)
 	print_str(out, "milter.keys-user", c->keys_user);
 	buf_printf(out, "milter.workers %d\nmilter.waiting %d\n", c->workers,
 	    c->waiting);
+	buf_printf(out, "milter.observe %s\n", c->observe ? "yes" : "no");
 	buf_printf(out, "milter.outbound-networks %zu networks\n",
 	    c->outbounds);
 	print_str(out, "milter.reinject", c->reinject);
+	config_print_doors(c, out);
 	config_print_fetch(c, out);
 }
 

@@ -23,6 +23,12 @@ struct authority_row {
 	char *who;
 };
 
+/* address-map file: whose key opens mail for an address of ours. */
+struct map_row {
+	char *who;   /* as in authority_row */
+	char *opens; /* an address, lower-case key form */
+};
+
 /* ADDRESS, @DOMAIN, @*.DOMAIN (its subdomains), any. */
 enum pattern_kind {
 	PATTERN_ADDRESS,
@@ -64,7 +70,54 @@ struct fetch_config {
 	char *ca_file; /* of https; NULL: the system's */
 };
 
-struct directory; /* fetch/find.h */
+/* quarantine { }: mail that is kept until somebody decides. */
+struct quarantine_config {
+	bool is_set;
+	uint64_t size;	/* octets of all, sealed */
+	int64_t keep_s; /* then it goes */
+	bool notify_sender;
+	char *notify; /* address that is told of each; NULL: nobody */
+};
+
+/* language de for @domain: words for these senders. */
+struct language_for {
+	char *who; /* "a@b" or "@b" in key form */
+	char name[16];
+};
+
+/* door NAME { }: mail that comes by LMTP or SMTP and goes on to a next
+ * hop. */
+enum door_side { DOOR_INBOUND = 1, DOOR_OUTBOUND };
+struct door {
+	char *name;
+	bool lmtp; /* what is spoken there; else SMTP */
+	char *listen; /* "unix:/PATH" or "ADDRESS:PORT" */
+	int listen_mode; /* of a unix socket */
+	char *listen_group;
+	char *next_hop; /* as hop_send() wants it */
+	enum door_side side;
+	struct net *client; /* who may connect over TCP */
+	size_t clients;
+	bool login_envelope_from; /* the MTA in front has checked it */
+	bool require_tls; /* REQUIRETLS is offered */
+	bool dsn;	  /* DSN is */
+	bool observe;
+	int limit; /* connections at a time */
+};
+
+/* classes { }: what is done with mail of a class where no rule says must. */
+enum class_word {
+	DO_PASS,	   /* left as it is */
+	DO_SIGN,	   /* signed as rules say, not encrypted */
+	DO_ENCRYPT,	   /* encrypted as rules say, not signed */
+	DO_LIKE_OTHERS, /* as any other mail */
+	DO_HEADERS,	   /* left, but of what is returned the header */
+	DO_ACCEPT	   /* left, and counts as encrypted */
+};
+#define CONFIG_CLASSES 16 /* more than there are in enum msg_class */
+
+struct directory;   /* fetch/find.h */
+struct list_source; /* gateway/lists.h */
 struct config {
 	char *path; /* of the file itself */
 	char **domain; /* local-domains, A-labels */
@@ -96,6 +149,11 @@ struct config {
 	size_t sign_fors;
 	struct authority_row *authority;
 	size_t authorities;
+	struct map_row *map; /* by who, for map_find() */
+	size_t maps;
+	unsigned char class_word[CONFIG_CLASSES]; /* by enum msg_class */
+	struct list_source *list; /* address-map ldap, authority ldap */
+	size_t lists;
 	struct directory *directory; /* in the order they are asked in */
 	size_t directories;
 	char *metrics; /* "127.0.0.1:9463" or NULL */
@@ -107,6 +165,13 @@ struct config {
 	int64_t notice_every_s, notice_before_s;
 
 	struct fetch_config fetch;
+	struct quarantine_config quarantine;
+	/* language, texts */
+	char language[16]; /* of who has none of his own */
+	struct language_for *language_for;
+	size_t language_fors;
+	char *texts;		   /* folder; NULL: the installed one */
+	struct texts_set *words; /* gateway/texts.h; NULL: built in ones */
 
 	/* milter { } */
 	char *listen; /* "unix:/path" or "inet:port@host"; NULL: none */
@@ -116,9 +181,13 @@ struct config {
 	char *keys_user; /* NULL: as user */
 	int workers;
 	int waiting; /* messages that may wait for a worker */
+	bool observe; /* nothing is changed */
 	struct net *outbound;
 	size_t outbounds;
-	char *reinject; /* "127.0.0.1:10026" or NULL */
+	char *reinject; /* "smtp:127.0.0.1:10026" as hop.h has it, or NULL */
+
+	struct door *door;
+	size_t doors;
 };
 
 /*
@@ -130,6 +199,8 @@ int config_read(struct config **out, const char *path,
 void config_free(struct config **c);
 /* What would be used, one "key value" line each, for -n; appended. */
 void config_print(const struct config *c, struct buf *out);
+/* What it says of doors. */
+void config_print_doors(const struct config *c, struct buf *out);
 
 /* What is set up so that it should be said at every start: say is called
  * with one sentence each. */

@@ -11,6 +11,7 @@
 
 #include "fetch/find.h"
 #include "fetch/ldap_text.h"
+#include "gateway/lists.h"
 
 /* The block that is read. */
 static struct directory *here(struct config *c)
@@ -201,6 +202,35 @@ static void set_trust(struct config *c, const struct conf_stmt *st,
 		    "%s", s);
 }
 
+/* ---- lists ---- */
+
+static void set_name(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	const char *s = st->word[1].s;
+
+	if (!lists_directory_name_is_sane(s)) {
+		conf_error(ce, st, 1, "name: expected letters, digits, - _ "
+		    "and ., found %s", s);
+		return;
+	}
+	for (size_t i = 0; i + 1 < c->directories; i++)
+		if (c->directory[i].name != NULL &&
+		    strcmp(c->directory[i].name, s) == 0)
+			conf_error(ce, st, 1, "name: another directory { } "
+			    "is called %s", s);
+	config_string(&here(c)->name, st, 1, ce);
+}
+
+static void set_lists_every(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	int64_t x;
+
+	if (conf_time(ce, st, 1, 1, 86400, &x) == 0)
+		here(c)->lists_every_s = x;
+}
+
 /* ---- both ---- */
 
 static void set_timeout(struct config *c, const struct conf_stmt *st,
@@ -245,8 +275,10 @@ static const struct config_key directory_key[] = {
 	{"ldap", 1, 8, "\"ldaps://HOST\" ... (up to 8, tried in this order)",
 	    false, false, false, set_ldap},
 	{"smimea", 0, 0, "", false, false, false, set_smimea},
-	{"for", 1, 0, "@DOMAIN|@*.DOMAIN|any ...", false, true, true,
+	{"for", 1, 0, "@DOMAIN|@*.DOMAIN|any ...", false, true, false,
 	    set_for},
+	{"name", 1, 1, "NAME", false, false, false, set_name},
+	{"lists-every", 1, 1, "TIME", false, false, false, set_lists_every},
 	{"base", 1, 1, "\"DN\"", false, false, false, set_base},
 	{"filter", 1, 1, "\"(mail=%s)\"", false, false, false, set_filter},
 	{"attribute", 1, 1, "\"NAME\"", false, false, false, set_attribute},
@@ -282,7 +314,7 @@ static void refuse_words(const struct conf_stmt *block, bool is_ldap,
 {
 	/* what the DNS does not answer is never "nothing" (RFC 8162 6) */
 	static const char *const ldap[] = {"base", "filter", "attribute",
-	    "bind", "ca", "start-tls", "on-failure"};
+	    "bind", "ca", "start-tls", "on-failure", "name", "lists-every"};
 	static const char *const smimea[] = {"resolver", "anchor", "trust"};
 	const char *const *word = is_ldap ? smimea : ldap;
 	size_t n = is_ldap ? ARRAY_LEN(smimea) : ARRAY_LEN(ldap);
@@ -340,6 +372,7 @@ void config_directory(struct config *c, const struct conf_stmt *st,
 	d->cache_s = 3600;
 	d->negative_s = 600;
 	d->defers = true;
+	d->lists_every_s = 900;
 	config_walk(c, directory_key, ARRAY_LEN(directory_key), st->sub,
 	    st->subs, ce);
 	if (is_ldap == (find(st, "smimea") != NULL)) {
@@ -348,6 +381,9 @@ void config_directory(struct config *c, const struct conf_stmt *st,
 		return;
 	}
 	refuse_words(st, is_ldap, ce);
+	if (d->domains == 0 && d->name == NULL)
+		conf_error(ce, st, 0, "directory: missing: for @DOMAIN|"
+		    "@*.DOMAIN|any ..., or a name that lists call it by");
 	if (!is_ldap)
 		return;
 	check_tls(d, st, ce);
@@ -380,6 +416,10 @@ static void print_ldap(const struct directory *d, struct buf *out)
 	for (size_t i = 0; i < d->urls; i++)
 		buf_printf(out, " %s", d->url[i]);
 	buf_putc(out, '\n');
+	print_text(out, "name", d->name);
+	if (d->name != NULL)
+		buf_printf(out, "directory.lists-every %llds\n",
+		    (long long)d->lists_every_s);
 	print_text(out, "base", d->base);
 	print_text(out, "filter", d->filter);
 	print_text(out, "attribute", d->attribute);

@@ -41,6 +41,9 @@ char *config_who(const struct conf_stmt *st, size_t w,
 /* "host:port"; reports and gives -1 when it is not. */
 int config_host_port(const struct conf_stmt *st, size_t w,
     struct conf_errors *ce);
+/* Its value, yes or no. */
+void config_yes_no(bool *out, const struct conf_stmt *st,
+    struct conf_errors *ce);
 /* One more element in an array of elements of this size, zeroed; NULL
  * (reported) when memory is out. */
 void *config_grow(void **array, size_t *n, size_t size,
@@ -69,6 +72,23 @@ void config_notices(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce);
 void config_print_notices(const struct config *c, struct buf *out);
 
+/* The address that a notice goes to. */
+void config_notice_address(char **out, const struct conf_stmt *st,
+    struct conf_errors *ce);
+
+/* quarantine { }, language, texts */
+void config_quarantine_defaults(struct config *c);
+void config_quarantine(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_language(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_texts(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_quarantine_free(struct config *c);
+void config_print_quarantine(const struct config *c, struct buf *out);
+void config_warn_quarantine(const struct config *c,
+    void (*say)(const char *sentence));
+
 /* The statements of fetch { }, and what they say, for -n. */
 void config_fetch(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce);
@@ -83,11 +103,34 @@ void config_print_directories(const struct config *c, struct buf *out);
 void config_warn_directories(const struct config *c,
     void (*say)(const char *sentence));
 
+/* door NAME { } */
+void config_door(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_free_doors(struct config *c);
+void config_warn_doors(const struct config *c,
+    void (*say)(const char *sentence));
+/* A mode of a socket, octal as chmod(1) has it. */
+void config_mode(int *out, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce);
+
 /* The statements of milter { }. */
 void config_milter(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce);
-/* authority file "PATH" */
+/* classes { } */
+void config_classes_defaults(struct config *c);
+void config_classes(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+void config_print_classes(const struct config *c, struct buf *out);
+void config_warn_classes(const struct config *c,
+    void (*say)(const char *sentence));
+/* authority and address-map, of a file or of a directory */
 void config_authority(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce);
+void config_address_map(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce);
+/* What can be said of them only when everything is read. */
+void config_check_addresses(struct config *c, struct conf_errors *ce);
+void config_free_addresses(struct config *c);
+void config_print_addresses(const struct config *c, struct buf *out);
 
 #endif

@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Octal, as chmod(1) has it. */
-static void set_mode(struct config *c, const struct conf_stmt *st, size_t w,
+#include "smtp/hop.h"
+
+void config_mode(int *out, const struct conf_stmt *st, size_t w,
     struct conf_errors *ce)
 {
 	const char *s = st->word[w].s;
@@ -24,7 +25,7 @@ static void set_mode(struct config *c, const struct conf_stmt *st, size_t w,
 		    st->word[w].s);
 		return;
 	}
-	c->listen_mode = mode;
+	*out = mode;
 }
 
 static void check_socket(const struct conf_stmt *st, struct conf_errors *ce)
@@ -72,7 +73,7 @@ static void set_listen(struct config *c, const struct conf_stmt *st,
 		}
 		*seen = true;
 		if (seen == &mode)
-			set_mode(c, st, w + 1, ce);
+			config_mode(&c->listen_mode, st, w + 1, ce);
 		else
 			config_string(&c->listen_group, st, w + 1, ce);
 	}
@@ -120,17 +121,37 @@ static void set_networks(struct config *c, const struct conf_stmt *st,
 	}
 }
 
+/* As hop_send() takes it. */
 static void set_reinject(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
+	struct buf spec;
+
 	if (strcmp(st->word[1].s, "smtp") != 0) {
 		conf_error(ce, st, 1,
 		    "reinject: expected smtp ADDRESS:PORT, found %s",
 		    st->word[1].s);
 		return;
 	}
-	if (config_host_port(st, 2, ce) == 0)
-		config_string(&c->reinject, st, 2, ce);
+	buf_init(&spec, HOP_SPEC_MAX);
+	buf_printf(&spec, "smtp:%s", st->word[2].s);
+	if (spec.failed || !hop_spec_ok(buf_str(&spec))) {
+		conf_error(ce, st, 2, "reinject: expected ADDRESS:PORT with a "
+		    "numeric address, an IPv6 one in brackets, found %s",
+		    st->word[2].s);
+	} else {
+		free(c->reinject);
+		c->reinject = view_strdup(buf_view(&spec));
+		if (c->reinject == NULL)
+			conf_error(ce, st, 2, "reinject: out of memory");
+	}
+	buf_free(&spec);
+}
+
+static void set_observe(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	config_yes_no(&c->observe, st, ce);
 }
 
 static const struct config_key milter_key[] = {
@@ -142,6 +163,7 @@ static const struct config_key milter_key[] = {
 	    set_workers},
 	{"waiting", 1, 1, "a number in 0..100000", false, false, false,
 	    set_waiting},
+	{"observe", 1, 1, "yes or no", false, false, false, set_observe},
 	{"outbound-networks", 1, 0, "NETWORK ...", false, false, false,
 	    set_networks},
 	{"reinject", 2, 2, "smtp \"ADDRESS:PORT\"", false, false, false,

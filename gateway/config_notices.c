@@ -7,19 +7,26 @@
 
 #define DAY ((int64_t)86400)
 
-static void set_to(struct config *c, const struct conf_stmt *st,
+void config_notice_address(char **out, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
+	const char *key = st->word[0].s;
 	struct err e = {0};
 	struct addr a;
 
 	if (addr_parse(&a, view_of(st->word[1].s), &e) != 0)
-		conf_error(ce, st, 1, "to: %s", e.msg);
+		conf_error(ce, st, 1, "%s: %s", key, e.msg);
 	else if (a.utf8)
-		conf_error(ce, st, 1, "to: expected an address that every "
-		    "mail server takes, without UTF-8 (RFC 6531)");
+		conf_error(ce, st, 1, "%s: expected an address that every "
+		    "mail server takes, without UTF-8 (RFC 6531)", key);
 	else
-		config_string(&c->notice_to, st, 1, ce);
+		config_string(out, st, 1, ce);
+}
+
+static void set_to(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	config_notice_address(&c->notice_to, st, ce);
 }
 
 static void set_via(struct config *c, const struct conf_stmt *st,

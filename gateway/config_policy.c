@@ -157,27 +157,16 @@ void config_verify(struct config *c, const struct conf_stmt *st,
 
 /* ---- decrypt-policy { } ---- */
 
-static void set_bool(bool *out, const struct conf_stmt *st,
-    struct conf_errors *ce)
-{
-	const char *s = st->word[1].s;
-
-	*out = strcmp(s, "yes") == 0;
-	if (!*out && strcmp(s, "no") != 0)
-		conf_error(ce, st, 1, "%s: expected yes or no, found %s",
-		    st->word[0].s, s);
-}
-
 static void set_legacy(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	set_bool(&c->legacy_ciphers, st, ce);
+	config_yes_no(&c->legacy_ciphers, st, ce);
 }
 
 static void set_gcm(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	set_bool(&c->gcm_in_enveloped, st, ce);
+	config_yes_no(&c->gcm_in_enveloped, st, ce);
 }
 
 static void set_clear_answers(struct config *c, const struct conf_stmt *st,
@@ -185,7 +174,7 @@ static void set_clear_answers(struct config *c, const struct conf_stmt *st,
 {
 	bool may = true;
 
-	set_bool(&may, st, ce);
+	config_yes_no(&may, st, ce);
 	c->no_clear_answers = !may;
 }
 
@@ -369,5 +358,11 @@ void config_warn(const struct config *c, void (*say)(const char *sentence))
 	if (has_any(c->domain_sig, c->domain_sigs))
 		say("domain-signatures any: every trusted CA can name an "
 		    "authority for every domain");
+	if (c->observe)
+		say("observe yes: nothing is signed, encrypted, opened or "
+		    "refused");
+	config_warn_classes(c, say);
 	config_warn_directories(c, say);
+	config_warn_quarantine(c, say);
+	config_warn_doors(c, say);
 }

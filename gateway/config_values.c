@@ -54,7 +54,7 @@ static int check_form(const struct config_key *k, const struct conf_stmt *st,
 		    k->word);
 		return -1;
 	}
-	if (k->block && values != 0) {
+	if (k->block && values > k->max) {
 		conf_error(ce, st, 1, "%s: expected {", k->word);
 		return -1;
 	}
@@ -192,6 +192,17 @@ int config_host_port(const struct conf_stmt *st, size_t w,
 		return -1;
 	}
 	return 0;
+}
+
+void config_yes_no(bool *out, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	const char *s = st->word[1].s;
+
+	*out = strcmp(s, "yes") == 0;
+	if (!*out && strcmp(s, "no") != 0)
+		conf_error(ce, st, 1, "%s: expected yes or no, found %s",
+		    st->word[0].s, s);
 }
 
 void *config_grow(void **array, size_t *n, size_t size,

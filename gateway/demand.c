@@ -16,7 +16,7 @@ static enum or_else strictest(const struct txn *t)
 	for (size_t i = 0; i < t->v->rcpts; i++) {
 		const struct treatment *w = &t->v->rcpt[i].wanted;
 
-		if (!w->verify)
+		if (!txn_has(t, i) || !w->verify)
 			continue;
 		if (w->verify_or == OR_REJECT)
 			return OR_REJECT;
@@ -24,6 +24,19 @@ static enum or_else strictest(const struct txn *t)
 			o = OR_QUARANTINE;
 	}
 	return o;
+}
+
+static void hold(struct txn *t)
+{
+	struct buf why;
+
+	t->v->action = ACT_QUARANTINED;
+	buf_init(&why, 2048);
+	buf_printf(&why, "a valid signature is required, and it is %s%s%s",
+	    t->v->sig_result, t->v->sig_reason[0] == '\0' ? "" : ": ",
+	    t->v->sig_reason);
+	groups_note_held(t, buf_str(&why));
+	buf_free(&why);
 }
 
 void demand_apply(struct txn *t)
@@ -37,7 +50,7 @@ void demand_apply(struct txn *t)
 	else if (demand == OR_REJECT)
 		reply_set(t->v, REPLY_NOT_VERIFIED, NULL);
 	else
-		t->v->action = ACT_QUARANTINED;
+		hold(t);
 }
 
 void demand_unworked(struct txn *t)

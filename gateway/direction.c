@@ -11,6 +11,8 @@
 
 static bool is_ours(const struct config *c, const struct envelope *env)
 {
+	if (env->side != 0)
+		return env->side == DIR_OUTBOUND;
 	if (env->auth != ENV_AUTH_NONE)
 		return true;
 	for (size_t i = 0; i < c->outbounds; i++)

@@ -70,6 +70,8 @@ void fetch_job_free(struct fetch_job *j)
 
 size_t fetch_max(enum fetch_kind k)
 {
+	if (k == FETCH_LIST)
+		return CAP_LIST;
 	return k == FETCH_CRL ? CAP_CRL : FETCH_OCSP_MAX;
 }
 

@@ -18,7 +18,8 @@
 enum fetch_kind {
 	FETCH_CRL = 1,
 	FETCH_OCSP,
-	FETCH_NOTICE /* nothing is fetched: a notice is sent */
+	FETCH_NOTICE, /* nothing is fetched: a notice is sent */
+	FETCH_LIST    /* of a directory; the url is lists_name() */
 };
 const char *fetch_kind_str(enum fetch_kind k);
 

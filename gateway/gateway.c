@@ -11,7 +11,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "gateway/gateway_int.h"
+#include "gateway/also.h"
+#include "gateway/observe.h"
+#include "gateway/sender_notice.h"
+#include "gateway/texts.h"
+#include "keystore/listed.h"
 #include "smime/cms.h"
 
 int txn_spool(const struct txn *t, struct spool **out, struct err *e)
@@ -45,20 +49,20 @@ int txn_delete_all(struct txn *t, const char *name, struct err *e)
 bool txn_has_direction(const struct txn *t, enum direction d)
 {
 	for (size_t i = 0; i < t->v->rcpts; i++)
-		if (t->rcpt[i].direction == d)
+		if (txn_has(t, i) && t->rcpt[i].direction == d)
 			return true;
 	return false;
 }
 
 /* ---- key operations, counted (S97) ---- */
 
-static int count_op(struct txn *t, struct err *e)
+static int count_op(const struct txn *t, int *done, struct err *e)
 {
 	if (t->g->keys == NULL)
 		return err_set(e, FAIL_INPUT, "no private keys here");
-	if (++t->key_ops > CAP_KEY_OPS)
+	if (++*done > CAP_KEY_OPS)
 		return err_set(e, FAIL_LIMIT, "more than %d private-key "
-		    "operations for one message", CAP_KEY_OPS);
+		    "operations of a kind for one message", CAP_KEY_OPS);
 	return 0;
 }
 
@@ -76,7 +80,7 @@ static int counted_sign(void *ctx, const unsigned char cert_sha256[32],
 
 	int rc;
 
-	if (count_op(t, e) != 0)
+	if (count_op(t, &t->signs, e) != 0)
 		return -1;
 	rc = t->g->keys->sign(t->g->keys->ctx, cert_sha256, alg, attrs, sig,
 	    e);
@@ -94,7 +98,7 @@ static int counted_open(void *ctx, const unsigned char cert_sha256[32],
 {
 	struct txn *t = ctx;
 
-	if (count_op(t, e) != 0)
+	if (count_op(t, &t->opens, e) != 0)
 		return -1;
 	return note_fault(t, t->g->keys->open(t->g->keys->ctx, cert_sha256,
 	    ri, cek_len, cek, e), e);
@@ -180,6 +184,19 @@ static int read_from(struct txn *t, struct err *e)
 	return 0;
 }
 
+/* What the store cannot say now is not known: the message waits. */
+static enum rule_listed ask_listed(void *ctx, const char *list,
+    const char *what)
+{
+	enum listed_answer a;
+	struct err e = {0};
+
+	if (keystore_listed(ctx, list, what, &a, &e) != 0 ||
+	    a == LISTED_UNKNOWN)
+		return RULE_LISTED_UNKNOWN;
+	return a == LISTED_YES ? RULE_LISTED_YES : RULE_LISTED_NO;
+}
+
 static void make_rule_input(const struct txn *t, const struct addr *from,
     size_t rcpt, struct rule_input *in)
 {
@@ -194,6 +211,13 @@ static void make_rule_input(const struct txn *t, const struct addr *from,
 		in->login = from->text;
 	in->direction = t->rcpt[rcpt].direction;
 	in->to = &t->rcpt[rcpt].addr;
+	in->listed = t->g->ks == NULL ? NULL : ask_listed;
+	in->listed_ctx = t->g->ks;
+}
+
+void txn_rule_input(struct txn *t, size_t i, struct rule_input *in)
+{
+	make_rule_input(t, t->has_from ? &t->from : NULL, i, in);
 }
 
 static void decide_rules(struct txn *t)
@@ -204,7 +228,7 @@ static void decide_rules(struct txn *t)
 	for (size_t i = 0; i < t->v->rcpts; i++) {
 		struct treatment *w = &t->v->rcpt[i].wanted;
 
-		make_rule_input(t, t->has_from ? &t->from : NULL, i, &in);
+		txn_rule_input(t, i, &in);
 		rules_decide(t->g->rules, &in, w, &t->v->rcpt[i].rule);
 		is_tight |= rules_tighten(t->g->rules, &in, w);
 	}
@@ -220,10 +244,38 @@ bool txn_wants_revocation(const struct txn *t, const struct addr *from)
 	struct rule_ref ref;
 
 	for (size_t i = 0; i < t->v->rcpts; i++) {
+		if (!txn_has(t, i))
+			continue;
 		make_rule_input(t, from, i, &in);
 		rules_decide(t->g->rules, &in, &w, &ref);
+		if ((w.verify && w.revocation_hard) || w.unknown != NULL)
+			return true;
+		w = t->v->rcpt[i].wanted; /* by also lines, too */
 		if (w.verify && w.revocation_hard)
 			return true;
+	}
+	return false;
+}
+
+/* A line decides whose list nobody could fetch yet: who is in it is not
+ * known, and so neither is the treatment. */
+static bool defer_unknown(struct txn *t)
+{
+	const char *group;
+	struct buf b;
+
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		group = t->v->rcpt[i].wanted.unknown;
+		if (group == NULL)
+			continue;
+		text_set(t->v->rcpt[i].reason, sizeof(t->v->rcpt[i].reason),
+		    "who is in a group is not known yet");
+		buf_init(&b, 4096);
+		buf_printf(&b, "the list of group %s was not fetched yet",
+		    group);
+		reply_set(t->v, REPLY_DIRECTORY_AWAY, buf_str(&b));
+		buf_free(&b);
+		return true;
 	}
 	return false;
 }
@@ -246,6 +298,31 @@ static bool is_outgoing(const struct txn *t)
 	    txn_has_direction(t, DIR_INTERNAL);
 }
 
+static bool refuse_by_rule(struct txn *t)
+{
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		const char *text = t->v->rcpt[i].wanted.refuse;
+
+		if (text == NULL)
+			continue;
+		text_set(t->v->rcpt[i].reason, sizeof(t->v->rcpt[i].reason),
+		    text);
+		reply_set(t->v, REPLY_REFUSED_BY_RULE, text);
+		return true;
+	}
+	return false;
+}
+
+/* What also lines add, and whether that is the end of it already. */
+static int add_also(struct txn *t, bool is_unread, struct err *e)
+{
+	if (also_apply(t, is_unread, e) != 0)
+		return -1;
+	if (!defer_unknown(t))
+		(void)refuse_by_rule(t);
+	return 0;
+}
+
 /* Incoming mail that we cannot work on is delivered as it is. */
 static void leave_untouched(struct txn *t, const char *why)
 {
@@ -266,6 +343,10 @@ static int beyond_limits(struct txn *t, struct err *e)
 		reply_set(t->v, REPLY_MALFORMED, why.msg);
 		return 0;
 	}
+	if (add_also(t, true, e) != 0)
+		return -1;
+	if (t->v->code != 0)
+		return 0;
 	if (ar_strip_unread(t, e) != 0) {
 		if (e->kind != FAIL_LIMIT)
 			return -1;
@@ -275,21 +356,6 @@ static int beyond_limits(struct txn *t, struct err *e)
 	}
 	leave_untouched(t, why.msg);
 	return 0;
-}
-
-static bool refuse_by_rule(struct txn *t)
-{
-	for (size_t i = 0; i < t->v->rcpts; i++) {
-		const char *text = t->v->rcpt[i].wanted.refuse;
-
-		if (text == NULL)
-			continue;
-		text_set(t->v->rcpt[i].reason, sizeof(t->v->rcpt[i].reason),
-		    text);
-		reply_set(t->v, REPLY_REFUSED_BY_RULE, text);
-		return true;
-	}
-	return false;
 }
 
 /* Where mail to such an address ends is the mail server's guess, so no rule
@@ -328,10 +394,17 @@ static bool is_too_large(struct txn *t)
 	return true;
 }
 
+static int leave_large(struct txn *t, struct err *e)
+{
+	if (add_also(t, true, e) != 0)
+		return -1;
+	if (t->v->code == 0)
+		leave_untouched(t, "larger than max-message-size");
+	return 0;
+}
+
 static int run(struct txn *t, struct err *e)
 {
-	bool seals = false, opens = false;
-
 	if (read_recipients(t, e) != 0)
 		return -1;
 	read_sender(t);
@@ -343,41 +416,33 @@ static int run(struct txn *t, struct err *e)
 		if (e->kind != FAIL_LIMIT)
 			return -1;
 		decide_rules(t);
-		return beyond_limits(t, e);
+		return defer_unknown(t) ? 0 : beyond_limits(t, e);
 	}
 	decide_rules(t);
-	if (refuse_by_rule(t) || is_too_large(t))
+	if (defer_unknown(t) || refuse_by_rule(t) || is_too_large(t))
 		return 0;
 	/* on every way: our own users forge, too (S176, A27) */
 	if (ar_strip(t, e) != 0)
 		return -1;
-	if (spool_size(t->msg) > t->g->config->max_message) {
-		leave_untouched(t, "larger than max-message-size");
-		return 0;
-	}
-	if (class_detect(t, e) != 0)
+	if (spool_size(t->msg) > t->g->config->max_message)
+		return leave_large(t, e);
+	t->v->may_tell = sender_notice_wanted(t);
+	if (class_detect(t, e) != 0 || add_also(t, false, e) != 0)
 		return -1;
-	for (size_t i = 0; i < t->v->rcpts; i++) {
-		seals = seals || plan_seals(t, i);
-		opens = opens || !plan_seals(t, i);
-	}
-	if (seals && seal_run(t, e) != 0)
-		return -1;
-	if (opens && t->v->code == 0)
-		return open_run(t, e);
-	return 0;
+	return t->v->code != 0 ? 0 : groups_run(t, e);
 }
 
 /* ---- the end ---- */
 
 static void drop_changes(struct verdict *v)
 {
-	for (size_t i = 0; i < v->edits; i++) {
-		free(v->edit[i].name);
-		free(v->edit[i].value);
-	}
-	v->edits = 0;
+	verdict_cut_edits(v, 0);
 	spool_free(&v->body);
+	free(v->copy);
+	v->copy = NULL;
+	v->copy_n = 0;
+	v->here = 0;
+	spool_free(&v->copies);
 	v->ret_hdrs = false;
 	v->has_opened = false;
 	v->made_algorithm = NULL;
@@ -405,7 +470,8 @@ static void finish(struct verdict *v, uint64_t size_in)
 	}
 	if (v->action == ACT_QUARANTINED)
 		set_outcomes(v, OUT_QUARANTINED);
-	else if (v->edits != 0 || v->body != NULL)
+	else if (v->action != ACT_SPLIT &&
+	    (v->edits != 0 || v->body != NULL))
 		v->action = ACT_REPLACED;
 }
 
@@ -419,18 +485,44 @@ static int64_t clock_us(void)
 
 static void txn_free(struct txn *t)
 {
-	for (size_t i = 0; t->rcpt != NULL && i < t->v->rcpts; i++)
+	for (size_t i = 0; t->rcpt != NULL && i < t->v->rcpts; i++) {
+		store_owners_free(&t->rcpt[i]);
 		cert_free(&t->rcpt[i].cert);
+	}
 	free(t->rcpt);
 	cms_free(&t->cms);
+	cms_free(&t->inside);
 	ctype_free(&t->ct);
 	header_free(&t->h);
+	trigger_free(t);
 }
 
-static void begin(struct verdict *v, const struct envelope *env)
+static void begin(struct verdict *v, const struct config *c,
+    const struct envelope *env)
 {
 	verdict_init(v);
-	text_set(v->id, sizeof(v->id), env->id == NULL ? "" : env->id);
+	verdict_note_envelope(v, env);
+	v->texts = texts_for(c, env->mail_from);
+}
+
+/* Whoever asks for the whole sends it on himself. Without a header that
+ * could be read nothing is known. */
+static int identify_whole(struct txn *t, struct err *e)
+{
+	if (!t->env->whole || t->v->code != 0 || t->v->copy_n != 0 ||
+	    t->h.n == 0)
+		return 0;
+	return copies_identify(t, e);
+}
+
+/* What there was no memory for was perhaps taken for wrong or absent:
+ * nothing may be decided by that. */
+static bool had_memory(struct err *e)
+{
+	if (!memory_lacked())
+		return true;
+	(void)err_set(e, FAIL_TEMP, "out of memory");
+	return false;
 }
 
 void gateway_run(struct gateway *g, const struct envelope *env,
@@ -440,7 +532,7 @@ void gateway_run(struct gateway *g, const struct envelope *env,
 	int64_t start = clock_us();
 
 	err_clear(e);
-	begin(v, env);
+	begin(v, g->config, env);
 	v->size_in = spool_size(msg);
 	t.g = g;
 	t.env = env;
@@ -451,12 +543,14 @@ void gateway_run(struct gateway *g, const struct envelope *env,
 	t.keys.sign = counted_sign;
 	t.keys.open = counted_open;
 	keystore_budget(g->ks, CAP_PATH_MESSAGE);
-	if (run(&t, e) != 0)
+	if (run(&t, e) != 0 || groups_hold_all(&t, e) != 0 ||
+	    identify_whole(&t, e) != 0 || !had_memory(e))
 		reply_set(v, t.keys_away ? REPLY_KEYS_AWAY : REPLY_INTERNAL,
 		    NULL);
 	v->size_out = txn_size_after(&t);
 	finish(v, v->size_in);
 	txn_free(&t);
+	verdict_observe(v, env);
 	v->timing_us = clock_us() - start;
 }
 
@@ -473,7 +567,10 @@ static int deliver_poisoned(struct txn *t, struct err *e)
 	txn_warn(t, "left untouched: processing died twice");
 	/* The author is not read, so he may be anybody's rule. */
 	decide_rules(t);
-	demand_unworked(t);
+	if (also_apply(t, true, e) != 0)
+		return -1;
+	if (!refuse_by_rule(t))
+		demand_unworked(t);
 	if (v->code != 0)
 		return 0;
 	if (ar_strip_unread(t, e) != 0) {
@@ -485,6 +582,14 @@ static int deliver_poisoned(struct txn *t, struct err *e)
 	return ar_insert(t, &r, 1, e);
 }
 
+/* Sealing does not look at it. */
+static int hold_poisoned(struct txn *t, const struct gateway *with,
+    struct err *e)
+{
+	t->g->ks = with->ks;
+	return groups_hold_all(t, e);
+}
+
 void gateway_poisoned(const struct gateway *with, const struct envelope *env,
     const struct spool *msg, struct verdict *v)
 {
@@ -492,7 +597,7 @@ void gateway_poisoned(const struct gateway *with, const struct envelope *env,
 	struct gateway g = {with->config, with->rules, NULL, NULL, NULL};
 	struct err e = {0};
 
-	begin(v, env);
+	begin(v, with->config, env);
 	v->size_in = spool_size(msg);
 	t.g = &g;
 	t.env = env;
@@ -503,9 +608,11 @@ void gateway_poisoned(const struct gateway *with, const struct envelope *env,
 		reply_set(v, REPLY_INTERNAL, NULL);
 	else if (is_outgoing(&t))
 		reply_set(v, REPLY_MALFORMED, "it cannot be processed");
-	else if (deliver_poisoned(&t, &e) != 0)
+	else if (deliver_poisoned(&t, &e) != 0 ||
+	    hold_poisoned(&t, with, &e) != 0)
 		reply_set(v, REPLY_INTERNAL, NULL);
 	v->size_out = txn_size_after(&t);
 	finish(v, v->size_in);
 	txn_free(&t);
+	verdict_observe(v, env);
 }

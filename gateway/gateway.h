@@ -28,6 +28,19 @@ struct envelope {
 	const char *const *rcpt; /* raw path arguments */
 	size_t rcpts;
 	enum direction forced; /* 0: found out; seal and open force it */
+	/* Of the door it came through: outbound, who sends is one of us;
+	 * inbound, nobody is. 0: login and address tell. */
+	enum direction side;
+	/* The verdict's body is to be the whole new message, with what the
+	 * edits say done (verdict_whole). */
+	bool whole;
+	/* Recipients may get different copies, and some of them may be kept
+	 * waiting; else all get the same, or the message is refused. */
+	bool can_split, can_hold;
+	/* Nothing is to be done, only decided (verdict_observe). */
+	bool observe;
+	/* Recipients, rules, certificates and groups; nothing is made. */
+	bool plan_only;
 	int64_t now;	       /* receipt time */
 };
 
@@ -54,7 +67,8 @@ void gateway_run(struct gateway *g, const struct envelope *env,
  * 5.6.0; inbound what the rules demand of mail without a valid signature, by
  * the envelope alone and for an author who is not known, else delivered with
  * smime=permerror, without any older Authentication-Results, untouched. Does
- * not look into the message; of with, configuration and rules are used.
+ * not look into the message; of with, configuration and rules are used, and
+ * the store to seal what is to be held (NULL: the mail server holds it).
  */
 void gateway_poisoned(const struct gateway *with, const struct envelope *env,
     const struct spool *msg, struct verdict *v);

@@ -24,7 +24,7 @@
 static bool is_wanted(const struct txn *t)
 {
 	for (size_t i = 0; i < t->v->rcpts; i++)
-		if (t->v->rcpt[i].wanted.harvest)
+		if (txn_has(t, i) && t->v->rcpt[i].wanted.harvest)
 			return true;
 	return false;
 }

@@ -17,7 +17,7 @@
 #define TEXT_MAX (1u << 20)
 
 /* "\n" to CRLF, the rest as quoted-printable. */
-static int put_body(struct buf *mail, struct view text, struct err *e)
+int notice_put_body(struct buf *mail, struct view text, struct err *e)
 {
 	struct qp_enc qp;
 	size_t nl, at = 0;
@@ -35,6 +35,14 @@ static int put_body(struct buf *mail, struct view text, struct err *e)
 	return qp_enc_end(&qp, e);
 }
 
+void notice_put_type(struct buf *mail)
+{
+	buf_puts(mail, "Auto-Submitted: auto-generated\r\n"
+	    "MIME-Version: 1.0\r\n"
+	    "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+}
+
 static void put_header(struct buf *mail, const struct config *c,
     size_t items, int64_t now)
 {
@@ -48,10 +56,7 @@ static void put_header(struct buf *mail, const struct config *c,
 	    "things want");
 	buf_printf(mail, "Date: %s\r\nMessage-ID: <%s@%s>\r\n",
 	    when_mail(date, now), id, c->authserv_id);
-	buf_puts(mail, "Auto-Submitted: auto-generated\r\n"
-	    "MIME-Version: 1.0\r\n"
-	    "Content-Type: text/plain; charset=utf-8\r\n"
-	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+	notice_put_type(mail);
 }
 
 int notice_compose(struct keystore *ks, const struct config *c, int64_t now,
@@ -77,7 +82,8 @@ int notice_compose(struct keystore *ks, const struct config *c, int64_t now,
 	buf_puts(&text, "\n\"postseal status\" says the same at any time; "
 	    "postseal(1) explains it.\n");
 	put_header(&out->mail, c, out->items, now);
-	if (out->items > 0 && put_body(&out->mail, buf_view(&text), e) != 0)
+	if (out->items > 0 &&
+	    notice_put_body(&out->mail, buf_view(&text), e) != 0)
 		goto out;
 	rc = buf_ok(&out->mail, e);
 out:

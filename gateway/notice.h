@@ -21,6 +21,12 @@ int notice_compose(struct keystore *ks, const struct config *c, int64_t now,
     struct notice *out, struct err *e) MUST_CHECK;
 void notice_free(struct notice *n);
 
+/* Parts of every such mail: the fields that say that a program wrote it, with
+ * the empty line behind the header; and its lines as quoted-printable. */
+void notice_put_type(struct buf *mail);
+int notice_put_body(struct buf *mail, struct view text, struct err *e)
+    MUST_CHECK;
+
 /*
  * Is it time, whatever it says, and with what it says? At most one in
  * notice_every_s; one that says the same as the last only every

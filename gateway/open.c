@@ -33,11 +33,7 @@ static int rebuild(struct opening *o, struct err *e)
 		t->v->ret_hdrs = o->is_decrypted;
 		rc = 0;
 	} else if (e->kind == FAIL_INPUT || e->kind == FAIL_LIMIT) {
-		while (t->v->edits > edits) {
-			t->v->edits--;
-			free(t->v->edit[t->v->edits].name);
-			free(t->v->edit[t->v->edits].value);
-		}
+		verdict_cut_edits(t->v, edits);
 		txn_warn(t, "delivered as it arrived: %s", e->msg);
 		err_clear(e);
 		o->deliver = 0;
@@ -82,13 +78,14 @@ static void set_outcomes(struct opening *o)
 	struct verdict *v = o->t->v;
 
 	for (size_t i = 0; i < v->rcpts; i++) {
+		if (!txn_has(o->t, i))
+			continue;
 		if (o->is_decrypted)
 			v->rcpt[i].outcome = OUT_OPENED;
 		else if (o->findings > 0 && v->rcpt[i].wanted.verify)
 			v->rcpt[i].outcome = OUT_VERIFIED;
 		else
 			v->rcpt[i].outcome = OUT_PASSED;
-		v->rcpt[i].group = 1;
 		if (strcmp(v->dec_result, "none") != 0)
 			text_set(v->rcpt[i].reason,
 			    sizeof(v->rcpt[i].reason), v->dec_reason);
@@ -103,6 +100,8 @@ static void read_rules(struct opening *o)
 	for (size_t i = 0; i < t->v->rcpts; i++) {
 		const struct treatment *w = &t->v->rcpt[i].wanted;
 
+		if (!txn_has(t, i))
+			continue;
 		if (!w->decrypt)
 			o->may_decrypt = false;
 		if (w->verify)
@@ -112,14 +111,30 @@ static void read_rules(struct opening *o)
 	}
 }
 
-/* Some recipient's copy is sealed and another one's opened: this version
- * makes one body only, and leaves it alone. */
+/* Some recipient's copy is sealed and another one's opened: where there is
+ * one body only, it is left alone. */
 static bool is_shared_with_sealing(struct txn *t)
 {
 	for (size_t i = 0; i < t->v->rcpts; i++)
-		if (plan_seals(t, i))
+		if (txn_has(t, i) && plan_seals(t, i))
 			return true;
 	return false;
+}
+
+/* Of nobody who may have it opened, it stays as it arrived. */
+static int confirm(struct opening *o, struct err *e)
+{
+	int rc = open_confirm(o, e);
+
+	if (rc != 0)
+		return rc == 1 ? 0 : -1;
+	o->deliver = 0;
+	forget_inside(o);
+	o->t->v->dec_result = "no-key";
+	text_set(o->t->v->dec_reason, sizeof(o->t->v->dec_reason),
+	    "the key is for all of the domain, and nothing that is signed "
+	    "inside names this recipient");
+	return 0;
 }
 
 static int process(struct opening *o, struct err *e)
@@ -130,6 +145,8 @@ static int process(struct opening *o, struct err *e)
 		return -1;
 	read_rules(o);
 	if (open_layers(o, e) != 0)
+		return -1;
+	if (confirm(o, e) != 0)
 		return -1;
 	/* A signature around what cannot be opened stays where it is. */
 	if (o->encrypted != -1 && !o->is_decrypted)

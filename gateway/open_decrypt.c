@@ -2,13 +2,14 @@
  * Copyright (c) 2026 the postseal authors
  *
  * Opening an encrypted layer: only with keys of the envelope's recipients
- * (A9), only if every one of them has one that opens it (S203), and whatever
- * fails fails in the same way (A5).
+ * (A9), only for those who have one that opens it, or where copies cannot
+ * differ only if every one of them has (S203), and whatever fails fails in
+ * the same way (A5).
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/authority.h"
+#include "gateway/address_map.h"
 #include "gateway/noise.h"
 #include "gateway/opening.h"
 #include "smime/decrypt.h"
@@ -23,8 +24,16 @@ struct named {
 struct opener {
 	struct opening *o;
 	const struct cms *c;
-	struct addr *who; /* recipients, details stripped */
-	bool *has_key;	  /* per recipient: one of key[] is his */
+	/* Whose keys may open it, and for which recipient: his own address,
+	 * what address-map gives for it, or for all of its domain. */
+	struct addr *who;
+	struct owned {
+		size_t rcpt;
+		enum opens_by by;
+	} *owned; /* as many */
+	size_t n, room;
+	bool *unknown; /* per recipient: a list was never fetched */
+	int *key_of;	  /* per recipient: 1 + which of key[] is his; 0 */
 	struct named key[CAP_KEY_OPS]; /* no certificate twice */
 	size_t keys;
 	/* Other keys that the first RecipientInfo may mean: several can have
@@ -41,48 +50,102 @@ static void dec_result(struct txn *t, const char *result, const char *reason)
 	text_set(t->v->dec_reason, sizeof(t->v->dec_reason), reason);
 }
 
-static int own_addresses(struct opener *op, struct err *e)
-{
-	const struct txn *t = op->o->t;
+struct owner {
+	struct opener *op;
+	size_t rcpt;
+};
 
-	op->who = calloc(t->v->rcpts + 1, sizeof(*op->who));
-	op->has_key = calloc(t->v->rcpts + 1, sizeof(*op->has_key));
-	if (op->who == NULL || op->has_key == NULL)
+static int add_owner(void *arg, const struct addr *address, enum opens_by by,
+    struct err *e)
+{
+	const struct owner *o = arg;
+	struct opener *op = o->op;
+
+	if (op->n == op->room) {
+		size_t room = op->room == 0 ? 8 : op->room * 2;
+		struct owned *owned = reallocarray(op->owned, room,
+		    sizeof(*owned));
+		struct addr *who;
+
+		if (owned == NULL)
+			return err_set(e, FAIL_TEMP, "decryption: out of "
+			    "memory");
+		op->owned = owned;
+		who = reallocarray(op->who, room, sizeof(*who));
+		if (who == NULL)
+			return err_set(e, FAIL_TEMP, "decryption: out of "
+			    "memory");
+		op->who = who;
+		op->room = room;
+	}
+	op->who[op->n] = *address;
+	op->owned[op->n].rcpt = o->rcpt;
+	op->owned[op->n].by = by;
+	op->n++;
+	return 0;
+}
+
+static int find_owners(struct opener *op, struct err *e)
+{
+	struct txn *t = op->o->t;
+	const struct list_reader lists = list_reader_of_store(t->g->ks);
+
+	op->key_of = calloc(t->v->rcpts + 1, sizeof(*op->key_of));
+	op->unknown = calloc(t->v->rcpts + 1, sizeof(*op->unknown));
+	if (op->key_of == NULL || op->unknown == NULL)
 		return err_set(e, FAIL_TEMP, "decryption: out of memory");
 	for (size_t i = 0; i < t->v->rcpts; i++) {
+		struct map_query q = {t->g->config, &lists, &t->rcpt[i].addr};
+		struct owner o = {op, i};
+
+		if (!txn_has(t, i))
+			continue;
+		t->rcpt[i].by_domain = false;
 		/* Whose mailbox a bare name is only the mail server knows. */
-		if (t->rcpt[i].form == RCPT_ADDRESS)
-			txn_mailbox(t, i, &op->who[i]);
+		if (t->rcpt[i].form == RCPT_ADDRESS && address_map_each(&q,
+		    add_owner, &o, &op->unknown[i], e) != 0)
+			return -1;
 	}
 	return 0;
 }
 
-static bool is_noted(const struct opener *op, const struct cert *c)
+/* Where it is among key[]; op->keys: it is not. */
+static size_t place_of(const struct opener *op, const struct cert *c)
 {
-	for (size_t i = 0; i < op->keys; i++)
+	size_t i;
+
+	for (i = 0; i < op->keys; i++)
 		if (memcmp(cert_sha256(op->key[i].cert), cert_sha256(c),
 		    32) == 0)
-			return true;
-	return false;
+			break;
+	return i;
+}
+
+static bool is_owner(const struct opener *op, size_t i, bool by_domain,
+    const struct cert *c)
+{
+	return (op->owned[i].by == OPENS_BY_DOMAIN) == by_domain &&
+	    cert_has_address(c, &op->who[i], ADDR_FOLD_LOCAL);
 }
 
 /* One key for each recipient, the first that is named. */
 static void note_key(struct opener *op, const struct cms_rid *rid,
-    struct cert *c)
+    struct cert *c, bool by_domain)
 {
-	const struct txn *t = op->o->t;
-	bool is_new = false;
+	struct txn *t = op->o->t;
+	size_t place = place_of(op, c);
+	bool is_used = false;
 
-	if (is_noted(op, c))
-		return;
-	for (size_t i = 0; i < t->v->rcpts; i++) {
-		if (op->has_key[i] ||
-		    !authority_may_open(t->g->config, &op->who[i], 1, c))
+	for (size_t i = 0; i < op->n; i++) {
+		size_t rcpt = op->owned[i].rcpt;
+
+		if (op->key_of[rcpt] != 0 || !is_owner(op, i, by_domain, c))
 			continue;
-		op->has_key[i] = true;
-		is_new = true;
+		op->key_of[rcpt] = 1 + (int)place;
+		t->rcpt[rcpt].by_domain = by_domain;
+		is_used = true;
 	}
-	if (!is_new)
+	if (!is_used || place < op->keys)
 		return;
 	if (op->keys == CAP_KEY_OPS) {
 		op->too_many = true;
@@ -105,7 +168,7 @@ static void note_other(struct opener *op, const struct cms_rid *rid,
 	const struct txn *t = op->o->t;
 
 	if (!rid->by_ski || op->keys != 1 || op->key[0].rid != rid ||
-	    is_same_key(op->key[0].cert, c) || t->v->rcpts != 1)
+	    is_same_key(op->key[0].cert, c) || txn_members(t, NULL) != 1)
 		return;
 	for (size_t i = 0; i < op->others; i++)
 		if (is_same_key(op->other[i].cert, c))
@@ -117,7 +180,16 @@ static void note_other(struct opener *op, const struct cms_rid *rid,
 	op->others++;
 }
 
-static int find_keys(struct opener *op, struct err *e)
+static bool may_own(const struct opener *op, bool by_domain,
+    const struct cert *c)
+{
+	for (size_t i = 0; i < op->n; i++)
+		if (is_owner(op, i, by_domain, c))
+			return true;
+	return false;
+}
+
+static int find_keys(struct opener *op, bool by_domain, struct err *e)
 {
 	const struct txn *t = op->o->t;
 
@@ -127,25 +199,75 @@ static int find_keys(struct opener *op, struct err *e)
 		size_t n = 0;
 
 		if (keystore_find_key(t->g->ks, rid->by_ski, rid->id, op->who,
-		    t->v->rcpts, found, &n, e) != 0)
+		    op->n, found, &n, e) != 0)
 			return -1;
 		for (size_t k = 0; k < n; k++) {
-			note_key(op, rid, found[k]);
-			note_other(op, rid, found[k]);
+			note_key(op, rid, found[k], by_domain);
+			if (may_own(op, by_domain, found[k]))
+				note_other(op, rid, found[k]);
 			cert_free(&found[k]);
 		}
 	}
 	return 0;
 }
 
-static bool all_have_keys(const struct opener *op)
+/* Does somebody have none, of those for whom that matters? */
+static bool lacks_key(const struct opener *op, const bool *of)
 {
-	size_t n = op->o->t->v->rcpts;
+	const struct txn *t = op->o->t;
 
-	for (size_t i = 0; i < n; i++)
-		if (!op->has_key[i])
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		if (txn_has(t, i) && op->key_of[i] == 0 &&
+		    (of == NULL || of[i]))
+			return true;
+	return false;
+}
+
+/* Keys for all of a domain only for those who have no other. */
+static int find_all_keys(struct opener *op, struct err *e)
+{
+	if (find_keys(op, false, e) != 0)
+		return -1;
+	if (lacks_key(op, NULL) && find_keys(op, true, e) != 0)
+		return -1;
+	if (lacks_key(op, op->unknown))
+		return err_set(e, FAIL_TEMP, "decryption: address-map: a "
+		    "directory was never reached");
+	return 0;
+}
+
+/*
+ * Who has no key, or a bad one, gets it as it arrived, or tries alone: with
+ * another group (S203). False: copies cannot differ.
+ */
+static bool leave_out(struct opener *op, const bool bad[CAP_KEY_OPS + 1])
+{
+	struct txn *t = op->o->t;
+	int group = 0;
+
+	if (!t->env->can_split)
+		return false;
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		if (!txn_has(t, i) || !bad[op->key_of[i]])
+			continue;
+		if (group == 0 && txn_new_group(t, &group, NULL) != 0)
 			return false;
-	return n > 0 && op->keys > 0;
+		t->v->rcpt[i].group = group;
+	}
+	return true;
+}
+
+static bool all_have_keys(struct opener *op)
+{
+	static const bool none[CAP_KEY_OPS + 1] = {true};
+	const struct txn *t = op->o->t;
+
+	if (op->keys == 0)
+		return false;
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		if (txn_has(t, i) && op->key_of[i] == 0)
+			return !op->too_many && leave_out(op, none);
+	return true;
 }
 
 /*
@@ -200,6 +322,31 @@ static bool is_his_fault(struct err *e)
 	return true;
 }
 
+/* The content key out of one RecipientInfo: 1, 0 not, -1. */
+static int ask_key(struct opener *op, const struct named *k,
+    unsigned char cek[CAP_CEK], struct err *e)
+{
+	if (cms_open_key(op->c, k->rid, cert_sha256(k->cert),
+	    &op->o->t->keys, cek, e) == 0)
+		return 1;
+	if (e->kind == FAIL_POLICY) /* what, by its OID */
+		text_set(op->why, sizeof(op->why), e->msg);
+	return is_his_fault(e) ? 0 : -1;
+}
+
+/* Those whose key is not the first good one's are left out. 1, 0 as below. */
+static int part(struct opener *op, const bool bad[CAP_KEY_OPS + 1],
+    size_t good)
+{
+	struct named first = op->key[0];
+
+	if (good == op->keys || !leave_out(op, bad))
+		return 0;
+	op->key[0] = op->key[good];
+	op->key[good] = first;
+	return 1;
+}
+
 /*
  * The content key out of every recipient's own RecipientInfo: 1 one and the
  * same, 0 not, -1. To be named costs an attacker nothing; to be given the
@@ -209,25 +356,25 @@ static bool is_his_fault(struct err *e)
 static int agree_on_key(struct opener *op, unsigned char cek[CAP_CEK],
     struct err *e)
 {
+	bool bad[CAP_KEY_OPS + 1] = {false}, is_good = true;
 	unsigned char other[CAP_CEK];
-	bool is_good = true;
+	size_t first = op->keys;
+	int rc = 1;
 
-	for (size_t i = 0; i < op->keys; i++) {
-		const struct named *k = &op->key[i];
-
-		if (cms_open_key(op->c, k->rid, cert_sha256(k->cert),
-		    &op->o->t->keys, i == 0 ? cek : other, e) != 0) {
-			if (e->kind == FAIL_POLICY) /* what, by its OID */
-				text_set(op->why, sizeof(op->why), e->msg);
-			if (!is_his_fault(e))
-				return -1;
-			is_good = false;
-		} else if (i > 0 && !ossl_same(cek, other, CAP_CEK)) {
+	for (size_t i = 0; i < op->keys && rc >= 0; i++) {
+		rc = ask_key(op, &op->key[i], other, e);
+		if (rc == 1 && first == op->keys) {
+			first = i;
+			memcpy(cek, other, CAP_CEK);
+		} else if (rc != 1 || !ossl_same(cek, other, CAP_CEK)) {
+			bad[1 + i] = true;
 			is_good = false;
 		}
 		ossl_wipe(other, sizeof(other));
 	}
-	return is_good;
+	if (rc < 0)
+		return -1;
+	return is_good ? 1 : part(op, bad, first);
 }
 
 /* 1 opened, 0 does not open, -1 FAIL_TEMP. */
@@ -289,7 +436,9 @@ static void opener_free(struct opener *op)
 	for (size_t i = 0; i < op->others; i++)
 		cert_free(&op->other[i].cert);
 	free(op->who);
-	free(op->has_key);
+	free(op->owned);
+	free(op->unknown);
+	free(op->key_of);
 }
 
 /* Old ciphers, where an administrator asked for them (S88, S100). */
@@ -321,7 +470,7 @@ int open_decrypt(struct opening *o, struct cms *c, struct err *e)
 		o->has_failed = true;
 		return 0;
 	}
-	if (own_addresses(&op, e) != 0 || find_keys(&op, e) != 0)
+	if (find_owners(&op, e) != 0 || find_all_keys(&op, e) != 0)
 		goto out;
 	rc = 0;
 	if (!all_have_keys(&op))
@@ -335,5 +484,65 @@ int open_decrypt(struct opening *o, struct cms *c, struct err *e)
 		rc = try_open(&op, e);
 out:
 	opener_free(&op);
+	return rc;
+}
+
+/* ---- keys for all of a domain (S203) ---- */
+
+/* A message for one colleague, sent to another: the key would open it for
+ * both. What the author signed says for whom it is, or a rule for mail of
+ * this partner says that it is for whoever gets it. */
+static bool is_meant(const struct txn *t, size_t i,
+    const struct addr_list *named)
+{
+	struct addr plain;
+
+	if (!t->rcpt[i].by_domain || t->v->rcpt[i].rule.has_from)
+		return true;
+	txn_mailbox(t, i, &plain);
+	for (size_t k = 0; k < named->n; k++)
+		if (addr_eq(&named->a[k], &plain, ADDR_FOLD_LOCAL) ||
+		    addr_eq(&named->a[k], &t->rcpt[i].addr, ADDR_FOLD_LOCAL))
+			return true;
+	return false;
+}
+
+/* Those for whom it is not meant get it as it arrived: by themselves, if
+ * copies can differ. True: it is opened for the others. */
+static bool part_strangers(struct txn *t, const struct addr_list *named)
+{
+	size_t meant = 0, strangers = 0;
+	int group = 0;
+
+	for (size_t i = 0; i < t->v->rcpts; i++) {
+		meant += txn_has(t, i) && is_meant(t, i, named);
+		strangers += txn_has(t, i) && !is_meant(t, i, named);
+	}
+	if (strangers == 0)
+		return true;
+	if (meant == 0 || !t->env->can_split ||
+	    txn_new_group(t, &group, NULL) != 0)
+		return false;
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		if (txn_has(t, i) && !is_meant(t, i, named))
+			t->v->rcpt[i].group = group;
+	return true;
+}
+
+int open_confirm(struct opening *o, struct err *e)
+{
+	struct addr_list named = {NULL, 0};
+	bool any = false;
+	int rc = 1;
+
+	for (size_t i = 0; i < o->t->v->rcpts; i++)
+		any = any || (txn_has(o->t, i) && o->t->rcpt[i].by_domain);
+	if (!o->is_decrypted || !any)
+		return 1;
+	if (open_named(o, &named, e) != 0)
+		rc = -1;
+	else if (!part_strangers(o->t, &named))
+		rc = 0;
+	addr_list_free(&named);
 	return rc;
 }

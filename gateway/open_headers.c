@@ -189,7 +189,7 @@ static void say_remarks(struct opening *o, const struct hp *hp)
 }
 
 /* The recipients as To and Cc would name them. */
-static int list_recipients(const struct txn *t, struct addr **out,
+static int list_recipients(const struct txn *t, struct addr **out, size_t *n,
     struct err *e)
 {
 	struct addr *a = calloc(t->v->rcpts + 1, sizeof(*a));
@@ -197,8 +197,10 @@ static int list_recipients(const struct txn *t, struct addr **out,
 	if (a == NULL)
 		return err_set(e, FAIL_TEMP, "header protection: out of "
 		    "memory");
+	*n = 0;
 	for (size_t i = 0; i < t->v->rcpts; i++)
-		txn_mailbox(t, i, &a[i]);
+		if (txn_has(t, i))
+			txn_mailbox(t, i, &a[(*n)++]);
 	*out = a;
 	return 0;
 }
@@ -232,10 +234,9 @@ static int restore(struct opening *o, const struct payload *p, struct err *e)
 
 	in.outer = &o->t->h;
 	in.is_encrypted = o->is_decrypted;
-	if (list_recipients(o->t, &rcpt, e) != 0)
+	if (list_recipients(o->t, &rcpt, &in.rcpts, e) != 0)
 		return -1;
 	in.rcpt = rcpt;
-	in.rcpts = o->t->v->rcpts;
 	if (read_fields(o, &in, &hp, e) == 0 && edit_header(o, &hp, e) == 0) {
 		say_remarks(o, &hp);
 		rc = 0;
@@ -243,6 +244,60 @@ static int restore(struct opening *o, const struct payload *p, struct err *e)
 	hp_free(&hp);
 	free(rcpt);
 	return rc;
+}
+
+/* ---- for whom it is ---- */
+
+static int append(struct addr_list *to, const struct addr_list *more,
+    struct err *e)
+{
+	struct addr *a;
+
+	if (more->n == 0)
+		return 0;
+	a = reallocarray(to->a, to->n + more->n, sizeof(*a));
+	if (a == NULL)
+		return err_set(e, FAIL_TEMP, "header protection: out of "
+		    "memory");
+	memcpy(&a[to->n], more->a, more->n * sizeof(*a));
+	to->a = a;
+	to->n += more->n;
+	return 0;
+}
+
+/* More than one field of a name is no sound message, and names nobody. */
+static int collect(const struct header *h, const char *name,
+    struct addr_list *out, struct err *e)
+{
+	struct addr_list some;
+	int rc;
+
+	if (header_count(h, name) != 1)
+		return 0;
+	rc = addr_list_collect(&some, header_get(h, name, 0)->value, e);
+	if (rc == 0)
+		rc = append(out, &some, e);
+	addr_list_free(&some);
+	return rc;
+}
+
+int open_named(struct opening *o, struct addr_list *out, struct err *e)
+{
+	struct payload p = {0};
+	struct addr signer;
+	int rc;
+
+	rc = find_payload(o, &p, e);
+	/* without the word the fields inside are of another message that is
+	 * forwarded, or say nothing at all (RFC 9788 2.1.1) */
+	if (rc == 1 && ctype_param(p.ct, "hp") != NULL &&
+	    find_signer(covering(o), p.h, &signer)) {
+		rc = collect(p.h, "To", out, e);
+		if (rc == 0)
+			rc = collect(p.h, "Cc", out, e);
+	}
+	payload_free(&p);
+	return rc < 0 ? -1 : 0;
 }
 
 int open_headers(struct opening *o, struct err *e)

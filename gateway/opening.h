@@ -90,6 +90,12 @@ int open_layers(struct opening *o, struct err *e) MUST_CHECK;
  * is what was inside), 0 left alone, -1 FAIL_TEMP. */
 int open_decrypt(struct opening *o, struct cms *c, struct err *e)
     MUST_CHECK;
+/*
+ * It is opened, all layers are off: may its recipients have it, where the key
+ * was one for all of their domain (S203)? 1, 0 (as it arrived), -1 FAIL_TEMP.
+ * Those who may not, while others may, are another group now.
+ */
+int open_confirm(struct opening *o, struct err *e) MUST_CHECK;
 
 /* ---- open_verify.c ---- */
 
@@ -118,6 +124,10 @@ int nested_verify(struct opening *o, struct err *e) MUST_CHECK;
 
 /* ---- open_headers.c ---- */
 
+/* Whom To and Cc name that are protected inside (RFC 9788) and covered by a
+ * valid signature; out is the caller's to free. FAIL_TEMP. */
+int open_named(struct opening *o, struct addr_list *out, struct err *e)
+    MUST_CHECK;
 /* Protected header fields of what is delivered (RFC 9788). */
 int open_headers(struct opening *o, struct err *e) MUST_CHECK;
 

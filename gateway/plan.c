@@ -2,8 +2,8 @@
  * Copyright (c) 2026 the postseal authors
  *
  * Outgoing mail, before anything is made: header checks, the right to sign,
- * certificates, and who gets the same copy as whom. Either there is one
- * copy for all in the end, or the message is refused with every reason.
+ * certificates of everybody, and what becomes of each one's copy. One who
+ * must be refused refuses the message, with every reason (S202).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -100,16 +100,37 @@ static void cannot_sign(struct planner *pl, enum reply_case c,
 	buf_free(&b);
 }
 
-static bool has_right(const struct txn *t)
+/* FAIL_TEMP: a directory that could say so was never reached. */
+static int ask_right(const struct txn *t, bool *may, struct err *e)
 {
-	const struct config *c = t->g->config;
-	const char *login = NULL;
+	const struct list_reader lists = list_reader_of_store(t->g->ks);
+	const struct authority au = {t->g->config, &lists};
+	struct asker who = {NULL, t->env->client_ip};
 
+	*may = t->env->auth == ENV_AUTH_CALLER &&
+	    config_is_local(t->g->config, &t->from);
 	if (t->env->auth == ENV_AUTH_CALLER)
-		return config_is_local(c, &t->from);
+		return 0;
 	if (t->env->auth == ENV_AUTH_LOGIN)
-		login = t->env->login;
-	return authority_may_sign(c, login, t->env->client_ip, &t->from);
+		who.login = t->env->login;
+	return authority_signs(&au, &who, &t->from, may, e);
+}
+
+static void say_no_right(struct planner *pl)
+{
+	const struct envelope *env = pl->t->env;
+	char q[ERR_QUOTED], why[ERR_QUOTED + 64];
+	struct err text = {0};
+
+	if (env->auth == ENV_AUTH_LOGIN && env->login != NULL)
+		(void)err_set(&text, FAIL_POLICY, "login %s may not sign as "
+		    "this author", err_quote(q, sizeof(q), env->login,
+		    strlen(env->login)));
+	else
+		(void)err_set(&text, FAIL_POLICY, "who did not log in may "
+		    "not sign");
+	text_set(why, sizeof(why), text.msg);
+	cannot_sign(pl, REPLY_NOT_ALLOWED, pl->t->from.text, why);
 }
 
 /* Must it be known that the author's certificate is not revoked? If any
@@ -162,15 +183,20 @@ static int find_signer(struct planner *pl, struct err *e)
 
 static int ask_author(struct planner *pl, struct err *e)
 {
+	struct err why = {0};
+	bool may = false;
+
 	if (pl->asked)
 		return 0;
 	pl->asked = true;
 	if (!pl->t->has_from)
 		cannot_sign(pl, REPLY_MALFORMED, "a signed message needs "
 		    "exactly one author in From (RFC 8550 3)", NULL);
-	else if (!has_right(pl->t))
-		cannot_sign(pl, REPLY_NOT_ALLOWED, pl->t->from.text,
-		    "no right for this login or client");
+	else if (ask_right(pl->t, &may, &why) != 0)
+		cannot_sign(pl, REPLY_DIRECTORY_AWAY, pl->t->from.text,
+		    why.msg);
+	else if (!may)
+		say_no_right(pl);
 	else
 		return find_signer(pl, e);
 	return 0;
@@ -186,33 +212,6 @@ static void remark_sign_for(struct txn *t)
 
 /* ---- wishes (A.4) ---- */
 
-/* Classes whose form must stay at the top of the message (RFC 6522, RFC
- * 8823 3.2, RFC 8460 3), or that are sealed already. */
-static bool is_to_be_left(const struct txn *t)
-{
-	enum msg_class c = t->v->class;
-
-	return c == CLASS_DSN || c == CLASS_MDN || c == CLASS_REPORT ||
-	    c == CLASS_ACME || c == CLASS_ENCRYPTED ||
-	    t->sh.kind == SHAPE_PGP_ENCRYPTED;
-}
-
-static bool class_signs(const struct txn *t, const struct treatment *w)
-{
-	if (t->null_sender)
-		return false; /* nobody speaks */
-	switch (t->v->class) {
-	case CLASS_SIGNED: /* no second signature */
-	case CLASS_PGP:
-	case CLASS_RESENT: /* the resender is not the author */
-		return false;
-	case CLASS_CALENDAR: /* readers of invitations cannot cope */
-		return w->sign_or == OR_MUST;
-	default:
-		return true;
-	}
-}
-
 /* A class that the sender merely declares does not weaken a "must" (S45). */
 static void check_left(struct planner *pl, size_t i)
 {
@@ -220,13 +219,13 @@ static void check_left(struct planner *pl, size_t i)
 	const struct txn *t = pl->t;
 	char why[100];
 
-	/* what is encrypted was looked at in judge_class */
-	if (!w->encrypt || w->encrypt_or != OR_MUST ||
-	    t->v->class == CLASS_ENCRYPTED)
+	if (!w->encrypt || w->encrypt_or == OR_PLAIN ||
+	    class_counts_as_encrypted(t))
 		return;
-	/* A mail server's own report. Who logs in is a person. */
-	if (t->is_report && t->null_sender && t->env->auth != ENV_AUTH_LOGIN)
+	if (w->encrypt_or == OR_QUARANTINE && t->env->can_hold) {
+		pl->t->rcpt[i].held = true;
 		return;
+	}
 	text_set(why, sizeof(why), "it must be encrypted, which a message of "
 	    "class ");
 	text_set(why + strlen(why), sizeof(why) - strlen(why),
@@ -240,7 +239,7 @@ static int wish_sign(struct planner *pl, size_t i, struct err *e)
 	const struct treatment *w = &pl->t->v->rcpt[i].wanted;
 	struct verdict_rcpt *r = &pl->t->v->rcpt[i];
 
-	if (!w->sign || !class_signs(pl->t, w))
+	if (!w->sign || !class_may_sign(pl->t, w))
 		return 0;
 	if (ask_author(pl, e) != 0)
 		return -1;
@@ -248,17 +247,19 @@ static int wish_sign(struct planner *pl, size_t i, struct err *e)
 		struct signer who = {.cert = pl->p->signer.cert,
 		    .digest = w->writing.digest, .pss = w->writing.pss};
 
-		if (sign_alg(&who, &pl->form[i].alg, e) != 0)
+		if (sign_alg(&who, &pl->p->form[i].alg, e) != 0)
 			return -1;
-		pl->form[i].sign = true;
-		pl->form[i].opaque = w->opaque;
-		pl->form[i].protect = protect_policy(w->protect_headers);
+		pl->p->form[i].sign = true;
+		pl->p->form[i].opaque = w->opaque;
+		pl->p->form[i].protect = protect_policy(w->protect_headers);
 		pl->p->must_protect = pl->p->must_protect ||
 		    w->protect_headers != NULL;
 		return 0;
 	}
 	text_set(r->reason, sizeof(r->reason), pl->why_not_text);
-	if (w->sign_or != OR_MUST || pl->t->v->class == CLASS_AUTO)
+	/* who stops a directory does not stop signatures */
+	if (pl->why_not != REPLY_DIRECTORY_AWAY &&
+	    (w->sign_or != OR_MUST || pl->t->v->class == CLASS_AUTO))
 		return 0;
 	/* it is the author's fault, the same for every recipient */
 	if (!pl->is_refused)
@@ -267,17 +268,23 @@ static int wish_sign(struct planner *pl, size_t i, struct err *e)
 	return 0;
 }
 
+/* Programs of NSS read no message with recipients of both kinds of keys. */
+static void choose_form(struct planner *pl, size_t i)
+{
+	struct copy_form *f = &pl->p->form[i];
+
+	f->encrypt = true;
+	if (pl->t->env->can_split)
+		f->key = cert_key_type(pl->t->rcpt[i].cert);
+}
+
 static int wish_encrypt(struct planner *pl, size_t i, struct err *e)
 {
 	const struct treatment *w = &pl->t->v->rcpt[i].wanted;
 	struct verdict_rcpt *r = &pl->t->v->rcpt[i];
 	bool unknown = false;
 
-	if (!w->encrypt || (pl->t->v->class == CLASS_CALENDAR &&
-	    w->encrypt_or != OR_MUST))
-		return 0;
-	/* null sender: nobody who could be answered to in a bounce */
-	if (pl->t->null_sender && w->encrypt_or != OR_MUST)
+	if (!w->encrypt || !class_may_encrypt(pl->t, w))
 		return 0;
 	if (plan_choose(pl->t, i, KS_ENCRYPT | (w->revocation_hard ? KS_HARD :
 	    0), e) != 0)
@@ -286,100 +293,32 @@ static int wish_encrypt(struct planner *pl, size_t i, struct err *e)
 	    plan_lookup(pl->t, i, &unknown, e) != 0)
 		return -1;
 	if (pl->t->rcpt[i].cert != NULL)
-		pl->form[i].encrypt = true;
+		choose_form(pl, i);
 	else if (unknown) /* no way into clear for who stops a directory */
 		plan_refuse_rcpt(pl, i, REPLY_DIRECTORY_AWAY, r->reason);
-	else if (w->encrypt_or == OR_MUST)
+	else if (w->encrypt_or == OR_QUARANTINE && pl->t->env->can_hold)
+		pl->t->rcpt[i].held = true;
+	else if (w->encrypt_or == OR_MUST || w->encrypt_or == OR_QUARANTINE)
 		plan_refuse_rcpt(pl, i, REPLY_NO_CERTIFICATE, r->reason);
 	return 0;
 }
 
 static int wish(struct planner *pl, size_t i, struct err *e)
 {
-	pl->form[i].seals = plan_seals(pl->t, i);
-	pl->form[i].writing = pl->t->v->rcpt[i].wanted.writing;
-	if (!pl->form[i].seals || pl->t->v->rcpt[i].wanted.pass)
+	pl->p->form[i].seals = plan_seals(pl->t, i);
+	pl->p->form[i].writing = pl->t->v->rcpt[i].wanted.writing;
+	if (!pl->p->form[i].seals || pl->t->v->rcpt[i].wanted.pass)
 		return 0;
-	if (is_to_be_left(pl->t)) {
+	if (class_is_left(pl->t)) {
 		check_left(pl, i);
 		return 0;
 	}
 	if (wish_encrypt(pl, i, e) != 0)
 		return -1;
-	return wish_sign(pl, i, e);
+	return pl->t->rcpt[i].held ? 0 : wish_sign(pl, i, e);
 }
 
-/* ---- groups (S129) ---- */
-
-/* What is fixed was compared with the floor when the rules were read. */
-static bool same_cipher(const struct cipher_policy *a,
-    const struct cipher_policy *b)
-{
-	return a->unknown == b->unknown && a->is_fixed == b->is_fixed &&
-	    (a->is_fixed || a->floor == b->floor);
-}
-
-static bool same_signature(const struct form *a, const struct form *b)
-{
-	return a->opaque == b->opaque && a->protect == b->protect &&
-	    a->alg == b->alg;
-}
-
-/* Key transport is each recipient's own matter. */
-static bool same_form(const struct form *a, const struct form *b)
-{
-	return a->sign == b->sign && a->encrypt == b->encrypt &&
-	    (!a->sign || same_signature(a, b)) && (!a->encrypt ||
-	    same_cipher(&a->writing.cipher, &b->writing.cipher));
-}
-
-/* Whoever only the envelope names gets an encrypted copy of his own. */
-static bool is_alone(const struct planner *pl, size_t i)
-{
-	return pl->form[i].encrypt && !pl->t->rcpt[i].visible;
-}
-
-#define SHARED_MAX 64 /* more different forms than anybody's rules have */
-
-static int make_groups(struct planner *pl)
-{
-	size_t first[SHARED_MAX];
-	int number[SHARED_MAX], groups = 0;
-	size_t shared = 0, k;
-
-	for (size_t i = 0; i < pl->t->v->rcpts; i++) {
-		int *group = &pl->t->v->rcpt[i].group;
-
-		for (k = 0; k < shared && !is_alone(pl, i); k++)
-			if (same_form(&pl->form[first[k]], &pl->form[i]))
-				break;
-		if (is_alone(pl, i) || shared == SHARED_MAX) {
-			*group = ++groups;
-			continue;
-		}
-		if (k == shared) {
-			first[shared] = i;
-			number[shared++] = ++groups;
-		}
-		*group = number[k];
-	}
-	return groups;
-}
-
-void plan_refuse_groups(struct planner *pl)
-{
-	struct verdict *v = pl->t->v;
-	struct buf b;
-
-	buf_init(&b, 65536);
-	for (size_t i = 0; i < v->rcpts && b.n < 2000; i++)
-		buf_printf(&b, "%s%s", i == 0 ? "" : ", ", v->rcpt[i].address);
-	for (size_t i = 0; i < v->rcpts; i++)
-		text_set(v->rcpt[i].reason, sizeof(v->rcpt[i].reason),
-		    "recipients need different copies of the message");
-	reply_set(v, REPLY_DIFFERENT_BODIES, buf_str(&b));
-	buf_free(&b);
-}
+/* ---- one group ---- */
 
 /* Hiding needs a signature, which a rule may let go. */
 static void warn_of_shown(struct txn *t)
@@ -387,7 +326,7 @@ static void warn_of_shown(struct txn *t)
 	for (size_t i = 0; i < t->v->rcpts; i++) {
 		const char *word = t->v->rcpt[i].wanted.protect_headers;
 
-		if (protect_policy(word) < HP_BASELINE)
+		if (!txn_has(t, i) || protect_policy(word) < HP_BASELINE)
 			continue;
 		txn_warn(t, "encrypted without a signature made here: the "
 		    "Subject is readable outside, in spite of "
@@ -396,33 +335,38 @@ static void warn_of_shown(struct txn *t)
 	}
 }
 
-static int fill_plan(struct planner *pl, struct err *e)
+int plan_group(struct txn *t, const struct plans *all, struct plan *p,
+    struct err *e)
 {
-	struct txn *t = pl->t;
-	struct plan *p = pl->p;
-	const struct form *f = &pl->form[0];
-	struct capabilities *caps;
-	int rc = -1;
+	const struct copy_form *f;
+	size_t first = 0;
 
+	memset(p, 0, sizeof(*p));
+	(void)txn_members(t, &first);
+	f = &all->form[first];
+	p->all = all;
 	p->sign = f->sign;
 	p->alg = f->alg;
 	p->opaque = f->opaque;
 	p->encrypt = f->encrypt;
 	p->writing = f->writing;
 	p->protect = f->protect;
+	p->must_protect = all->must_protect;
 	if (!p->encrypt)
 		return 0;
 	if (!p->sign)
 		warn_of_shown(t);
-	p->to = calloc(t->v->rcpts, sizeof(*p->to));
-	caps = calloc(t->v->rcpts, sizeof(*caps));
-	if (p->to == NULL || caps == NULL)
-		err_set(e, FAIL_TEMP, "plan: out of memory");
-	else
-		rc = plan_ciphers(pl, caps, e);
-	free(caps);
-	return rc;
+	return plan_ciphers(t, p, e);
 }
+
+void plan_free(struct plan *p)
+{
+	free(p->to);
+	free(p->who);
+	memset(p, 0, sizeof(*p));
+}
+
+/* ---- all of them ---- */
 
 /* Encrypted, but not for these recipients: mail like any other (S43). */
 static int judge_class(struct txn *t, struct err *e)
@@ -437,30 +381,45 @@ static int judge_class(struct txn *t, struct err *e)
 		return 0;
 	txn_warn(t, "encrypted already, but %s: treated as if it were not",
 	    lack);
-	t->v->class = CLASS_NORMAL;
+	t->v->class = t->inside != NULL ? CLASS_SIGNED : CLASS_NORMAL;
 	return 0;
+}
+
+static bool signs(const struct planner *pl)
+{
+	for (size_t i = 0; i < pl->t->v->rcpts; i++)
+		if (pl->p->form[i].sign)
+			return true;
+	return false;
 }
 
 static int conclude(struct planner *pl, struct err *e)
 {
 	struct txn *t = pl->t;
 
+	if (plan_readers(pl, e) != 0)
+		return -1;
 	if (pl->has_refusal) {
-		pl->p->is_refused = true;
 		reply_set(t->v, pl->refusal, buf_str(&pl->reasons));
 		return 0;
 	}
-	if (make_groups(pl) > 1) {
-		pl->p->is_refused = true;
-		plan_refuse_groups(pl);
-		return 0;
-	}
-	if (pl->form[0].sign)
+	if (plan_groups(pl, e) != 0)
+		return -1;
+	if (t->v->code == 0 && signs(pl))
 		remark_sign_for(t);
-	return fill_plan(pl, e);
+	return 0;
 }
 
-int plan_make(struct txn *t, struct plan *p, struct err *e)
+static int allocate(struct plans *p, size_t n, struct err *e)
+{
+	p->form = calloc(n + 1, sizeof(*p->form));
+	p->caps = calloc(n + 1, sizeof(*p->caps));
+	if (p->form == NULL || p->caps == NULL)
+		return err_set(e, FAIL_TEMP, "plan: out of memory");
+	return 0;
+}
+
+int plan_make(struct txn *t, struct plans *p, struct err *e)
 {
 	struct planner pl = {0};
 	int rc = -1;
@@ -469,13 +428,9 @@ int plan_make(struct txn *t, struct plan *p, struct err *e)
 	pl.t = t;
 	pl.p = p;
 	buf_init(&pl.reasons, 65536);
-	pl.form = calloc(t->v->rcpts + 1, sizeof(*pl.form));
-	if (pl.form == NULL) {
-		err_set(e, FAIL_TEMP, "plan: out of memory");
+	if (allocate(p, t->v->rcpts, e) != 0)
 		goto out;
-	}
 	if (has_defect(t)) {
-		p->is_refused = true;
 		rc = 0;
 		goto out;
 	}
@@ -487,13 +442,13 @@ int plan_make(struct txn *t, struct plan *p, struct err *e)
 	rc = conclude(&pl, e);
 out:
 	buf_free(&pl.reasons);
-	free(pl.form);
 	return rc;
 }
 
-void plan_free(struct plan *p)
+void plans_free(struct plans *p)
 {
-	free(p->to);
+	free(p->form);
+	free(p->caps);
 	selection_free(&p->signer);
 	cert_free(&p->encryption_cert);
 	memset(p, 0, sizeof(*p));

@@ -32,6 +32,9 @@ int plan_mark_visible(struct txn *t, struct err *e)
 	static const char *const name[] = {"To", "Cc"};
 	const struct field *f;
 
+	if (t->is_marked)
+		return 0;
+	t->is_marked = true;
 	for (size_t i = 0; i < ARRAY_LEN(name); i++) {
 		for (size_t n = 0; (f = header_get(&t->h, name[i], n)) != NULL;
 		    n++) {
@@ -53,14 +56,17 @@ void plan_describe(struct verdict_cert *out, const struct cert *c)
 	out->not_after = cert_not_after(c);
 }
 
-static int note_cert(struct verdict_rcpt *r, const struct cert *c,
+int plan_note_cert(struct verdict_rcpt *r, const struct cert *c,
     struct err *e)
 {
-	r->cert = calloc(1, sizeof(*r->cert));
-	if (r->cert == NULL)
+	struct verdict_cert *more;
+
+	more = reallocarray(r->cert, r->certs + 1, sizeof(*more));
+	if (more == NULL)
 		return err_set(e, FAIL_TEMP, "plan: out of memory");
-	r->certs = 1;
-	plan_describe(r->cert, c);
+	r->cert = more;
+	memset(&more[r->certs], 0, sizeof(*more));
+	plan_describe(&more[r->certs++], c);
 	return 0;
 }
 
@@ -113,7 +119,7 @@ int plan_choose(struct txn *t, size_t i, unsigned use, struct err *e)
 		r->reason[0] = '\0';
 		cert_free(&t->rcpt[i].cert);
 		t->rcpt[i].cert = cert_ref(s.cert);
-		rc = note_cert(r, s.cert, e);
+		rc = plan_note_cert(r, s.cert, e);
 	} else {
 		text_set(r->reason, sizeof(r->reason), s.over_n == 0
 		    ? "no certificate is known"
@@ -204,13 +210,14 @@ static bool is_weaker(const struct cms_cipher *x, enum enc_cipher floor)
 
 int plan_is_enough(struct txn *t, const char **lack, struct err *e)
 {
-	struct naming n = {t->cms, NULL, NULL, false};
+	const struct cms *c = t->inside != NULL ? t->inside : t->cms;
+	struct naming n = {c, NULL, NULL, false};
 	size_t strangers = 0, left = 0;
 	bool unknown;
 	int rc = 1;
 
 	*lack = NULL;
-	n.is_named = calloc(cms_rids(t->cms) + 1, sizeof(*n.is_named));
+	n.is_named = calloc(cms_rids(c) + 1, sizeof(*n.is_named));
 	if (n.is_named == NULL)
 		return err_set(e, FAIL_TEMP, "plan: out of memory");
 	for (size_t i = 0; i < t->v->rcpts && rc == 1; i++) {
@@ -219,7 +226,7 @@ int plan_is_enough(struct txn *t, const char **lack, struct err *e)
 		if (!plan_seals(t, i) || w->pass || !w->encrypt ||
 		    w->encrypt_or != OR_MUST)
 			continue;
-		if (is_weaker(cms_cipher(t->cms), w->writing.cipher.floor)) {
+		if (is_weaker(cms_cipher(c), w->writing.cipher.floor)) {
 			*lack = "with a broken cipher, or less than min-cipher";
 			break;
 		}
@@ -227,7 +234,7 @@ int plan_is_enough(struct txn *t, const char **lack, struct err *e)
 		strangers += rc == 1 && unknown;
 	}
 	/* of those whom we do not know, no more than the rest can be for */
-	for (size_t i = 0; i < cms_rids(t->cms); i++)
+	for (size_t i = 0; i < cms_rids(c); i++)
 		left += !n.is_named[i];
 	if (*lack == NULL && (rc != 1 || strangers > left))
 		*lack = "not to a certificate of every recipient";

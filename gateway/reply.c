@@ -7,48 +7,31 @@
 
 #include <string.h>
 
+#include "gateway/texts.h"
+
 struct reply {
 	int code;
 	const char *enhanced;
-	const char *sentence; /* ends where the detail begins */
+	enum text_id text; /* its sentence ends where the detail begins */
 };
 
 static const struct reply table[] = {
-	[REPLY_NO_CERTIFICATE] = {550, "5.7.3",
-	    "Not sent: it must be encrypted, and that is not possible"},
-	[REPLY_DIFFERENT_BODIES] = {550, "5.7.3",
-	    "Not sent: these recipients need different copies of the "
-	    "message, please send to them one by one"},
-	[REPLY_NOT_ALLOWED] = {550, "5.7.1",
-	    "Not sent: it must be signed, and you may not sign as its "
-	    "author"},
-	[REPLY_NO_SIGNING_CERT] = {550, "5.7.5",
-	    "Not sent: it must be signed, and its author has no usable "
-	    "certificate"},
-	[REPLY_ALGORITHM] = {550, "5.7.6",
-	    "Not sent: algorithm not supported"},
-	[REPLY_REFUSED_BY_RULE] = {550, "5.7.1", "Refused"},
-	[REPLY_RECIPIENT] = {553, "5.1.3",
-	    "Not sent: recipient address not understood"},
-	[REPLY_MALFORMED] = {554, "5.6.0", "Malformed message"},
-	[REPLY_TOO_LARGE] = {552, "5.3.4", "Message too large"},
-	[REPLY_CLEAR_ANSWER] = {550, "5.7.1",
-	    "Not sent: it answers a message that came encrypted, and would "
-	    "go out unencrypted"},
-	[REPLY_NOT_VERIFIED] = {550, "5.7.1",
-	    "Refused: a valid signature of the author is required"},
-	[REPLY_VERIFY_LATER] = {451, "4.7.5",
-	    "A valid signature of the author is required, and cannot be "
-	    "verified now, please try again"},
-	[REPLY_KEYS_AWAY] = {451, "4.7.5",
-	    "Cryptographic service away, please try again"},
-	[REPLY_DIRECTORY_AWAY] = {451, "4.4.3",
-	    "Not sent yet: whether it can be encrypted cannot be known now, "
-	    "please try again"},
-	[REPLY_OVERLOAD] = {451, "4.3.2",
-	    "Too busy, please try again"},
-	[REPLY_INTERNAL] = {451, "4.3.0",
-	    "Internal fault, please try again"},
+	[REPLY_NO_CERTIFICATE] = {550, "5.7.3", TEXT_NO_CERTIFICATE},
+	[REPLY_DIFFERENT_BODIES] = {550, "5.7.3", TEXT_DIFFERENT_BODIES},
+	[REPLY_NOT_ALLOWED] = {550, "5.7.1", TEXT_NOT_ALLOWED},
+	[REPLY_NO_SIGNING_CERT] = {550, "5.7.5", TEXT_NO_SIGNING_CERT},
+	[REPLY_ALGORITHM] = {550, "5.7.6", TEXT_ALGORITHM},
+	[REPLY_REFUSED_BY_RULE] = {550, "5.7.1", TEXT_REFUSED_BY_RULE},
+	[REPLY_RECIPIENT] = {553, "5.1.3", TEXT_RECIPIENT},
+	[REPLY_MALFORMED] = {554, "5.6.0", TEXT_MALFORMED},
+	[REPLY_TOO_LARGE] = {552, "5.3.4", TEXT_TOO_LARGE},
+	[REPLY_CLEAR_ANSWER] = {550, "5.7.1", TEXT_CLEAR_ANSWER},
+	[REPLY_NOT_VERIFIED] = {550, "5.7.1", TEXT_NOT_VERIFIED},
+	[REPLY_VERIFY_LATER] = {451, "4.7.5", TEXT_VERIFY_LATER},
+	[REPLY_KEYS_AWAY] = {451, "4.7.5", TEXT_KEYS_AWAY},
+	[REPLY_DIRECTORY_AWAY] = {451, "4.4.3", TEXT_DIRECTORY_AWAY},
+	[REPLY_OVERLOAD] = {451, "4.3.2", TEXT_OVERLOAD},
+	[REPLY_INTERNAL] = {451, "4.3.0", TEXT_INTERNAL},
 };
 
 /* A reply line holds 512 octets with code and CRLF (RFC 5321 4.5.3.1.5),
@@ -73,7 +56,7 @@ void reply_set(struct verdict *v, enum reply_case c, const char *detail)
 	size_t n;
 
 	buf_init(&b, 1u << 20);
-	put_plain(&b, r->sentence);
+	texts_ascii(texts_get(v->texts, r->text), &b);
 	if (detail != NULL && *detail != '\0') {
 		buf_puts(&b, ": ");
 		put_plain(&b, detail);

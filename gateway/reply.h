@@ -30,8 +30,9 @@ enum reply_case {
 
 /*
  * Set action, code, enhanced and text of v. detail names recipients and the
- * reason in plain words; the id is appended. Text is cut to what a reply
- * line may hold (M9), control octets and non-ASCII replaced.
+ * reason in plain words; the id is appended. The sentence is in the language
+ * of v->texts, without its marks, the detail in English. Text is cut to what
+ * a reply line may hold (M9), control octets and non-ASCII replaced.
  */
 void reply_set(struct verdict *v, enum reply_case c, const char *detail);
 /* For a failure of ours: by kind. */

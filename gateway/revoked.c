@@ -16,7 +16,7 @@ static bool must_know(const struct txn *t)
 	for (size_t i = 0; i < t->v->rcpts; i++) {
 		const struct treatment *w = &t->v->rcpt[i].wanted;
 
-		if (w->verify && w->revocation_hard)
+		if (txn_has(t, i) && w->verify && w->revocation_hard)
 			return true;
 	}
 	return false;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gateway/config_int.h"
+#include "gateway/lists.h"
 #include "gateway/rules_int.h"
 
 const char *direction_str(enum direction d)
@@ -59,6 +60,37 @@ static int check_name(const struct conf_stmt *st, struct conf_errors *ce)
 	return 0;
 }
 
+/* ldap DIRECTORY "FILTER" [address ATTRIBUTE]: who the members are, a
+ * directory says. */
+static void parse_list(struct rules *r, struct group *g,
+    const struct conf_stmt *st, struct conf_errors *ce)
+{
+	void *a = (void *)(uintptr_t)r->list;
+	const struct list_source **slot;
+	char name[LIST_NAME_SIZE];
+	struct err e = {0};
+
+	g->source = calloc(1, sizeof(*g->source));
+	slot = config_grow(&a, &r->lists, sizeof(*slot), st, ce);
+	r->list = a;
+	if (g->source == NULL || slot == NULL) {
+		r->lists -= slot != NULL;
+		conf_error(ce, st, 0, "out of memory");
+		return;
+	}
+	*slot = g->source;
+	if (lists_words(g->source, LIST_GROUP, st, 3, ce) != 0)
+		return;
+	if (r->config != NULL && lists_check(r->config, g->source, &e) != 0)
+		conf_error(ce, st, 3, "group %s: %s", g->name, e.msg);
+	lists_name(g->source, name);
+	g->list_name = strdup(name);
+	if (g->list_name == NULL)
+		conf_error(ce, st, 0, "out of memory");
+	g->set->list = g->list_name;
+	g->set->name = g->name;
+}
+
 static void parse_group(struct rules *r, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
@@ -77,7 +109,10 @@ static void parse_group(struct rules *r, const struct conf_stmt *st,
 		conf_error(ce, st, 0, "out of memory");
 		return;
 	}
-	w = rules_parse_who(r, set, st, 2, ce);
+	if (rules_word_is(st, 2, "ldap"))
+		w = st->words;
+	else
+		w = rules_parse_who(r, set, st, 2, ce);
 	if (w < st->words)
 		conf_error(ce, st, w, "group: expected addresses, found %s",
 		    st->word[w].s);
@@ -90,7 +125,12 @@ static void parse_group(struct rules *r, const struct conf_stmt *st,
 	}
 	g->name = st->word[1].s;
 	g->set = set;
+	g->file = st->file;
 	g->line = st->line;
+	set->number = r->groups - 1;
+	who_set_sort(set);
+	if (rules_word_is(st, 2, "ldap"))
+		parse_list(r, g, st, ce);
 }
 
 const struct writing_words *rules_profile(const struct rules *r,
@@ -181,6 +221,7 @@ static void parse_profile(struct rules *r, const struct conf_stmt *st,
 	if (!is_new_profile(r, st, ce))
 		return;
 	own.name = st->word[1].s;
+	own.file = st->file;
 	own.line = st->line;
 	parse_profile_words(r, &own.words, st, ce);
 	p = config_grow(&a, &r->profiles, sizeof(*p), st, ce);
@@ -213,25 +254,45 @@ static char *sentence(const struct conf_stmt *st)
 static void rule_wipe(struct rule *rule)
 {
 	conditions_free(&rule->cond);
+	look_free(&rule->look);
 	free(rule->text);
+}
+
+static void refer(struct rule *rule, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	rule->text = sentence(st);
+	if (rule->text == NULL)
+		conf_error(ce, st, 0, "out of memory");
+	rule->ref.file = st->file;
+	rule->ref.line = st->line;
+	rule->ref.has_from = rule->cond.has_from;
+	rule->ref.text = rule->text;
+	rule->ref.has_from = rule->cond.has_from;
 }
 
 static void parse_also(struct rules *r, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	struct rule rule = {0};
+	enum direction d = direction_at(st, 1);
+	struct rule *rule;
+	void *a = r->also;
 	size_t w;
 
-	rule.direction = direction_at(st, 1);
-	if (rule.direction == 0) {
+	if (d == 0) {
 		conf_error(ce, st, st->words > 1,
 		    "also: expected outbound, inbound or internal");
 		return;
 	}
-	w = rules_parse_conditions(r, &rule, true, st, 2, ce);
-	rules_parse_treatments(r, &rule, true, st, w + 1, ce);
-	conf_error(ce, st, 0, "also lines: not yet in this version");
-	rule_wipe(&rule);
+	rule = config_grow(&a, &r->alsos, sizeof(*rule), st, ce);
+	r->also = a;
+	if (rule == NULL)
+		return;
+	rule->direction = d;
+	w = rules_parse_conditions(r, rule, true, st, 2, ce);
+	if (w < st->words)
+		rules_parse_treatments(r, rule, true, st, w + 1, ce);
+	refer(rule, st, ce);
 }
 
 static void parse_rule(struct rules *r, const struct conf_stmt *st,
@@ -250,12 +311,7 @@ static void parse_rule(struct rules *r, const struct conf_stmt *st,
 	w = rules_parse_conditions(r, rule, false, st, 1, ce);
 	if (w < st->words)
 		rules_parse_treatments(r, rule, false, st, w + 1, ce);
-	rule->text = sentence(st);
-	if (rule->text == NULL)
-		conf_error(ce, st, 0, "out of memory");
-	rule->ref.file = st->file;
-	rule->ref.line = st->line;
-	rule->ref.text = rule->text;
+	refer(rule, st, ce);
 	last = &r->last[rule->direction];
 	if (*last != 0)
 		conf_error(ce, st, 0,
@@ -308,12 +364,53 @@ static void check_last_lines(const struct rules *r, const char *path,
 	}
 }
 
+/* The first internal line of list that opens, or that seals. */
+static int first_internal(const struct rule *rule, size_t n, bool opens)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rule[i].direction == DIR_INTERNAL && (opens
+		    ? treatment_opens(&rule[i].treatment)
+		    : treatment_seals(&rule[i].treatment)))
+			return rule[i].ref.line;
+	return 0;
+}
+
+/* Mail from here to here is sealed or opened: an also line that seals what
+ * another line opens would take its demands away. */
+static void check_internal(const struct rules *r, struct conf_errors *ce)
+{
+	int line[2];
+
+	for (int opens = 0; opens < 2; opens++) {
+		line[opens] = first_internal(r->rule, r->n, opens != 0);
+		if (line[opens] == 0)
+			line[opens] = first_internal(r->also, r->alsos,
+			    opens != 0);
+	}
+	for (size_t i = 0; i < r->alsos; i++) {
+		const struct rule *a = &r->also[i];
+		bool opens = treatment_opens(&a->treatment);
+		char nothing[] = "also";
+		struct conf_word w = {nothing, false, 1};
+		const struct conf_stmt st = {a->ref.file, a->ref.line, &w, 1,
+		    NULL, 0, false};
+
+		if (a->direction != DIR_INTERNAL || line[!opens] == 0 ||
+		    (!opens && !treatment_seals(&a->treatment)))
+			continue;
+		conf_error(ce, &st, 0, "internal mail is sealed or opened: "
+		    "this line %s it, line %d the other", opens ? "opens"
+		    : "seals", line[!opens]);
+	}
+}
+
 int rules_read(struct rules **out, const char *path, const struct config *c,
     struct conf_errors *ce)
 {
 	char nothing[] = "";
 	struct conf_word w = {nothing, false, 1};
 	struct conf_stmt whole = {path, 1, &w, 1, NULL, 0, false};
+	struct err e = {0};
 	struct rules *r;
 	size_t before = ce->n;
 
@@ -324,12 +421,18 @@ int rules_read(struct rules **out, const char *path, const struct config *c,
 		return -1;
 	}
 	r->delimiter = c == NULL ? 0 : c->delimiter;
+	r->config = c;
+	r->no_quarantine = c != NULL && !c->quarantine.is_set;
 	if (conf_read(&r->conf, path, ce) != 0 &&
 	    (r->conf == NULL || r->conf->stmts == 0))
 		goto out;
 	for (size_t i = 0; i < r->conf->stmts; i++)
 		parse_stmt(r, &r->conf->stmt[i], ce);
 	check_last_lines(r, path, ce);
+	check_internal(r, ce);
+	r->config = NULL;
+	if (ce->n == before && rules_index_also(r, &e) != 0)
+		conf_error(ce, &whole, 0, "%s", e.msg);
 	if (ce->n == before) {
 		rules_index_make(r);
 		*out = r;
@@ -348,12 +451,22 @@ void rules_free(struct rules **rp)
 		return;
 	for (size_t i = 0; i < r->n; i++)
 		rule_wipe(&r->rule[i]);
+	for (size_t i = 0; i < r->alsos; i++)
+		rule_wipe(&r->also[i]);
 	for (size_t i = 0; i < r->groups; i++) {
 		who_set_free(r->group[i].set);
 		free(r->group[i].set);
+		if (r->group[i].source != NULL)
+			list_source_free(r->group[i].source);
+		free(r->group[i].source);
+		free(r->group[i].list_name);
 	}
 	rules_index_free(&r->index);
+	rules_index_free(&r->also_index);
+	look_index_free(&r->looks);
 	free(r->rule);
+	free(r->also);
+	free((void *)(uintptr_t)r->list);
 	free(r->group);
 	free(r->profile);
 	conf_free(&r->conf);
@@ -371,5 +484,19 @@ bool rules_harvest(const struct rules *r)
 
 size_t rules_count(const struct rules *r)
 {
-	return r->n;
+	return r->n + r->alsos;
+}
+
+const struct list_source *const *rules_lists(const struct rules *r, size_t *n)
+{
+	*n = r->lists;
+	return r->list;
+}
+
+bool rules_look_inside(const struct rules *r)
+{
+	for (size_t i = 0; i < r->alsos; i++)
+		if (r->also[i].look.kinds > 0)
+			return true;
+	return false;
 }

@@ -24,6 +24,7 @@ enum or_else {
 struct treatment {
 	bool sign, encrypt, opaque, decrypt, leave_sealed, verify;
 	bool harvest, store_encrypted, pass, remove_trigger;
+	bool per_recipient; /* a copy for each, visible or not (S131) */
 	bool revocation_hard; /* not known is not good (S73, S102) */
 	enum or_else sign_or, encrypt_or, verify_or;
 	const char *refuse;	     /* text, or NULL; owned by the rules */
@@ -31,12 +32,16 @@ struct treatment {
 	const char *protect_headers; /* "off" ..., or NULL */
 	struct writing_words words;  /* said in the line, beside the profile */
 	struct writing writing;	     /* what all of it comes to */
+	/* Name of a group that decides here, and is of a list that nobody
+	 * could fetch yet: then the rest is no decision. NULL: none. */
+	const char *unknown;
 };
 
 struct rule_ref { /* which line decided */
 	const char *file;
 	int line;
 	const char *text; /* the line as a sentence, blanks squeezed */
+	bool has_from;	  /* it is for mail of named authors alone */
 };
 
 struct rules;
@@ -53,6 +58,17 @@ size_t rules_count(const struct rules *r);
 /* Does any line say harvest? */
 bool rules_harvest(const struct rules *r);
 
+/* The lists out of directories that groups are made of, borrowed. */
+struct list_source;
+const struct list_source *const *rules_lists(const struct rules *r, size_t *n);
+/* Must somebody know what is inside of parts (kinds_open)? */
+bool rules_look_inside(const struct rules *r);
+
+enum rule_listed { RULE_LISTED_NO, RULE_LISTED_YES, RULE_LISTED_UNKNOWN };
+/* Is what (an address as addr_key(), or "@domain") in the list? */
+typedef enum rule_listed rule_listed(void *ctx, const char *list,
+    const char *what);
+
 /* What a rule may look at, for one recipient. */
 struct rule_input {
 	enum direction direction;
@@ -61,11 +77,14 @@ struct rule_input {
 	const struct addr *to;
 	const char *login;     /* NULL: none */
 	const char *client_ip; /* NULL: unknown */
+	rule_listed *listed;   /* NULL: no list is known */
+	void *listed_ctx;
 };
 
 /*
- * The treatment for one recipient: the first matching line. internal
- * without any rule: pass. Always gives one for a checked file.
+ * The treatment for one recipient: the first line that matches, or may match
+ * (out->unknown then). internal without any rule: pass. Always gives one for
+ * a checked file.
  */
 void rules_decide(const struct rules *r, const struct rule_input *in,
     struct treatment *out, struct rule_ref *ref);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Conditions of a rule: who, logins, networks; and the message conditions
- * of "also" lines, which are checked but not kept, since this version cannot
- * carry them out.
+ * Conditions of a rule: who, logins, networks. Those of "also" lines on the
+ * message are in rules_look.c.
  */
 #include "gateway/rules_int.h"
 
@@ -11,7 +10,6 @@
 #include <string.h>
 
 #include "gateway/config_int.h"
-#include "gateway/verdict.h"
 
 static const char *const condition[] = {"from", "to", "envelope-from",
 	"authenticated", "network", "subject", "header", "attachment", "size",
@@ -73,8 +71,7 @@ bool rules_is_condition(const struct conf_stmt *st, size_t w)
 	return false;
 }
 
-/* A value of the condition before it? */
-static bool is_value(const struct conf_stmt *st, size_t w)
+bool rules_is_value(const struct conf_stmt *st, size_t w)
 {
 	return w < st->words && !rules_word_is(st, w, ":") &&
 	    !rules_word_is(st, w, ",") && !rules_is_condition(st, w);
@@ -196,9 +193,9 @@ size_t rules_parse_who(struct rules *r, struct who_set *set,
 {
 	size_t first = w;
 
-	for (; is_value(st, w); w++) {
+	for (; rules_is_value(st, w); w++) {
 		if (rules_word_is(st, w, "file")) {
-			if (!is_value(st, w + 1))
+			if (!rules_is_value(st, w + 1))
 				conf_error(ce, st, w,
 				    "file: expected a path");
 			else
@@ -228,7 +225,7 @@ void who_set_free(struct who_set *s)
 static size_t parse_logins(struct conditions *c, const struct conf_stmt *st,
     size_t w, struct conf_errors *ce)
 {
-	for (; is_value(st, w); w++) {
+	for (; rules_is_value(st, w); w++) {
 		void *a = (void *)(uintptr_t)c->login;
 		const char **slot;
 
@@ -245,7 +242,7 @@ static size_t parse_networks(struct conditions *c, const struct conf_stmt *st,
 {
 	size_t first = w;
 
-	for (; is_value(st, w); w++) {
+	for (; rules_is_value(st, w); w++) {
 		struct err e = {0};
 		struct net *net;
 		void *a = c->net;
@@ -258,44 +255,6 @@ static size_t parse_networks(struct conditions *c, const struct conf_stmt *st,
 	if (w == first)
 		conf_error(ce, st, w - 1, "network: expected a network such "
 		    "as 192.0.2.0/24");
-	return w;
-}
-
-static bool is_class(const char *s)
-{
-	for (int c = CLASS_NORMAL; c <= CLASS_LIST; c++)
-		if (strcmp(class_str((enum msg_class)c), s) == 0)
-			return true;
-	return false;
-}
-
-/* Values of subject, header, attachment, size, class, checked only. */
-static size_t check_message_condition(const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce)
-{
-	const char *what = st->word[w].s;
-	size_t first = ++w, least = strcmp(what, "header") == 0 ? 2 : 1;
-	uint64_t size;
-
-	for (; is_value(st, w); w++) {
-		const char *s = st->word[w].s;
-
-		if (strcmp(what, "size") == 0) {
-			if (conf_size(ce, st, w, 0, UINT64_MAX, &size) != 0)
-				continue;
-		} else if (strcmp(what, "attachment") == 0) {
-			if (strchr(s, '/') == NULL)
-				conf_error(ce, st, w, "attachment: expected a "
-				    "type such as application/pdf");
-		} else if (strcmp(what, "class") == 0 && !is_class(s)) {
-			conf_error(ce, st, w, "class: expected normal, dsn, "
-			    "mdn, acme, report, encrypted, signed, pgp, "
-			    "calendar, auto, resent or list");
-		}
-	}
-	if (w - first < least)
-		conf_error(ce, st, first - 1, "%s: expected %s", what,
-		    least == 2 ? "a name and a text" : "a value");
 	return w;
 }
 
@@ -352,7 +311,7 @@ size_t rules_parse_conditions(struct rules *r, struct rule *rule, bool also,
 				conf_error(ce, st, w,
 				    "%s looks into the message: it stands "
 				    "only in also lines", st->word[w].s);
-			next = check_message_condition(st, w, ce);
+			next = rules_parse_look(&rule->look, st, w, ce);
 		} else if (next == 0) {
 			conf_error(ce, st, w,
 			    "expected from, to, envelope-from, authenticated, "

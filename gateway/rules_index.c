@@ -144,12 +144,17 @@ static int hash_table(struct table *t)
 	return 0;
 }
 
-/* All that a set says, but not what its groups say. */
-static int add_set(struct table *t, struct who_set *s, unsigned place, size_t n)
+void who_set_sort(struct who_set *s)
 {
 	if (s->n > 1 && !s->is_sorted)
 		qsort(s->who, s->n, sizeof(*s->who), compare_who);
 	s->is_sorted = true;
+}
+
+/* All that a set says, but not what its groups say. */
+static int add_set(struct table *t, struct who_set *s, unsigned place, size_t n)
+{
+	who_set_sort(s);
 	for (size_t i = 0; i < s->n; i++)
 		if (add(t, (struct posting){ s->who[i].text, (uint32_t)n, 1,
 		    (unsigned char)place, (unsigned char)s->who[i].kind }) != 0)
@@ -157,11 +162,10 @@ static int add_set(struct table *t, struct who_set *s, unsigned place, size_t n)
 	return 0;
 }
 
-static int add_condition(struct table *t, const struct rules *r, size_t n,
-    struct who_set *s, enum posting_field f)
+static int add_condition(struct table *t, const struct rules *r,
+    enum direction d, size_t n, struct who_set *s, enum posting_field f)
 {
-	const struct rule *rule = &r->rule[n];
-	unsigned place = POSTING_PLACE(rule->direction, f);
+	unsigned place = POSTING_PLACE(d, f);
 
 	if (add_set(t, s, place, n) != 0)
 		return -1;
@@ -172,21 +176,43 @@ static int add_condition(struct table *t, const struct rules *r, size_t n,
 	return 0;
 }
 
-static int add_rule(struct table *t, struct rules *r, size_t n)
+/* Nobody's name finds a list that a directory has. */
+static bool can_find(const struct who_set *s)
 {
-	struct conditions *c = &r->rule[n].cond;
-	unsigned place = POSTING_PLACE(r->rule[n].direction, POSTING_OTHER);
+	bool can = s->list == NULL;
 
-	if (!c->has_from && !c->has_to && !c->has_envelope_from)
-		return add(t, (struct posting){ "", (uint32_t)n, 1,
-		    (unsigned char)place, WHO_ADDRESS });
-	if (c->has_to && add_condition(t, r, n, &c->to, POSTING_TO) != 0)
-		return -1;
-	if (c->has_from &&
-	    add_condition(t, r, n, &c->from, POSTING_FROM) != 0)
-		return -1;
-	return !c->has_envelope_from ? 0 : add_condition(t, r, n,
-	    &c->envelope_from, POSTING_ENVELOPE_FROM);
+	for (size_t i = 0; i < s->groups; i++)
+		can = can && s->group[i]->list == NULL;
+	return can;
+}
+
+static int add_rule(struct table *t, const struct rules *r,
+    struct rule *rule, size_t n)
+{
+	struct conditions *c = &rule->cond;
+	struct {
+		bool has;
+		struct who_set *set;
+		enum posting_field f;
+	} by[] = {
+		{c->has_to, &c->to, POSTING_TO},
+		{c->has_from, &c->from, POSTING_FROM},
+		{c->has_envelope_from, &c->envelope_from,
+		    POSTING_ENVELOPE_FROM},
+	};
+	unsigned place = POSTING_PLACE(rule->direction, POSTING_OTHER);
+	bool found = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(by); i++) {
+		if (!by[i].has || !can_find(by[i].set))
+			continue;
+		found = true;
+		if (add_condition(t, r, rule->direction, n, by[i].set,
+		    by[i].f) != 0)
+			return -1;
+	}
+	return found ? 0 : add(t, (struct posting){"", (uint32_t)n, 1,
+	    (unsigned char)place, WHO_ADDRESS});
 }
 
 /*
@@ -228,34 +254,48 @@ static int keep_rarest(struct table *t, size_t rules)
 	return 0;
 }
 
-void rules_index_make(struct rules *r)
+static struct rules_index *make(struct rules *r, struct rule *rule, size_t n)
 {
-	struct rules_index *x;
+	struct rules_index *x = calloc(1, sizeof(*x)), *made = NULL;
 
-	if (r->n <= RULES_FEW || r->n >= UINT32_MAX || r->index != NULL)
-		return;
-	x = calloc(1, sizeof(*x));
 	if (x == NULL)
-		return;
+		return NULL;
 	for (size_t i = 0; i < r->groups; i++) {
-		r->group[i].set->number = i;
 		if (add_set(&x->group, r->group[i].set, 0, i) != 0)
 			goto out;
 	}
-	for (size_t i = 0; i < r->n; i++)
-		if (add_rule(&x->rule, r, i) != 0)
+	for (size_t i = 0; i < n; i++)
+		if (add_rule(&x->rule, r, &rule[i], i) != 0)
 			goto out;
 	sort_table(&x->rule);
-	if (keep_rarest(&x->rule, r->n) != 0)
+	if (keep_rarest(&x->rule, n) != 0)
 		goto out;
 	sort_table(&x->rule);
 	sort_table(&x->group);
 	if (hash_table(&x->rule) != 0 || hash_table(&x->group) != 0)
 		goto out;
-	r->index = x;
+	made = x;
 	x = NULL;
 out:
 	rules_index_free(&x);
+	return made;
+}
+
+void rules_index_make(struct rules *r)
+{
+	if (r->n > RULES_FEW && r->n < UINT32_MAX && r->index == NULL)
+		r->index = make(r, r->rule, r->n);
+}
+
+int rules_index_also(struct rules *r, struct err *e)
+{
+	if (r->alsos == 0)
+		return 0;
+	if (r->alsos < UINT32_MAX)
+		r->also_index = make(r, r->also, r->alsos);
+	if (r->also_index == NULL)
+		return err_set(e, FAIL_TEMP, "also lines: out of memory");
+	return look_index_make(&r->looks, r, e);
 }
 
 void rules_index_free(struct rules_index **xp)

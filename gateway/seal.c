@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Outgoing mail: canonical entity, signature, encryption, each read back
- * before it counts (S201); then the message gets the new entity. The
- * verdict sees edits only when all is ready.
+ * Outgoing mail of one group: canonical entity, signature, encryption, each
+ * read back before it counts (S201); then the message gets the new entity.
+ * The verdict sees edits only when all is ready.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +84,9 @@ static int add_mime_fields(struct txn *t, const struct header *h,
 uint64_t txn_size_after(const struct txn *t)
 {
 	const struct verdict *v = t->v;
-	uint64_t n = v->body == NULL ? spool_size(t->msg)
+	uint64_t n = v->body == NULL
+				     ? (uint64_t)((int64_t)spool_size(t->msg) +
+				       t->header_grown)
 				     : spool_size(v->body) + t->h.text.n + 2;
 
 	for (size_t i = 0; i < v->edits; i++) {
@@ -127,6 +129,7 @@ out:
 struct maker {
 	struct txn *t;
 	const struct plan *p;
+	struct made *made;    /* by the group before, or now */
 	struct spool *entity; /* what is made so far */
 	struct canon_info info;
 };
@@ -195,12 +198,13 @@ static int write_signed(struct maker *m, const struct signer *who,
 static int make_signed(struct maker *m, struct err *e)
 {
 	const struct plan *p = m->p;
+	const struct selection *signer = &p->all->signer;
 	struct signer who = {0};
 
-	who.cert = p->signer.cert;
-	who.chain = (const struct cert *const *)p->signer.chain;
-	who.chain_n = p->signer.chain_n;
-	who.encryption_cert = p->encryption_cert;
+	who.cert = signer->cert;
+	who.chain = (const struct cert *const *)signer->chain;
+	who.chain_n = signer->chain_n;
+	who.encryption_cert = p->all->encryption_cert;
 	who.digest = p->writing.digest;
 	who.pss = p->writing.pss;
 	if (write_signed(m, &who, e) != 0)
@@ -210,7 +214,8 @@ static int make_signed(struct maker *m, struct err *e)
 	return sign_self_check(m->entity, &who, e);
 }
 
-static int make_encrypted(struct maker *m, struct err *e)
+static int make_encrypted(struct maker *m, const struct spool *inside,
+    struct err *e)
 {
 	const struct plan *p = m->p;
 	struct spool *next = NULL;
@@ -218,7 +223,7 @@ static int make_encrypted(struct maker *m, struct err *e)
 
 	if (txn_spool(m->t, &next, e) != 0)
 		return -1;
-	if (encrypt_entity(m->entity, p->to, p->n, p->cipher, next, e) != 0)
+	if (encrypt_entity(inside, p->to, p->n, p->cipher, next, e) != 0)
 		rc = judge(m, e);
 	else if (encrypt_self_check(next, p->to, p->n, p->cipher, e) == 0) {
 		replace(m, &next);
@@ -227,6 +232,104 @@ static int make_encrypted(struct maker *m, struct err *e)
 	spool_free(&next);
 	return rc;
 }
+
+/* ---- once for several groups ---- */
+
+void made_init(struct made *m)
+{
+	memset(m, 0, sizeof(*m));
+	verdict_init(&m->said);
+}
+
+void made_free(struct made *m)
+{
+	spool_free(&m->entity);
+	verdict_free(&m->said);
+	memset(m, 0, sizeof(*m));
+}
+
+static bool is_made(const struct made *m, const struct plan *p)
+{
+	return m->is_set && m->how.sign == p->sign &&
+	    m->how.encrypt == p->encrypt && m->how.opaque == p->opaque &&
+	    m->how.alg == p->alg && m->how.protect == p->protect;
+}
+
+/* Into the verdict of this group, what the one before has of it. */
+static int say_again(struct maker *m, struct err *e)
+{
+	const struct verdict *said = &m->made->said;
+	struct verdict *v = m->t->v;
+
+	v->made_algorithm = said->made_algorithm;
+	v->made_by = said->made_by;
+	return verdict_copy_edits(v, said, 0, e);
+}
+
+/* What was made is kept for the groups that follow; edits: the first of those
+ * that belong to it. */
+static int keep(struct maker *m, size_t edits, struct err *e)
+{
+	struct made *made = m->made;
+	const struct verdict *v = m->t->v;
+
+	made_free(made);
+	made_init(made);
+	made->said.made_algorithm = v->made_algorithm;
+	made->said.made_by = v->made_by;
+	if (verdict_copy_edits(&made->said, v, edits, e) != 0)
+		return -1;
+	made->how = *m->p;
+	made->how.to = NULL;
+	made->how.who = NULL;
+	made->entity = m->entity;
+	m->entity = NULL;
+	made->is_set = true;
+	return 0;
+}
+
+static int make_inside(struct maker *m, struct err *e)
+{
+	const struct verdict *v = m->t->v;
+	size_t edits = v->edits;
+
+	if (make_canonical(m, e) != 0)
+		return -1;
+	if (v->code == 0 && make_protected(m, e) != 0)
+		return -1;
+	if (v->code == 0 && m->p->sign && make_signed(m, e) != 0)
+		return -1;
+	if (v->code != 0 || m->t->groups == 1)
+		return 0;
+	return keep(m, edits, e);
+}
+
+/* A copy of its own, where it is not encrypted into one. */
+static int copy_inside(struct maker *m, struct err *e)
+{
+	const struct spool *s = m->made->entity;
+	struct sink to;
+
+	if (txn_spool(m->t, &m->entity, e) != 0)
+		return -1;
+	to = spool_sink(m->entity);
+	return spool_copy(s, 0, spool_size(s), &to, e);
+}
+
+static int make_entity(struct maker *m, struct err *e)
+{
+	int rc;
+
+	rc = is_made(m->made, m->p) ? say_again(m, e) : make_inside(m, e);
+	if (rc != 0 || m->t->v->code != 0)
+		return rc;
+	if (m->p->encrypt)
+		return make_encrypted(m, m->t->groups == 1 ? m->entity
+		    : m->made->entity, e);
+	return m->t->groups == 1 ? 0 : copy_inside(m, e);
+}
+
+/* ---- the whole of it ---- */
 
 static void note_layers(struct maker *m)
 {
@@ -246,24 +349,21 @@ static void set_outcomes(struct maker *m)
 	    : m->p->sign	       ? OUT_SIGNED
 				       : OUT_PLAIN;
 
-	for (size_t i = 0; i < v->rcpts; i++)
+	for (size_t i = 0; i < v->rcpts; i++) {
+		if (!txn_has(m->t, i))
+			continue;
 		v->rcpt[i].outcome = o == OUT_PLAIN &&
 			(v->rcpt[i].wanted.pass || !plan_seals(m->t, i))
 		    ? OUT_PASSED
 		    : o;
+	}
 }
 
 static int make(struct maker *m, struct err *e)
 {
 	struct verdict *v = m->t->v;
 
-	if (make_canonical(m, e) != 0)
-		return -1;
-	if (v->code == 0 && make_protected(m, e) != 0)
-		return -1;
-	if (v->code == 0 && m->p->sign && make_signed(m, e) != 0)
-		return -1;
-	if (v->code == 0 && m->p->encrypt && make_encrypted(m, e) != 0)
+	if (make_entity(m, e) != 0)
 		return -1;
 	if (v->code != 0)
 		return 0;
@@ -298,17 +398,16 @@ static int refuse_clear_answer(struct txn *t, struct err *e)
 	return 0;
 }
 
-int seal_run(struct txn *t, struct err *e)
+int seal_run(struct txn *t, const struct plans *all, struct made *made,
+    struct err *e)
 {
 	struct plan p;
-	struct maker m = {t, &p, NULL, {0}};
+	struct maker m = {t, &p, made, NULL, {0}};
 	int rc = -1;
 
-	if (plan_make(t, &p, e) != 0)
+	if (plan_group(t, all, &p, e) != 0)
 		goto out;
 	rc = 0;
-	if (p.is_refused)
-		goto out;
 	if (!p.encrypt && t->v->class != CLASS_ENCRYPTED) {
 		rc = refuse_clear_answer(t, e);
 		if (rc != 0 || t->v->code != 0)
@@ -319,6 +418,8 @@ int seal_run(struct txn *t, struct err *e)
 		rc = make(&m, e);
 	else if (t->v->class == CLASS_ENCRYPTED)
 		txn_warn(t, "encrypted already: left as it is");
+	else
+		rc = returned_strip(t, e);
 out:
 	spool_free(&m.entity);
 	plan_free(&p);

@@ -34,6 +34,7 @@ static const struct word word[] = {
 	{"harvest", SIDE_IN, "", FLAG(harvest), 0},
 	{"store-encrypted", SIDE_IN, "", FLAG(store_encrypted), 0},
 	{"pass", SIDE_ANY, "", FLAG(pass), 0},
+	{"per-recipient", SIDE_OUT, "", FLAG(per_recipient), 0},
 	{"remove-trigger", SIDE_OUT, "", FLAG(remove_trigger), 0},
 };
 
@@ -126,9 +127,10 @@ static size_t parse_or(struct parser *p, const struct word *k, size_t w)
 	if (*slot == OR_TLS)
 		conf_error(p->ce, p->st, w + 1, "encrypt or tls: not yet in "
 		    "this version; it needs a relay");
-	if (*slot == OR_QUARANTINE && strcmp(k->s, "encrypt") == 0)
-		conf_error(p->ce, p->st, w + 1,
-		    "encrypt or quarantine: not yet in this version");
+	if (*slot == OR_QUARANTINE && strcmp(k->s, "encrypt") == 0 &&
+	    p->r->no_quarantine)
+		conf_error(p->ce, p->st, w + 1, "encrypt or quarantine: "
+		    "postseal.conf has no quarantine { } to keep the mail in");
 	return w + 2;
 }
 
@@ -141,9 +143,6 @@ static size_t parse_flag(struct parser *p, const struct word *k, size_t w)
 		    k->s);
 	*flag = true;
 	check_side(p, k->side, w);
-	if (strcmp(k->s, "remove-trigger") == 0)
-		conf_error(p->ce, p->st, w, "%s: not yet in this version",
-		    k->s);
 	if (rules_word_is(p->st, w + 1, "or"))
 		return parse_or(p, k, w + 1);
 	return w + 1;
@@ -219,8 +218,8 @@ static size_t parse_refuse(struct parser *p, size_t w)
 
 /* What this version can carry out. */
 #define FOR_OUTBOUND                                                        \
-	"sign, encrypt, opaque, profile, " WRITING_SIGNS ", "               \
-	WRITING_ENCRYPTS ", protect-headers, "
+	"sign, encrypt, opaque, per-recipient, remove-trigger, profile, "   \
+	WRITING_SIGNS ", " WRITING_ENCRYPTS ", protect-headers, "
 #define FOR_INBOUND                                                         \
 	"decrypt, leave-sealed, verify, harvest, store-encrypted, "
 
@@ -282,6 +281,32 @@ static size_t place_of(const struct parser *p, const char *names)
 	return w < p->st->words ? w : p->first;
 }
 
+static bool has_trigger(const struct rule *rule)
+{
+	return rule->look.subjects > 0 || rule->look.headers > 0;
+}
+
+/* Fields that are no trigger: who deletes them has another message. */
+static bool is_needed_field(const struct rule *rule)
+{
+	static const char *const name[] = {"From", "Sender", "Reply-To", "To",
+	    "Cc", "Bcc", "Date", "Message-ID", "In-Reply-To", "References",
+	    "Subject", "MIME-Version", "Received", "Return-Path",
+	    "Authentication-Results", "DKIM-Signature", "Auto-Submitted"};
+
+	for (size_t i = 0; i < rule->look.headers; i++) {
+		const char *s = rule->look.header[i].name;
+
+		for (size_t k = 0; k < ARRAY_LEN(name); k++)
+			if (strcasecmp(s, name[k]) == 0)
+				return true;
+		if (strncasecmp(s, "Content-", 8) == 0 ||
+		    strncasecmp(s, "Resent-", 7) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void check_together(const struct parser *p, bool also)
 {
 	const struct treatment *t = &p->rule->treatment;
@@ -295,6 +320,17 @@ static void check_together(const struct parser *p, bool also)
 		    "pass and refuse stand alone"},
 		{SIDE_OUT, t->opaque && !t->sign, "opaque",
 		    "opaque is a form of signature: it needs sign"},
+		{SIDE_OUT, t->per_recipient && !t->encrypt, "per-recipient",
+		    "per-recipient is about encrypted copies: it needs "
+		    "encrypt"},
+		{SIDE_OUT, t->remove_trigger && !also, "remove-trigger",
+		    "remove-trigger stands only in also lines"},
+		{SIDE_OUT, t->remove_trigger && !has_trigger(p->rule),
+		    "remove-trigger", "remove-trigger needs a condition "
+		    "subject or header that is the trigger"},
+		{SIDE_OUT, t->remove_trigger && is_needed_field(p->rule),
+		    "remove-trigger", "remove-trigger would delete a field "
+		    "that the message needs"},
 		{SIDE_OUT, t->profile != NULL && !t->sign && !t->encrypt,
 		    "profile", "profile needs sign or encrypt"},
 		{SIDE_OUT, writing_is_for_signing(&t->words) && !t->sign,
@@ -317,8 +353,10 @@ static void check_together(const struct parser *p, bool also)
 		{SIDE_ANY, p->rule->direction == DIR_INTERNAL &&
 		    p->sides == SIDE_ANY, "",
 		    "an internal line seals or opens, not both"},
-		{SIDE_ANY, also && (t->pass || t->leave_sealed || t->harvest ||
-		    t->sign_or != OR_MUST || t->encrypt_or == OR_PLAIN), "",
+		{SIDE_ANY, also && (t->pass || t->decrypt || t->leave_sealed ||
+		    t->harvest || t->sign_or != OR_MUST ||
+		    t->encrypt_or == OR_PLAIN || t->encrypt_or == OR_TLS),
+		    "pass, decrypt, leave-sealed, harvest, or",
 		    "an also line can only strengthen"},
 	};
 
@@ -339,6 +377,7 @@ static void finish(struct parser *p, bool also)
 	check_together(p, also);
 	writing_combine(&words, &p->base, &t->words, p->st, p->ce);
 	writing_resolve(&words, &t->writing);
+	p->rule->said = words;
 }
 
 void rules_parse_treatments(const struct rules *r, struct rule *rule, bool also,
@@ -373,6 +412,25 @@ void rules_parse_treatments(const struct rules *r, struct rule *rule, bool also,
 			    "expected a treatment after the comma");
 	}
 	finish(&p, also);
+}
+
+static bool has_side(const struct treatment *t, enum side side)
+{
+	for (size_t i = 0; i < ARRAY_LEN(word); i++)
+		if (word[i].side == side && flag_is_set(t, &word[i]) &&
+		    word[i].flag != FLAG(remove_trigger))
+			return true;
+	return false;
+}
+
+bool treatment_seals(const struct treatment *t)
+{
+	return has_side(t, SIDE_OUT);
+}
+
+bool treatment_opens(const struct treatment *t)
+{
+	return has_side(t, SIDE_IN);
 }
 
 static void put_word(struct buf *out, size_t start, const char *s)

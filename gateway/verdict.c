@@ -81,12 +81,12 @@ void verdict_free(struct verdict *v)
 		free(v->rcpt[i].address);
 		free(v->rcpt[i].cert);
 		free(v->rcpt[i].over);
+		free(v->rcpt[i].also);
 	}
-	for (size_t i = 0; i < v->edits; i++) {
-		free(v->edit[i].name);
-		free(v->edit[i].value);
-	}
+	verdict_cut_edits(v, 0);
 	free(v->rcpt);
+	free(v->copy);
+	spool_free(&v->copies);
 	free(v->edit);
 	buf_free(&v->layers);
 	buf_free(&v->warnings);
@@ -167,6 +167,24 @@ static int add_edit(struct verdict *v, const struct edit *how, struct err *e)
 	}
 	v->edits++;
 	return 0;
+}
+
+int verdict_copy_edits(struct verdict *v, const struct verdict *of,
+    size_t from, struct err *e)
+{
+	for (size_t i = from; i < of->edits; i++)
+		if (add_edit(v, &of->edit[i], e) != 0)
+			return -1;
+	return 0;
+}
+
+void verdict_cut_edits(struct verdict *v, size_t n)
+{
+	while (v->edits > n) {
+		v->edits--;
+		free(v->edit[v->edits].name);
+		free(v->edit[v->edits].value);
+	}
 }
 
 static int check_value(const char *name, const char *value, struct err *e)

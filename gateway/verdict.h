@@ -66,6 +66,8 @@ struct verdict_over {
 struct verdict_rcpt {
 	char *address; /* as RCPT TO gave it, without <> */
 	struct rule_ref rule;
+	struct rule_ref *also; /* lines that added to it; owned */
+	size_t alsos;
 	struct treatment wanted;
 	enum outcome outcome;
 	int group; /* from 1; 0 none */
@@ -113,8 +115,31 @@ struct harvested {
 	struct buf der; /* for the store; empty: it need not be told */
 };
 
+/*
+ * A copy for recipients who do not get what goes on in this transaction
+ * (M23): a whole message of its own.
+ */
+enum copy_kind {
+	COPY_SENT, /* sent on by itself */
+	COPY_HELD  /* kept until somebody decides, sealed; not a message yet */
+};
+struct copy {
+	enum copy_kind kind;
+	int group;	    /* of its recipients (struct verdict_rcpt) */
+	uint64_t off, size; /* octets in the verdict's copies */
+	bool ret_hdrs;	    /* as in the verdict */
+};
+
 struct verdict {
 	char id[20];
+	/* of the envelope, as it was told; "": none */
+	char sender[CAP_ADDRESS * 2 + 2];
+	char login[256];
+	char queue_id[64];
+	int64_t at; /* receipt */
+	/* of the sender's language, of the configuration; NULL: English */
+	const struct texts *texts;
+	bool may_tell; /* its sender may be sent a notice (A49) */
 	enum direction direction; /* 0 with mixed */
 	bool mixed;
 	enum msg_class class;
@@ -164,6 +189,25 @@ struct verdict {
 	size_t edits;
 	struct spool *body; /* the new body, CRLF; NULL: unchanged */
 	bool ret_hdrs;	    /* bounces must carry headers only (S47) */
+	/*
+	 * With ACT_SPLIT edits and body are for the recipients of group
+	 * here, and each other group has a copy. With ACT_QUARANTINED there
+	 * is nobody here (0), and one copy, which is held.
+	 */
+	int here;
+	struct copy *copy; /* owned */
+	size_t copy_n;
+	struct spool *copies; /* their octets; NULL: none */
+	/* SHA-256 of what makes two messages the same one, tried again: sender,
+	 * Message-ID and what else its author wrote, not the trace (M24).
+	 * Only where there is a copy. */
+	unsigned char content[32];
+	bool has_message_id;
+	/* nothing is done (observe): what would have been */
+	bool observed;
+	enum action would;
+	int would_code;
+	char would_text[1024];
 	/* to be remembered: SHA-256 of the Message-ID of opened mail (S160) */
 	bool has_opened;
 	unsigned char opened[32];
@@ -191,6 +235,12 @@ int verdict_insert(struct verdict *v, const char *name, const char *value,
 int verdict_add(struct verdict *v, const char *name, const char *value,
     struct err *e) MUST_CHECK;
 
+/* The edits of another one from this on, behind its own. FAIL_TEMP. */
+int verdict_copy_edits(struct verdict *v, const struct verdict *of,
+    size_t from, struct err *e) MUST_CHECK;
+/* Only the first n edits stay. */
+void verdict_cut_edits(struct verdict *v, size_t n);
+
 /*
  * Carry the edits out on a message held as a spool: what an MTA would make
  * of it. out gets the whole new message. Used by postseal seal|open, by the
@@ -198,5 +248,11 @@ int verdict_add(struct verdict *v, const char *name, const char *value,
  */
 int verdict_apply(const struct verdict *v, const struct spool *msg,
     struct spool *out, struct err *e) MUST_CHECK;
+
+/* Carry them out on msg, and put the whole new message, of at most max
+ * octets, in their place and that of the body; nothing to be changed and no
+ * copies: nothing is. */
+int verdict_whole(struct verdict *v, const struct spool *msg, uint64_t max,
+    struct err *e) MUST_CHECK;
 
 #endif

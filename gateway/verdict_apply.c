@@ -122,3 +122,21 @@ out:
 	header_free(&h);
 	return rc;
 }
+
+int verdict_whole(struct verdict *v, const struct spool *msg, uint64_t max,
+    struct err *e)
+{
+	struct spool *whole = NULL;
+
+	if (v->edits == 0 && v->body == NULL && v->copy_n == 0)
+		return 0;
+	if (spool_new(&whole, max, e) != 0 ||
+	    verdict_apply(v, msg, whole, e) != 0) {
+		spool_free(&whole);
+		return -1;
+	}
+	verdict_cut_edits(v, 0);
+	spool_free(&v->body);
+	v->body = whole;
+	return 0;
+}

@@ -27,6 +27,36 @@ static void put_reply(struct json *j, const struct verdict *v)
 	json_end_object(j);
 }
 
+/* "" is the null sender, and is said. */
+static void put_envelope(struct json *j, const struct verdict *v)
+{
+	json_str(j, "queue_id", or_null(v->queue_id));
+	if (v->at == 0)
+		json_null(j, "time");
+	else
+		json_int(j, "time", v->at);
+	json_str(j, "sender", v->sender);
+	json_str(j, "login", or_null(v->login));
+}
+
+/* What would have been, where nothing is done. */
+static void put_would(struct json *j, const struct verdict *v)
+{
+	json_bool(j, "observed", v->observed);
+	if (!v->observed) {
+		json_null(j, "would");
+		return;
+	}
+	json_object(j, "would");
+	json_str(j, "action", action_str(v->would));
+	if (v->would_code == 0)
+		json_null(j, "code");
+	else
+		json_int(j, "code", v->would_code);
+	json_str(j, "text", or_null(v->would_text));
+	json_end_object(j);
+}
+
 /* The treatments one by one; treatment_print knows the words. */
 static void put_wanted(struct json *j, const struct treatment *t)
 {
@@ -94,19 +124,33 @@ static void put_encryption(struct json *j, const struct verdict_rcpt *r)
 	json_end_object(j);
 }
 
+static void put_line(struct json *j, const char *key,
+    const struct rule_ref *ref)
+{
+	json_object(j, key);
+	json_str(j, "file", ref->file);
+	json_int(j, "line", ref->line);
+	json_str(j, "text", ref->text);
+	json_end_object(j);
+}
+
+static void put_rule(struct json *j, const struct verdict_rcpt *r)
+{
+	if (r->rule.file == NULL)
+		json_null(j, "rule");
+	else
+		put_line(j, "rule", &r->rule);
+	json_array(j, "also");
+	for (size_t i = 0; i < r->alsos; i++)
+		put_line(j, NULL, &r->also[i]);
+	json_end_array(j);
+}
+
 static void put_rcpt(struct json *j, const struct verdict_rcpt *r)
 {
 	json_object(j, NULL);
 	json_str(j, "address", r->address);
-	if (r->rule.file == NULL) {
-		json_null(j, "rule");
-	} else {
-		json_object(j, "rule");
-		json_str(j, "file", r->rule.file);
-		json_int(j, "line", r->rule.line);
-		json_str(j, "text", r->rule.text);
-		json_end_object(j);
-	}
+	put_rule(j, r);
 	put_wanted(j, &r->wanted);
 	json_str(j, "outcome", outcome_str(r->outcome));
 	if (r->group == 0)
@@ -206,6 +250,27 @@ static void put_lines(struct json *j, const char *key, const struct buf *b)
 	json_end_array(j);
 }
 
+/* Messages beside the one that goes on in the transaction, which is for the
+ * recipients of group here. */
+static void put_copies(struct json *j, const struct verdict *v)
+{
+	if (v->here == 0)
+		json_null(j, "here");
+	else
+		json_int(j, "here", v->here);
+	json_array(j, "copies");
+	for (size_t i = 0; i < v->copy_n; i++) {
+		const struct copy *c = &v->copy[i];
+
+		json_object(j, NULL);
+		json_str(j, "kind", c->kind == COPY_HELD ? "held" : "sent");
+		json_int(j, "group", c->group);
+		json_int(j, "size", (int64_t)c->size);
+		json_end_object(j);
+	}
+	json_end_array(j);
+}
+
 static void put_harvest(struct json *j, const struct harvested *h)
 {
 	if (h->state == NULL) {
@@ -228,12 +293,14 @@ void verdict_json(const struct verdict *v, struct buf *out)
 	json_object(&j, NULL);
 	json_int(&j, "version", 1);
 	json_str(&j, "id", v->id);
+	put_envelope(&j, v);
 	json_str(&j, "direction", v->mixed ? "mixed"
 	    : v->direction == 0		   ? NULL
 					   : direction_str(v->direction));
 	json_str(&j, "class", class_str(v->class));
 	json_str(&j, "action", action_str(v->action));
 	put_reply(&j, v);
+	put_would(&j, v);
 	json_array(&j, "recipients");
 	for (size_t i = 0; i < v->rcpts; i++)
 		put_rcpt(&j, &v->rcpt[i]);
@@ -243,6 +310,7 @@ void verdict_json(const struct verdict *v, struct buf *out)
 	put_decryption(&j, v);
 	put_layers(&j, v);
 	put_harvest(&j, &v->harvested);
+	put_copies(&j, v);
 	put_lines(&j, "headers_restored", &v->restored);
 	put_lines(&j, "warnings", &v->warnings);
 	json_int(&j, "size_in", (int64_t)v->size_in);
@@ -297,6 +365,12 @@ void verdict_log_line(const struct verdict *v, const char *queue_id,
 		put_number(out, "reply", v->code);
 		put_pair(out, "enhanced", v->enhanced);
 	}
+	if (v->observed) {
+		put_pair(out, "observe", "yes");
+		put_pair(out, "would", action_str(v->would));
+	}
+	if (v->observed && v->would_code != 0)
+		put_number(out, "would-reply", v->would_code);
 	if (strcmp(v->sig_result, "none") != 0) {
 		put_pair(out, "signature", v->sig_result);
 		if (v->sig_step[0] != '\0')
@@ -306,6 +380,8 @@ void verdict_log_line(const struct verdict *v, const char *queue_id,
 	}
 	if (strcmp(v->dec_result, "none") != 0)
 		put_pair(out, "decryption", v->dec_result);
+	if (v->copy_n != 0)
+		put_number(out, "groups", (int64_t)v->copy_n + (v->here != 0));
 	put_number(out, "size", (int64_t)v->size_in);
 	put_number(out, "us", v->timing_us);
 	for (size_t i = 0; i < v->rcpts && !out->failed; i++)

@@ -62,6 +62,28 @@ int keystore_audit_get(struct keystore *ks, const char *id, struct buf *out,
 	return rc < 0 ? -1 : 0;
 }
 
+int keystore_audit_each(struct keystore *ks, int64_t since, int64_t until,
+    keystore_audit_visit *visit, void *arg, struct err *e)
+{
+	sqlite3_stmt *st = ks_stmt(ks, ST_AUDIT_EACH, e);
+	const char *id;
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, since);
+	sqlite3_bind_int64(st, 2, until);
+	while ((rc = ks_step(ks, st, e)) == 1) {
+		id = (const char *)sqlite3_column_text(st, 0);
+		if (visit(arg, id == NULL ? "" : id,
+		    sqlite3_column_int64(st, 1), ks_column(st, 2), e) != 0) {
+			sqlite3_reset(st);
+			return -1;
+		}
+	}
+	return rc;
+}
+
 int keystore_audit_expire(struct keystore *ks, int64_t before, size_t *dropped,
     struct err *e)
 {

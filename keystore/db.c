@@ -37,9 +37,14 @@ int ks_db_fail(struct keystore *ks, const char *what, struct err *e)
 	case SQLITE_INTERRUPT:
 		kind = FAIL_TEMP;
 		break;
+	case SQLITE_READONLY:
+		/* a reader cannot make the index that a dead writer left
+		 * undone; the next writer does */
+		kind = sqlite3_extended_errcode(ks->db) == SQLITE_READONLY
+		    ? FAIL_CONFIG : FAIL_TEMP;
+		break;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
 		kind = FAIL_CONFIG;
@@ -338,6 +343,13 @@ static int refresh_schema(struct keystore *ks, struct err *e)
 	return 0;
 }
 
+void keystore_forget(struct keystore *ks)
+{
+	forget(ks, true);
+	lru_clear(ks->certs);
+	ks->known = false;
+}
+
 int keystore_refresh(struct keystore *ks, struct err *e)
 {
 	int64_t generation, trust;
@@ -434,6 +446,7 @@ int keystore_create(const char *path, struct err *e)
 	    exec(ks, sql_version_2, "schema", e) != 0 ||
 	    exec(ks, sql_version_3, "schema", e) != 0 ||
 	    exec(ks, sql_version_4, "schema", e) != 0 ||
+	    exec(ks, sql_version_5, "schema", e) != 0 ||
 	    ks_meta_set(ks, "schema", KS_SCHEMA, "", e) != 0 ||
 	    ks_meta_set(ks, "generation", 1, "", e) != 0 ||
 	    ks_meta_set(ks, "trust", 1, "", e) != 0 ||
@@ -515,7 +528,7 @@ static int check_schema(struct keystore *ks, const char *path, struct err *e)
 		version = sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);
 	if (rc == SQLITE_BUSY || rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN ||
-	    rc == SQLITE_READONLY || rc == SQLITE_PERM)
+	    rc == SQLITE_NOMEM || rc == SQLITE_READONLY || rc == SQLITE_PERM)
 		return ks_db_fail(ks, "open", e);
 	if (rc != SQLITE_ROW)
 		return err_set(e, FAIL_CONFIG,
@@ -538,6 +551,7 @@ static int add_versions(struct keystore *ks, int64_t from, struct err *e)
 		{ KS_SCHEMA_REVOCATION, &sql_version_2 },
 		{ KS_SCHEMA_CAPS, &sql_version_3 },
 		{ KS_SCHEMA_LIFE, &sql_version_4 },
+		{ KS_SCHEMA_TRAFFIC, &sql_version_5 },
 	};
 	size_t i;
 

@@ -13,6 +13,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "keystore/held.h"
 #include "keystore/sealing.h"
 #include "util/der.h"
 #include "util/log.h"
@@ -222,14 +223,17 @@ static int load_rows(struct keyring *kr, struct keystore *ks, sqlite3_stmt *st,
 		}
 		ks_row_free(&r);
 	}
+	/* a key that only memory was missing for is no bad key */
+	if (memory_lacked())
+		return err_set(e, FAIL_TEMP, "keyring: out of memory");
 	if (rc == 0 && kr->n == 0 && failed > 0)
 		return err_set(e, FAIL_CONFIG, "none of %zu private keys "
 		    "opens: wrong secret? (%s)", failed, why.msg);
 	return rc;
 }
 
-int keyring_load(struct keyring **out, struct keystore *ks, struct view secret,
-    struct err *e)
+static int load(struct keyring **out, struct keystore *ks,
+    enum ks_stmt which, struct view secret, struct err *e)
 {
 	struct keyring *kr = calloc(1, sizeof(*kr));
 	struct seal_keys seal;
@@ -241,7 +245,7 @@ int keyring_load(struct keyring **out, struct keystore *ks, struct view secret,
 		return err_set(e, FAIL_TEMP, "keyring: out of memory");
 	if (seal_keys_read(&seal, secret, e) != 0)
 		goto out;
-	st = ks_stmt(ks, ST_KEY_CERTS, e);
+	st = ks_stmt(ks, which, e);
 	if (st == NULL || load_rows(kr, ks, st, &seal, e) != 0)
 		goto out;
 	if (kr->n > 0)
@@ -253,6 +257,22 @@ out:
 	seal_keys_wipe(&seal);
 	keyring_free(&kr);
 	return rc;
+}
+
+int keyring_load(struct keyring **out, struct keystore *ks, struct view secret,
+    struct err *e)
+{
+	return load(out, ks, ST_KEY_CERTS, secret, e);
+}
+
+int keyring_load_held(struct keyring **out, struct keystore *ks,
+    struct view secret, struct err *e)
+{
+	*out = NULL;
+	if (ks->schema < KS_SCHEMA_TRAFFIC)
+		return err_set(e, FAIL_CONFIG, "nothing is held in this "
+		    "keystore");
+	return load(out, ks, ST_HELD_KEYS, secret, e);
 }
 
 size_t keyring_keys(const struct keyring *kr)
@@ -282,6 +302,14 @@ const struct cert *keyring_cert(const struct keyring *kr, const unsigned char
 	const struct ring_key *k = ring_find(kr, cert_sha256);
 
 	return k != NULL ? k->cert : NULL;
+}
+
+const struct cert *keyring_named(const struct keyring *kr, struct view ias)
+{
+	for (size_t i = 0; i < kr->n; i++)
+		if (view_eq(cert_ias(kr->key[i].cert), ias))
+			return kr->key[i].cert;
+	return NULL;
 }
 
 /* ---- signing ---- */

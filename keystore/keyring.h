@@ -32,6 +32,9 @@ size_t keyring_keys(const struct keyring *kr);
 const struct cert *keyring_cert(const struct keyring *kr,
     const unsigned char cert_sha256[32]);
 
+/* The one with this IssuerAndSerialNumber. */
+const struct cert *keyring_named(const struct keyring *kr, struct view ias);
+
 /* The operations of util/keyops.h without the question of rights, which
  * the caller has answered. Safe for several threads at once. */
 int keyring_sign(const struct keyring *kr, const unsigned char cert_sha256[32],

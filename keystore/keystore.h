@@ -37,6 +37,10 @@ void keystore_rollback(struct keystore *ks);
  */
 int keystore_refresh(struct keystore *ks, struct err *e) MUST_CHECK;
 
+/* Drop all cached objects and verdicts: they were made while something was
+ * amiss. */
+void keystore_forget(struct keystore *ks);
+
 /*
  * fn is called now and then while something takes long (a CRL is written, all
  * users are looked at), outside of any transaction: it may change the store,
@@ -292,6 +296,12 @@ int keystore_audit_add(struct keystore *ks, const char *id, int64_t when,
  * be an MTA's queue id (the newest one wins). */
 int keystore_audit_get(struct keystore *ks, const char *id, struct buf *out,
     struct err *e) MUST_CHECK;
+/* One after the other those of since <= time < until, oldest first; borrowed
+ * for the call. What visit returns but 0 ends it, as -1 with its e. */
+typedef int keystore_audit_visit(void *arg, const char *id, int64_t at,
+    struct view json, struct err *e);
+int keystore_audit_each(struct keystore *ks, int64_t since, int64_t until,
+    keystore_audit_visit *visit, void *arg, struct err *e) MUST_CHECK;
 /* Drop records older than a time; *dropped may be NULL. */
 int keystore_audit_expire(struct keystore *ks, int64_t before,
     size_t *dropped, struct err *e) MUST_CHECK;

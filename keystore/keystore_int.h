@@ -11,11 +11,12 @@
 
 #include "keystore/keyring.h"
 
-#define KS_SCHEMA 4	       /* version of the tables */
+#define KS_SCHEMA 5	       /* version of the tables */
 #define KS_SCHEMA_OLDEST 1     /* read as it is, upgraded when written */
 #define KS_SCHEMA_REVOCATION 2 /* has tables of revocations */
 #define KS_SCHEMA_CAPS 3       /* has a table of capabilities */
 #define KS_SCHEMA_LIFE 4       /* bindings, harvest, requests, changes */
+#define KS_SCHEMA_TRAFFIC 5    /* journal, held mail, lists */
 #define KS_BUSY_MS 10000       /* waiting for another writer */
 #define KS_CACHE_CERTS 4096    /* parsed certificates */
 #define KS_CACHE_PATHS 4096    /* path verdicts */
@@ -89,6 +90,7 @@ enum ks_stmt {
 	ST_AUDIT_GET,
 	ST_AUDIT_GET_QUEUE,
 	ST_AUDIT_EXPIRE,
+	ST_AUDIT_EACH,
 	ST_AUDIT_OPENED,
 	ST_OPENED_ADD,
 	ST_OPENED_GET,
@@ -163,6 +165,42 @@ enum ks_stmt {
 	ST_FETCHED_SET,
 	ST_FETCHED_LIST,
 	ST_FETCHED_EXPIRE,
+	ST_JOURNAL_GET,
+	ST_JOURNAL_SET,
+	ST_JOURNAL_DROP,
+	ST_JOURNAL_EXPIRE,
+	ST_JOURNAL_COUNT,
+	ST_LISTED_HAS,
+	ST_LISTED_VALUES,
+	ST_LISTED_PAIRS,
+	ST_LISTED_ADD,
+	ST_LISTED_CLEAR,
+	ST_LISTED_COUNT,
+	ST_LIST_GET,
+	ST_LIST_SET,
+	ST_LIST_FAILED,
+	ST_LIST_EACH,
+	ST_LIST_FORGET,
+	ST_HELD_CERT_ADD,
+	ST_HELD_CERT,
+	ST_HELD_KEYS,
+	ST_HELD_ADD,
+	ST_HELD_PART_ADD,
+	ST_HELD_PART,
+	ST_HELD_SIZE,
+	ST_HELD_TOTAL,
+	ST_HELD_LIST,
+	ST_HELD_GET,
+	ST_HELD_PARTS_DELETE,
+	ST_HELD_LEFT,
+	ST_HELD_DELETE,
+	ST_TOLD_ADD,
+	ST_TOLD_COUNT,
+	ST_TOLD_NEXT,
+	ST_TOLD_GET,
+	ST_TOLD_SET,
+	ST_TOLD_SENT,
+	ST_TOLD_EXPIRE,
 	ST_N
 };
 

@@ -227,6 +227,28 @@ static int pick(struct picking *p, struct err *e)
 	return each_bound(p, domain, KS_DOMAIN, consider_bound, e);
 }
 
+/*
+ * That there is none decides between sealed and refused, or in clear. Where
+ * some were passed over it is found a second time, from the beginning: a
+ * fault that passes must not decide it.
+ */
+static int pick_twice(struct picking *p, struct selection *sel,
+    struct err *e)
+{
+	struct picking again = *p;
+
+	p->sel = sel;
+	if (pick(p, e) != 0)
+		return -1;
+	if (sel->cert != NULL || sel->over_n == 0)
+		return 0;
+	keystore_forget(p->ks);
+	selection_free(sel);
+	*p = again;
+	p->sel = sel;
+	return pick(p, e);
+}
+
 static int copy_selection(const struct selection *s, struct selection *out,
     struct err *e)
 {
@@ -281,8 +303,7 @@ int keystore_select(struct keystore *ks, const struct addr *a, unsigned use,
 	v = calloc(1, sizeof(*v));
 	if (v == NULL)
 		return err_set(e, FAIL_TEMP, "selection: out of memory");
-	p.sel = &v->sel;
-	rc = pick(&p, e);
+	rc = pick_twice(&p, &v->sel, e);
 	v->from = now;
 	v->until = p.until;
 	if (rc == 0)

@@ -166,6 +166,61 @@ const char *const sql_version_4 =
     "ALTER TABLE crl ADD COLUMN points TEXT NOT NULL DEFAULT '';"
     "CREATE INDEX cert_not_after ON cert (not_after);";
 
+/* What became of copies, mail that is held, and lists that a directory
+ * gives. */
+const char *const sql_version_5 =
+    "CREATE TABLE journal ("
+    "  key BLOB PRIMARY KEY," /* of a copy: what it says, to whom */
+    "  state INTEGER NOT NULL,"
+    "  at BIGINT NOT NULL,"
+    "  id TEXT NOT NULL,"	/* of the message that it came of first */
+    "  whole BLOB NOT NULL);" /* all copies of a message have the same */
+    "CREATE INDEX journal_whole ON journal (whole);"
+    "CREATE INDEX journal_at ON journal (at);"
+    "CREATE TABLE held ("
+    "  id TEXT PRIMARY KEY," /* of the message, and a number */
+    "  at BIGINT NOT NULL,"
+    "  direction INTEGER NOT NULL,"
+    "  sender TEXT NOT NULL,"
+    "  rcpts TEXT NOT NULL,"  /* paths with parameters, one a line */
+    "  login TEXT NOT NULL,"
+    "  client TEXT NOT NULL,"
+    "  reason TEXT NOT NULL,"
+    "  size BIGINT NOT NULL," /* octets of all parts */
+    "  cert BLOB NOT NULL,"   /* SHA-256: whom it is sealed for */
+    "  tell INTEGER NOT NULL);" /* may its sender be told? */
+    "CREATE INDEX held_at ON held (at);"
+    "CREATE TABLE held_cert (" /* no one's: it is sealed for them only */
+    "  id INTEGER PRIMARY KEY,"
+    "  sha256 BLOB NOT NULL UNIQUE,"
+    "  der BLOB NOT NULL,"
+    "  spki BLOB NOT NULL,"
+    "  added BIGINT NOT NULL);"
+    "CREATE TABLE told (" /* mail of ours to senders, until it is sent */
+    "  id INTEGER PRIMARY KEY,"
+    "  address TEXT NOT NULL,"
+    "  mail BLOB NOT NULL," /* empty: sent */
+    "  at BIGINT NOT NULL," /* queued */
+    "  next BIGINT NOT NULL," /* try; 0: sent or given up */
+    "  tries INTEGER NOT NULL);"
+    "CREATE INDEX told_next ON told (next);"
+    "CREATE INDEX told_at ON told (at);"
+    "CREATE TABLE held_part ("
+    "  held TEXT NOT NULL REFERENCES held (id) ON DELETE CASCADE,"
+    "  n INTEGER NOT NULL,"
+    "  octets BLOB NOT NULL,"
+    "  PRIMARY KEY (held, n));"
+    "CREATE TABLE listed (" /* members of groups, owners of addresses */
+    "  list TEXT NOT NULL,"
+    "  what TEXT NOT NULL,"  /* an address as addr_key() */
+    "  value TEXT NOT NULL," /* "" where membership is all */
+    "  PRIMARY KEY (list, what, value));"
+    "CREATE TABLE list ("
+    "  name TEXT PRIMARY KEY,"
+    "  fetched BIGINT NOT NULL," /* 0: never */
+    "  next BIGINT NOT NULL,"
+    "  error TEXT NOT NULL);";
+
 /* Without a row there is no order: newest first, then the latest import. */
 #define NEWEST_FIRST " ORDER BY c.not_before DESC, c.id DESC"
 /* Keys first, which are few: SQLite keeps the order of a CROSS JOIN, and would
@@ -276,6 +331,9 @@ const char *const sql_text[ST_N] = {
 	    "SELECT json FROM audit WHERE queue_id = ?1"
 	    " ORDER BY at DESC, id DESC LIMIT 1",
 	[ST_AUDIT_EXPIRE] = "DELETE FROM audit WHERE at < ?1",
+	[ST_AUDIT_EACH] =
+	    "SELECT id, at, json FROM audit WHERE at >= ?1 AND at < ?2"
+	    " ORDER BY at",
 	[ST_AUDIT_OPENED] =
 	    "SELECT COUNT(*), COALESCE(MAX(at), 0) FROM audit"
 	    " WHERE CAST(json AS TEXT) LIKE ?1 ESCAPE '\\'",
@@ -492,6 +550,31 @@ const char *const sql_text[ST_N] = {
 	[ST_SOURCES] =
 	    "SELECT " KS_ROW_COLUMNS ", c.id FROM cert c WHERE c.id > ?1"
 	    " AND c.state = 0 AND c.not_after >= ?2 ORDER BY c.id LIMIT ?3",
+	[ST_LISTED_HAS] =
+	    "SELECT 1 FROM listed WHERE list = ?1 AND what = ?2 LIMIT 1",
+	[ST_LISTED_VALUES] =
+	    "SELECT value FROM listed WHERE list = ?1 AND what = ?2"
+	    " ORDER BY value",
+	[ST_LISTED_PAIRS] =
+	    "SELECT what, value FROM listed WHERE list = ?1"
+	    " ORDER BY what, value",
+	[ST_LISTED_ADD] =
+	    "INSERT INTO listed (list, what, value) VALUES (?1, ?2, ?3)",
+	[ST_LISTED_CLEAR] = "DELETE FROM listed WHERE list = ?1",
+	[ST_LISTED_COUNT] = "SELECT COUNT(*) FROM listed WHERE list = ?1",
+	[ST_LIST_GET] =
+	    "SELECT name, fetched, next, error FROM list WHERE name = ?1",
+	[ST_LIST_SET] =
+	    "INSERT INTO list (name, fetched, next, error)"
+	    " VALUES (?1, ?2, ?3, '') ON CONFLICT (name) DO UPDATE SET"
+	    " fetched = excluded.fetched, next = excluded.next, error = ''",
+	[ST_LIST_FAILED] =
+	    "INSERT INTO list (name, fetched, next, error)"
+	    " VALUES (?1, 0, ?2, ?3) ON CONFLICT (name) DO UPDATE SET"
+	    " next = excluded.next, error = excluded.error",
+	[ST_LIST_EACH] =
+	    "SELECT name, fetched, next, error FROM list ORDER BY name",
+	[ST_LIST_FORGET] = "DELETE FROM list WHERE name = ?1",
 	[ST_FETCHED_GET] =
 	    "SELECT tried, got, next, failures, error FROM fetched"
 	    " WHERE url = ?1",
@@ -503,4 +586,56 @@ const char *const sql_text[ST_N] = {
 	    "SELECT url, tried, got, next, failures, error FROM fetched"
 	    " ORDER BY url",
 	[ST_FETCHED_EXPIRE] = "DELETE FROM fetched WHERE tried < ?1",
+	[ST_JOURNAL_GET] = "SELECT state, id FROM journal WHERE key = ?1",
+	[ST_JOURNAL_SET] =
+	    "INSERT INTO journal (key, state, at, id, whole)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO"
+	    " UPDATE SET state = ?2, at = ?3, whole = ?5",
+	[ST_JOURNAL_DROP] =
+	    "DELETE FROM journal WHERE key = ?1 AND state <= ?2",
+	[ST_JOURNAL_EXPIRE] = "DELETE FROM journal WHERE at < ?1",
+	[ST_JOURNAL_COUNT] = "SELECT COUNT(*) FROM journal WHERE state = ?1",
+	[ST_HELD_CERT_ADD] =
+	    "INSERT INTO held_cert (sha256, der, spki, added)"
+	    " VALUES (?1, ?2, ?3, ?4)",
+	[ST_HELD_CERT] = "SELECT der FROM held_cert ORDER BY id DESC LIMIT 1",
+	/* columns as of KS_ROW_COLUMNS, for the keyring */
+	[ST_HELD_KEYS] =
+	    "SELECT h.sha256, h.der, 0, 0, 0, h.added, 0, 1, key.sealed"
+	    " FROM held_cert h JOIN key ON key.spki = h.spki"
+	    " ORDER BY h.spki, h.id",
+	[ST_HELD_ADD] =
+	    "INSERT INTO held (id, at, direction, sender, rcpts, login,"
+	    " client, reason, size, cert, tell)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[ST_HELD_PART_ADD] =
+	    "INSERT INTO held_part (held, n, octets) VALUES (?1, ?2, ?3)",
+	[ST_HELD_PART] =
+	    "SELECT octets FROM held_part WHERE held = ?1 AND n = ?2",
+	[ST_HELD_SIZE] = "SELECT size FROM held WHERE id = ?1",
+	[ST_HELD_TOTAL] = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM held",
+	[ST_HELD_LIST] =
+	    "SELECT id, at, direction, sender, rcpts, login, client, reason,"
+	    " size, cert, tell FROM held WHERE at <= ?1 ORDER BY at, id",
+	[ST_HELD_GET] =
+	    "SELECT id, at, direction, sender, rcpts, login, client, reason,"
+	    " size, cert, tell FROM held WHERE id = ?1",
+	[ST_HELD_PARTS_DELETE] = "DELETE FROM held_part WHERE held = ?1",
+	[ST_HELD_LEFT] = "UPDATE held SET rcpts = ?2 WHERE id = ?1",
+	[ST_HELD_DELETE] = "DELETE FROM held WHERE id = ?1",
+	[ST_TOLD_ADD] =
+	    "INSERT INTO told (address, mail, at, next, tries)"
+	    " VALUES (?1, ?2, ?3, ?3, 0)",
+	[ST_TOLD_COUNT] =
+	    "SELECT COUNT(*), COALESCE(SUM(address = ?2), 0) FROM told"
+	    " WHERE at > ?1",
+	[ST_TOLD_NEXT] =
+	    "SELECT id, address, mail, next FROM told WHERE next > 0"
+	    " ORDER BY next, id LIMIT 1",
+	[ST_TOLD_GET] = "SELECT tries, address FROM told WHERE id = ?1",
+	[ST_TOLD_SET] =
+	    "UPDATE told SET next = ?2, tries = ?3 WHERE id = ?1",
+	[ST_TOLD_SENT] =
+	    "UPDATE told SET next = 0, mail = x'' WHERE id = ?1",
+	[ST_TOLD_EXPIRE] = "DELETE FROM told WHERE next = 0 AND at <= ?1",
 };

@@ -12,6 +12,7 @@ extern const char *const sql_schema;	/* version 1 */
 extern const char *const sql_version_2; /* what version 2 adds */
 extern const char *const sql_version_3;
 extern const char *const sql_version_4;
+extern const char *const sql_version_5;
 extern const char *const sql_text[ST_N];
 
 #endif

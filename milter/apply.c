@@ -154,7 +154,7 @@ static int limit_bounces(const struct apply_to *to, struct err *e)
 	buf_init(&b, 4096);
 	buf_puts(&b, "RET=HDRS");
 	if (to->envid != NULL)
-		buf_printf(&b, " ENVID=%s", to->envid);
+		buf_printf(&b, " %s", to->envid);
 	if (buf_ok(&b, e) != 0)
 		rc = -1;
 	else if (smfi_chgfrom(to->ctx, to->mail_from, (char *)b.p) !=
@@ -164,29 +164,42 @@ static int limit_bounces(const struct apply_to *to, struct err *e)
 	return rc;
 }
 
-static int replace_body(const struct apply_to *to, const struct spool *body,
-    struct err *e)
+/* Whoever has a copy of his own must not get this one, too. */
+static int delete_recipients(const struct apply_to *to,
+    const struct answer *a, struct err *e)
 {
-	size_t room = spool_size(body) < BODY_CHUNK ?
-	    (size_t)spool_size(body) + 1 : BODY_CHUNK;
+	size_t i;
+
+	for (i = 0; i < a->groups; i++)
+		if (a->group[i] != a->here &&
+		    smfi_delrcpt(to->ctx, to->rcpt[i]) != MI_SUCCESS)
+			return failed(e, "the removal of a recipient");
+	return 0;
+}
+
+static int replace_body(const struct apply_to *to, const struct spool *body,
+    uint64_t off, struct err *e)
+{
+	uint64_t size = spool_size(body) - off;
+	size_t room = size < BODY_CHUNK ? (size_t)size + 1 : BODY_CHUNK;
 	unsigned char *p = malloc(room);
-	uint64_t off = 0;
+	uint64_t at = off;
 	size_t n;
 	int rc = -1;
 
 	if (p == NULL)
 		return err_set(e, FAIL_TEMP, "body: out of memory");
 	do { /* an empty body is one empty chunk */
-		if (spool_read(body, off, p, room, &n, e) != 0)
+		if (spool_read(body, at, p, room, &n, e) != 0)
 			goto out;
-		if (n == 0 && off > 0)
+		if (n == 0 && at > off)
 			break;
 		if (smfi_replacebody(to->ctx, p, (int)n) != MI_SUCCESS) {
 			(void)failed(e, "the body");
 			goto out;
 		}
-		off += n;
-	} while (off < spool_size(body));
+		at += n;
+	} while (at < spool_size(body));
 	rc = 0;
 out:
 	free(p);
@@ -201,9 +214,14 @@ static int apply_changes(const struct apply_to *to, struct answer *a,
 	if (a->has_body && a->body == NULL)
 		return err_set(e, FAIL_BUG, "a new body was announced and did "
 		    "not come");
+	if (a->action == ACT_SPLIT && a->copies == 0)
+		return err_set(e, FAIL_BUG, "copies were announced and there "
+		    "are none");
 	if (edit_headers(to, a, e) != 0)
 		return -1;
 	if (a->ret_hdrs && limit_bounces(to, e) != 0)
+		return -1;
+	if (delete_recipients(to, a, e) != 0)
 		return -1;
 	if (a->action == ACT_QUARANTINED) {
 		if ((to->actions & SMFIF_QUARANTINE) == 0)
@@ -212,7 +230,7 @@ static int apply_changes(const struct apply_to *to, struct answer *a,
 		if (smfi_quarantine(to->ctx, reason) != MI_SUCCESS)
 			return failed(e, "the quarantine");
 	}
-	return a->body == NULL ? 0 : replace_body(to, a->body, e);
+	return !a->has_body ? 0 : replace_body(to, a->body, a->body_at, e);
 }
 
 sfsistat apply_answer(const struct apply_to *to, struct answer *a,
@@ -226,11 +244,11 @@ sfsistat apply_answer(const struct apply_to *to, struct answer *a,
 		return SMFIS_CONTINUE;
 	case ACT_REPLACED:
 	case ACT_QUARANTINED:
+	case ACT_SPLIT:
+		if (a->copies > 0 && a->here == 0)
+			return SMFIS_DISCARD; /* everybody has his own */
 		if (apply_changes(to, a, e) == 0)
 			return SMFIS_CONTINUE;
-		break;
-	case ACT_SPLIT:
-		(void)err_set(e, FAIL_BUG, "splitting is not there yet");
 		break;
 	}
 	return apply_reply(to->ctx, 451, "4.3.0",

@@ -17,14 +17,17 @@ struct apply_to {
 	unsigned long actions; /* SMFIF_* that the MTA lets us use */
 	bool lead_space;       /* SMFIP_HDR_LEADSPC */
 	char *mail_from;       /* as MAIL gave it */
-	const char *envid;     /* or NULL */
+	const char *envid;     /* "ENVID=...", or NULL */
+	/* as RCPT gave them, octet for octet: what the MTA compares (M21) */
+	char **rcpt;
 };
 
 /*
  * Edits in the order that every MTA takes: deletions from the highest index
- * down, insertions, sender, quarantine, and the body last in one run (M6).
- * Nothing of it takes effect unless the returned value accepts; every
- * failure is SMFIS_TEMPFAIL with e set.
+ * down, insertions, sender, recipients, quarantine, and the body last in one
+ * run (M6). Recipients who are not here go: their copies were sent or held
+ * before. Nothing of it takes effect unless the returned value accepts;
+ * every failure is SMFIS_TEMPFAIL with e set.
  */
 sfsistat apply_answer(const struct apply_to *to, struct answer *a,
     struct err *e);

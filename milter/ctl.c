@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-#define CTL_SIZE 64
+#define CTL_SIZE (64 + HOP_SPEC_MAX)
 
 int ctl_send(int sock, const struct ctl *m, struct err *e)
 {
@@ -20,6 +20,9 @@ int ctl_send(int sock, const struct ctl *m, struct err *e)
 	ipc_put_u32(&b, m->number);
 	ipc_put_u32(&b, m->waiting);
 	ipc_put_u64(&b, m->max_message);
+	ipc_put_u8(&b, m->observe);
+	ipc_put_u8(&b, m->can_hold);
+	ipc_put_view(&b, view_of(m->reinject));
 	rc = buf_ok(&b, e);
 	if (rc == 0)
 		rc = ipc_send(sock, buf_view(&b), &m->fd, m->fd >= 0, e);
@@ -30,16 +33,23 @@ int ctl_send(int sock, const struct ctl *m, struct err *e)
 static int decode(struct ctl *m, struct view v)
 {
 	struct rd r;
-	uint8_t kind;
+	struct view reinject;
+	uint8_t kind, observe, hold;
 
 	rd_init(&r, v);
 	if (rd_u8(&r, &kind) != 0 || rd_u32(&r, &m->generation) != 0 ||
 	    rd_u32(&r, &m->number) != 0 || rd_u32(&r, &m->waiting) != 0 ||
-	    rd_u64(&r, &m->max_message) != 0 || rd_left(&r) != 0)
+	    rd_u64(&r, &m->max_message) != 0 ||
+	    rd_u8(&r, &observe) != 0 || observe > 1 ||
+	    rd_u8(&r, &hold) != 0 || hold > 1 ||
+	    ipc_get_view(&r, &reinject) != 0 || view_cstr(reinject,
+	    m->reinject, sizeof(m->reinject)) != 0 || rd_left(&r) != 0)
 		return -1;
-	if (kind < CTL_READY || kind > CTL_FETCH)
+	if (kind < CTL_READY || kind > CTL_REQUESTS)
 		return -1;
 	m->kind = (enum ctl_kind)kind;
+	m->observe = observe == 1;
+	m->can_hold = hold == 1;
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #ifndef MILTER_CTL_H
 #define MILTER_CTL_H
 
+#include "smtp/hop.h"
 #include "util/proc.h"
 
 enum ctl_kind {
@@ -17,7 +18,9 @@ enum ctl_kind {
 	CTL_STORE,	/* to front: fd for audit records */
 	CTL_STOP,	/* to front: finish what is running, then end */
 	CTL_KILL,	/* from front: this worker hangs */
-	CTL_FETCH	/* to fetch and store: fd to each other */
+	CTL_FETCH,	/* to fetch and store: fd to each other */
+	CTL_LISTS,	/* from store: who may sign or open has changed */
+	CTL_REQUESTS	/* to front: fd for requests to the store */
 };
 
 struct ctl {
@@ -26,6 +29,10 @@ struct ctl {
 	uint32_t number; /* of a worker in its generation */
 	uint32_t waiting;     /* CTL_GENERATION: the limits that go with it */
 	uint64_t max_message;
+	bool observe;
+	/* copies may be kept waiting; where they are sent, "" nowhere */
+	bool can_hold;
+	char reinject[HOP_SPEC_MAX + 1];
 	int fd; /* -1 none; owned by the receiver */
 };
 

@@ -17,6 +17,7 @@
 #include "milter/clock.h"
 #include "milter/ctl.h"
 #include "milter/fetch_client.h"
+#include "milter/fetch_list.h"
 #include "milter/fetch_wire.h"
 #include "milter/parent_int.h"
 #include "util/log.h"
@@ -33,7 +34,9 @@ struct fetch {
 	int asker[ASKERS_MAX];
 	size_t askers;
 	size_t turn; /* who is asked first */
+	struct fetch_list *list;
 	bool is_fetching;
+	bool is_listing; /* and it is a list */
 	uint32_t seq; /* of the store's job */
 	struct buf in;
 };
@@ -129,6 +132,7 @@ static void drop_store(struct fetch *f)
 	close_fd(&f->store);
 	http_cancel(f->http);
 	f->is_fetching = false;
+	f->is_listing = false; /* nobody waits for the thread's answer */
 }
 
 static void answer_store(struct fetch *f, struct view body,
@@ -138,6 +142,7 @@ static void answer_store(struct fetch *f, struct view body,
 	struct buf head;
 
 	f->is_fetching = false;
+	f->is_listing = false;
 	buf_init(&head, PACKET_MAX);
 	wire_put_fetched(&head, f->seq, why);
 	if (buf_ok(&head, &e) != 0 || packet_send(f->store, buf_view(&head),
@@ -148,14 +153,31 @@ static void answer_store(struct fetch *f, struct view body,
 	buf_free(&head);
 }
 
-/* Where to is our own configuration's to say. */
-static int begin_notice(struct fetch *f, struct view mail, struct err *e)
+/* Ours, or named in the configuration? */
+static bool may_be_told(const struct config *c, const char *to)
+{
+	const char *notify = c->quarantine.notify;
+	struct addr a;
+
+	if (notify != NULL && strcmp(to, notify) == 0)
+		return true;
+	return addr_parse(&a, view_of(to), NULL) == 0 && !a.utf8 &&
+	    config_is_local(c, &a);
+}
+
+/* Where to is our own configuration's to say. to "": the administrator. */
+static int begin_notice(struct fetch *f, const char *to, struct view mail,
+    struct err *e)
 {
 	struct submission s = { f->config->notice_via,
 		f->config->authserv_id, f->config->notice_to, mail };
 
 	if (s.to == NULL)
 		return err_set(e, FAIL_POLICY, "no notices { } (any more)");
+	if (*to != '\0' && !may_be_told(f->config, to))
+		return err_set(e, FAIL_POLICY, "no local address");
+	if (*to != '\0')
+		s.to = to;
 	return submit_begin(f->http, &s, e);
 }
 
@@ -168,7 +190,11 @@ static int begin_job(struct fetch *f, const struct fetch_job *j,
 		.type = "application/ocsp-request" };
 
 	if (j->kind == FETCH_NOTICE)
-		return begin_notice(f, octets, e);
+		return begin_notice(f, j->url, octets, e);
+	if (j->kind == FETCH_LIST) {
+		f->is_listing = fetch_list_begin(f->list, j, e) == 0;
+		return f->is_listing ? 0 : -1;
+	}
 	if (fetch_is_allowed(f->config, j->url, e) != 0)
 		return -1;
 	return http_begin(f->http, &r, e);
@@ -204,7 +230,10 @@ static void end_job(struct fetch *f)
 	struct err why = { 0 };
 	struct view body = { NULL, 0 };
 
-	if (f->is_fetching && http_result(f->http, &body, &why) != 0)
+	if (fetch_list_result(f->list, &body, &why) == 1 && f->is_listing)
+		answer_store(f, body, &why);
+	else if (f->is_fetching && !f->is_listing && http_result(f->http,
+	    &body, &why) != 0)
 		answer_store(f, body, &why);
 }
 
@@ -236,6 +265,7 @@ static size_t watch(const struct fetch *f, struct pollfd *fd)
 	fd[n++] = (struct pollfd) { f->ctl, POLLIN, 0 };
 	for (i = 0; i < f->askers; i++)
 		fd[n++] = (struct pollfd) { f->asker[i], POLLIN, 0 };
+	fd[n++] = (struct pollfd) { fetch_list_fd(f->list), POLLIN, 0 };
 	/* one job at a time: the next one waits in the socket */
 	if (f->store >= 0 && !f->is_fetching)
 		fd[n++] = (struct pollfd) { f->store, POLLIN, 0 };
@@ -244,7 +274,7 @@ static size_t watch(const struct fetch *f, struct pollfd *fd)
 
 static void run(struct fetch *f)
 {
-	struct pollfd fd[ASKERS_MAX + 2];
+	struct pollfd fd[ASKERS_MAX + 3];
 	bool is_idle;
 	size_t n;
 
@@ -275,6 +305,10 @@ int fetch_loop(const struct config *c, int ctl,
 
 	if (http_new(&f.http, &policy, e) != 0)
 		return -1;
+	if (fetch_list_new(&f.list, find, e) != 0) {
+		http_free(&f.http);
+		return -1;
+	}
 	buf_init(&f.in, CAP_IPC);
 	run(&f);
 	for (i = 0; i < f.askers; i++)
@@ -282,13 +316,20 @@ int fetch_loop(const struct config *c, int ctl,
 	close_fd(&f.store);
 	http_free(&f.http);
 	buf_free(&f.in);
-	return 0;
+	return fetch_list_free(&f.list) ? 0 : 1;
 }
 
 static int find_here(void *ctx, const struct addr *a, int64_t ms,
     struct found_certs *out, struct err *e)
 {
 	return finder_find(ctx, a, ms, out, e);
+}
+
+static int list_here(void *ctx, const char *directory,
+    const struct ldap_list *q, int64_t within_ms, struct buf *out,
+    struct err *e)
+{
+	return finder_list(ctx, directory, q, within_ms, out, e);
 }
 
 /* Name services may be modules, which no sandbox lets in later. */
@@ -310,7 +351,7 @@ static void cannot_start(const struct err *e)
 
 void fetch_proc(const struct fetch_start *s)
 {
-	struct finder_ops ops = { NULL, find_here };
+	struct finder_ops ops = { NULL, find_here, list_here };
 	struct finder *finder = NULL;
 	struct http *http = NULL;
 	struct err e = { 0 };
@@ -329,7 +370,9 @@ void fetch_proc(const struct fetch_start *s)
 	child_sandbox(SANDBOX_FETCH);
 	child_ready(s->ctl);
 	if (fetch_loop(s->config, s->ctl, finder == NULL ? NULL : &ops,
-	    &e) != 0)
+	    &e) == 1)
+		_exit(0); /* the finder is still in use */
+	if (e.kind != 0)
 		log_err("event=fetch error=\"%s\"", e.msg);
 	finder_free(&finder);
 	_exit(e.kind == 0 ? 0 : EX_SOFTWARE);

@@ -35,10 +35,14 @@ struct finder_ops {
 	void *ctx;
 	int (*find)(void *ctx, const struct addr *a, int64_t until_ms,
 	    struct found_certs *out, struct err *e);
+	/* as finder_list(); another thread calls it; NULL: no lists */
+	int (*list)(void *ctx, const char *directory,
+	    const struct ldap_list *q, int64_t within_ms, struct buf *out,
+	    struct err *e);
 };
 
 /* The loop without the process: until ctl is closed. find: NULL when there
- * are no directories. FAIL_TEMP. */
+ * are no directories. 1: a thread is still at work. FAIL_TEMP. */
 int fetch_loop(const struct config *c, int ctl,
     const struct finder_ops *find, struct err *e) MUST_CHECK;
 

@@ -151,7 +151,7 @@ int wire_get_fetch(uint32_t *seq, struct fetch_job *j, struct view head,
 
 	rd_init(&rd, head);
 	if (rd_u32(&rd, seq) != 0 || rd_u8(&rd, &kind) != 0 ||
-	    kind < FETCH_CRL || kind > FETCH_NOTICE ||
+	    kind < FETCH_CRL || kind > FETCH_LIST ||
 	    ipc_get_view(&rd, &url) != 0 ||
 	    view_cstr(url, j->url, sizeof(j->url)) != 0 ||
 	    ipc_get_view(&rd, &request) != 0 || rd_left(&rd) != 0)

@@ -15,6 +15,7 @@
 #include "milter/apply.h"
 #include "milter/clock.h"
 #include "milter/ctl.h"
+#include "milter/reinject.h"
 #include "util/log.h"
 
 /* M13: below the 300 s that Postfix waits for a message's answer. */
@@ -23,7 +24,11 @@
 
 /* Without these no verdict can be carried out (M2). */
 #define ACTIONS_NEEDED (SMFIF_CHGBODY | SMFIF_CHGHDRS | SMFIF_ADDHDRS)
-#define ACTIONS_WANTED (ACTIONS_NEEDED | SMFIF_CHGFROM | SMFIF_QUARANTINE)
+/* And without this one no copies can be sent: needed where they are; a new
+ * configuration may begin with it in the middle of a connection. */
+#define ACTIONS_SPLIT SMFIF_DELRCPT
+#define ACTIONS_WANTED (ACTIONS_NEEDED | SMFIF_CHGFROM | \
+	SMFIF_QUARANTINE | ACTIONS_SPLIT)
 #define STEPS_UNUSED (SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA)
 #define NO_REPLY (SMFIP_NR_CONN | SMFIP_NR_RCPT | SMFIP_NR_HDR | \
 	SMFIP_NR_EOH | SMFIP_NR_BODY)
@@ -47,6 +52,7 @@ int front_init(struct front *f, struct stats *st, int parent, struct err *e)
 	f->progress_ms = PROGRESS_MS;
 	f->store.fd = -1;
 	f->parent.fd = parent;
+	store_client_init(&f->requests);
 	(void)pthread_mutex_init(&f->stats_lock, NULL);
 	(void)pthread_mutex_init(&f->store.lock, NULL);
 	(void)pthread_mutex_init(&f->parent.lock, NULL);
@@ -105,10 +111,39 @@ static void audit(struct front *f, const struct envelope *env,
 
 /* ---- callbacks ---- */
 
+static bool observes(void)
+{
+	return pool_observes(the_front->pool, the_front->observe);
+}
+
+/* Are copies sent, so that recipients have to be removed? */
+static bool splits(void)
+{
+	struct pool_copies now;
+
+	pool_copies(the_front->pool, &the_front->copies, &now);
+	return now.reinject[0] != '\0';
+}
+
+/* What the MTA lets us do is not enough for any message (M2). */
+static bool is_unfit(const struct conn *c)
+{
+	if (observes())
+		return false;
+	return (c->actions & ACTIONS_NEEDED) != ACTIONS_NEEDED ||
+	    (splits() && (c->actions & ACTIONS_SPLIT) == 0);
+}
+
+/* No memory for a connection. */
+static sfsistat fault_of_ours(void)
+{
+	return observes() ? SMFIS_CONTINUE : SMFIS_TEMPFAIL;
+}
+
 static sfsistat answer_step(const struct conn *c, unsigned long no_reply)
 {
 	if (c == NULL)
-		return SMFIS_TEMPFAIL;
+		return fault_of_ours();
 	return (c->steps & no_reply) != 0 ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
@@ -139,7 +174,8 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	if (c == NULL)
 		return SMFIS_CONTINUE; /* every MAIL will be a 451 */
 	/* MAIL needs no answer when nothing refuses it: one wait less */
-	if ((f0 & ACTIONS_NEEDED) == ACTIONS_NEEDED)
+	if ((f0 & ACTIONS_NEEDED) == ACTIONS_NEEDED &&
+	    (f0 & ACTIONS_SPLIT) != 0)
 		*pf1 |= f1 & SMFIP_NR_MAIL;
 	c->actions = *pf0;
 	c->steps = *pf1;
@@ -185,10 +221,11 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
 	struct conn *c = smfi_getpriv(ctx);
 
 	if (c == NULL)
-		return SMFIS_TEMPFAIL;
-	if ((c->actions & ACTIONS_NEEDED) != ACTIONS_NEEDED) {
+		return fault_of_ours();
+	if (is_unfit(c)) {
 		log_err("event=negotiate error=\"the MTA does not allow its "
-		    "milter to change headers and body\"");
+		    "milter to change headers and body, or to remove "
+		    "recipients\"");
 		return apply_reply(ctx, 451, "4.3.5",
 		    "Mail server and its filter do not fit");
 	}
@@ -202,12 +239,18 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
 	return answer_step(c, SMFIP_NR_MAIL);
 }
 
+static void take_rcpt(struct txn *t, char **argv)
+{
+	txn_add_rcpt(t, argv[0]);
+	txn_add_params(t, argv + 1);
+}
+
 static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
 {
 	struct conn *c = smfi_getpriv(ctx);
 
 	if (c != NULL && argv[0] != NULL)
-		txn_add_rcpt(&c->txn, argv[0]);
+		take_rcpt(&c->txn, argv);
 	return answer_step(c, SMFIP_NR_RCPT);
 }
 
@@ -246,6 +289,11 @@ static void tell_progress(void *arg)
 
 static sfsistat answer_fault(SMFICTX *ctx, const struct txn *t, const char *id)
 {
+	if (observes()) {
+		log_err("id=%s observe=yes would=deferred error=\"%s\"", id,
+		    t->why.msg);
+		return SMFIS_CONTINUE;
+	}
 	if (t->fault == TXN_RECIPIENTS)
 		return apply_reply(ctx, 452, "4.5.3", "Too many recipients");
 	log_err("id=%s error=\"%s\"", id, t->why.msg);
@@ -253,7 +301,7 @@ static sfsistat answer_fault(SMFICTX *ctx, const struct txn *t, const char *id)
 	    "Internal fault, please try again");
 }
 
-static void report(struct front *f, const struct envelope *env,
+void front_report(struct front *f, const struct envelope *env,
     const struct answer *a, int64_t start_us)
 {
 	if (a->log != NULL)
@@ -268,12 +316,27 @@ static void report(struct front *f, const struct envelope *env,
 	}
 }
 
+/* A failure makes a reply of a. */
+static void send_copies(const struct envelope *env, const struct txn *t,
+    const char *spec, SMFICTX *ctx, struct answer *a, int64_t start_us)
+{
+	struct front *f = the_front;
+	struct reinject r = { &f->requests, f->stats, spec, env, t,
+		{ start_us / 1000 + f->deadline_ms, f->progress_ms,
+		tell_progress, ctx } };
+
+	/* which says what went wrong in the log */
+	if (a->copies > 0 && reinject_copies(&r, a) != 0)
+		stats_add(&f->stats->copies_failed);
+}
+
 /* The whole message is there: decide and answer. */
 static sfsistat finish(SMFICTX *ctx, struct conn *c)
 {
 	struct apply_to to = { ctx, c->actions,
 	    (c->steps & SMFIP_HDR_LEADSPC) != 0, c->txn.mail_from,
-	    c->txn.envid };
+	    c->txn.envid, c->txn.rcpt };
+	struct pool_copies now;
 	int64_t start = clock_us();
 	struct envelope env;
 	struct err e = { 0 };
@@ -287,12 +350,18 @@ static sfsistat finish(SMFICTX *ctx, struct conn *c)
 	answer_init(&a);
 	txn_envelope(&c->txn, id, c->client_ip[0] == '\0' ? NULL :
 	    c->client_ip, &env);
+	env.observe = observes();
+	pool_copies(the_front->pool, &the_front->copies, &now);
+	env.can_hold = now.can_hold;
+	env.can_split = now.reinject[0] != '\0' &&
+	    (c->actions & ACTIONS_SPLIT) != 0;
 	front_run(the_front, &env, &c->txn, tell_progress, ctx, &a);
+	send_copies(&env, &c->txn, now.reinject, ctx, &a, start);
 	rc = apply_answer(&to, &a, &e);
 	if (e.kind != 0)
 		log_err("id=%s qid=%s event=not-applied error=\"%s\"", id,
 		    env.queue_id == NULL ? "-" : env.queue_id, e.msg);
-	report(the_front, &env, &a, start);
+	front_report(the_front, &env, &a, start);
 	answer_free(&a);
 	return rc;
 }
@@ -303,12 +372,14 @@ static sfsistat on_eom(SMFICTX *ctx)
 	sfsistat rc;
 
 	if (c == NULL || !c->txn.is_live || c->txn.rcpts == 0)
-		return SMFIS_TEMPFAIL;
+		return fault_of_ours();
 	/* Postfix knows its queue id only now (M19: absent is no login). */
 	txn_set_queue_id(&c->txn, macro(ctx, "i"));
 	txn_set_login(&c->txn, macro(ctx, "{auth_authen}"));
 	txn_end_header(&c->txn);
+	(void)atomic_fetch_add(&the_front->finishing, 1);
 	rc = finish(ctx, c);
+	(void)atomic_fetch_sub(&the_front->finishing, 1);
 	txn_reset(&c->txn);
 	return rc;
 }

@@ -12,6 +12,7 @@
 
 #include "milter/poison.h"
 #include "milter/pool.h"
+#include "milter/store_client.h"
 #include "milter/txn.h"
 #include "milter/wire.h"
 
@@ -27,9 +28,13 @@ struct front {
 	struct stats *stats;
 	pthread_mutex_t stats_lock; /* of the table of replies */
 	struct front_sock store;
+	struct store_client requests; /* to the store */
+	atomic_int finishing; /* messages between their end and the answer */
 	struct front_sock parent;
 	int64_t deadline_ms; /* from the end of a message to its answer */
 	int64_t progress_ms;
+	bool observe; /* while there is no generation yet */
+	struct pool_copies copies; /* likewise */
 };
 
 /* FAIL_TEMP. parent is the control socket. */
@@ -47,5 +52,8 @@ void front_set_store(struct front *f, int take_fd);
  */
 void front_run(struct front *f, const struct envelope *env, struct txn *t,
     void (*tick)(void *arg), void *arg, struct answer *a);
+/* What became of it, for log, audit and metrics. start_us: of clock_us(). */
+void front_report(struct front *f, const struct envelope *env,
+    const struct answer *a, int64_t start_us);
 
 #endif

@@ -48,11 +48,13 @@ static void set_timeouts(int fd)
 
 static void order(const struct ctl *m)
 {
-	struct pool_gen g = { m->generation, m->fd, m->max_message,
-	    (int)m->waiting, 0 };
+	struct pool_gen g = { .id = m->generation, .tickets = m->fd,
+		.max_message = m->max_message, .waiting = (int)m->waiting,
+		.observe = m->observe, .can_hold = m->can_hold };
 	struct err e = { 0 };
 	int rc = 0;
 
+	memcpy(g.reinject, m->reinject, sizeof(g.reinject));
 	set_timeouts(m->fd);
 	if (m->kind == CTL_GENERATION && m->fd >= 0)
 		rc = pool_generation(front.pool, &g, &e);
@@ -60,6 +62,8 @@ static void order(const struct ctl *m)
 		rc = pool_add(front.pool, m->generation, m->number, m->fd, &e);
 	else if (m->kind == CTL_STORE)
 		front_set_store(&front, m->fd);
+	else if (m->kind == CTL_REQUESTS)
+		store_client_set(&front.requests, m->fd);
 	if (rc != 0)
 		log_fatal("event=front error=\"%s\"", e.msg);
 }
@@ -69,7 +73,13 @@ static void leave(void) NORETURN;
 
 static void leave(void)
 {
-	if (!pool_idle(front.pool, clock_ms() + STOP_WAIT_MS))
+	int64_t until = clock_ms() + STOP_WAIT_MS;
+	bool is_done = doors_stop(until);
+
+	while (atomic_load(&front.finishing) > 0 && clock_ms() < until)
+		(void)usleep(20000);
+	if (!pool_idle(front.pool, until) || !is_done ||
+	    atomic_load(&front.finishing) > 0)
 		log_warn("event=stop messages=unfinished");
 	(void)usleep(200000);
 	_exit(0);
@@ -85,9 +95,11 @@ static void stop(void) NORETURN;
 
 static void stop(void)
 {
-	(void)shutdown(start->listen, SHUT_RDWR);
-	if (!atomic_load(&has_ended))
-		(void)smfi_stop();
+	if (start->listen >= 0) {
+		(void)shutdown(start->listen, SHUT_RDWR);
+		if (!atomic_load(&has_ended))
+			(void)smfi_stop();
+	}
 	leave();
 }
 
@@ -129,6 +141,11 @@ void front_proc(const struct front_start *s)
 		log_err("event=start process=front error=\"%s\"", e.msg);
 		_exit(EX_CONFIG);
 	}
+	front.observe = s->config->observe;
+	front.copies.can_hold = s->config->quarantine.is_set;
+	if (s->config->reinject != NULL)
+		text_set(front.copies.reinject, sizeof(front.copies.reinject),
+		    s->config->reinject);
 	front_describe(&front, &d);
 	(void)smfi_setmaxdatasize(MAX_DATA);
 	/* libmilter's own thread takes these three */
@@ -137,9 +154,15 @@ void front_proc(const struct front_start *s)
 	(void)sigaddset(&own, SIGINT);
 	(void)sigaddset(&own, SIGTERM);
 	(void)pthread_sigmask(SIG_BLOCK, &own, NULL);
+	if (doors_start(&front, s->config, s->doors, &e) != 0) {
+		log_err("event=start process=front error=\"%s\"", e.msg);
+		_exit(EX_OSERR);
+	}
 	if (pthread_create(&t, NULL, follow_orders, NULL) != 0)
 		_exit(EX_OSERR);
 	child_ready(s->ctl);
+	while (s->listen < 0)
+		(void)pause();
 	rc = smfi_main();
 	atomic_store(&has_ended, true);
 	if (rc == MI_SUCCESS)

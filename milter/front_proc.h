@@ -6,19 +6,21 @@
 #ifndef MILTER_FRONT_PROC_H
 #define MILTER_FRONT_PROC_H
 
-#include "milter/child.h"
+#include "milter/door.h"
 #include "milter/stats.h"
 
 struct front_start {
-	const struct config *config; /* only its spool folder */
+	const struct config *config; /* spool folder, doors */
 	struct stats *stats;
 	struct ids ids;
 	int ctl;
-	int listen; /* libmilter's listening socket */
+	int listen; /* libmilter's listening socket; -1: only doors */
+	const struct door_socks *doors;
 };
 
 /*
- * May: talk milter to the MTA, spool mail, issue tickets. May not: parse
+ * May: talk milter, LMTP and SMTP to the MTA and to next hops, spool mail,
+ * issue tickets. May not: parse
  * mail, read keys, write the store. Ends when: told to stop, or the parent
  * is gone. smfi_setconn and smfi_opensocket were done by the parent.
  */

@@ -207,9 +207,12 @@ int generation_go_live(struct parent *p, struct err *e)
 	const struct config *c = g->setup->config;
 	struct ctl m = { .kind = CTL_GENERATION, .generation = g->id,
 		.waiting = (uint32_t)c->waiting,
-		.max_message = c->max_message, .fd = g->tickets };
+		.max_message = c->max_message, .observe = c->observe,
+		.can_hold = c->quarantine.is_set, .fd = g->tickets };
 	size_t i;
 
+	if (c->reinject != NULL)
+		text_set(m.reinject, sizeof(m.reinject), c->reinject);
 	if (ctl_send(p->front.ctl, &m, e) != 0)
 		return -1;
 	close_fd(&g->tickets);

@@ -25,6 +25,9 @@ struct run {
 	enum job_kind kind;
 };
 
+/* Below what a client waits, and enough for any message. */
+#define OBSERVE_MS 20000
+
 enum result {
 	RESULT_OK,
 	RESULT_GONE,    /* the worker was dead before it began: try another */
@@ -82,9 +85,26 @@ static int receive(int fd, struct answer *a, struct err *e)
 		rc = wire_get_answer(a, payload, e);
 	buf_free(&in);
 	a->body = body;
-	if (rc == 0 && a->has_body != (a->body != NULL))
-		rc = err_set(e, FAIL_BUG, "body and verdict do not fit");
 	return rc;
+}
+
+/* What must not be believed. */
+static int check(const struct run *r, const struct pool_gen *g,
+    const struct answer *a, struct err *e)
+{
+	size_t i;
+
+	if (a->body != NULL &&
+	    spool_size(a->body) > answer_most(g->max_message))
+		return err_set(e, FAIL_BUG, "an answer of %llu octets",
+		    (unsigned long long)spool_size(a->body));
+	if (a->action == ACT_SPLIT && !r->env->can_split)
+		return err_set(e, FAIL_BUG, "copies that nobody can send");
+	for (i = 0; i < a->copies; i++)
+		if (a->copy[i].copy.kind == COPY_HELD && !r->env->can_hold)
+			return err_set(e, FAIL_BUG, "copies that nobody can "
+			    "keep");
+	return answer_check(a, r->env->rcpts, e);
 }
 
 static enum result send_job(const struct run *r, struct pool_worker *w,
@@ -123,7 +143,8 @@ static enum result use_worker(const struct run *r, struct pool_worker *w,
 		(void)err_set(e, FAIL_TEMP, "no answer in time");
 		stats_add(&r->f->stats->worker_timeouts);
 		rc = RESULT_DEAD;
-	} else if (receive(w->fd, a, e) != 0) {
+	} else if (receive(w->fd, a, e) != 0 ||
+	    check(r, w->gen, a, e) != 0) {
 		rc = RESULT_DEAD;
 	}
 	if (rc == RESULT_DEAD)
@@ -213,6 +234,8 @@ void front_run(struct front *f, const struct envelope *env, struct txn *t,
 	enum result rc;
 
 	r.wait.until_ms = clock_ms() + f->deadline_ms;
+	if (env->observe) /* mail that nothing is done to must not wait */
+		r.wait.until_ms = clock_ms() + OBSERVE_MS;
 	if (is_poisoned(&r)) {
 		run_poisoned(&r, a);
 		return;

@@ -10,7 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/lists.h"
 #include "gateway/notice.h"
+#include "keystore/held.h"
 #include "milter/clock.h"
 #include "milter/ctl.h"
 #include "milter/fetch_wire.h"
@@ -24,14 +26,21 @@
  * store; and after one that could not be sent. */
 #define NOTICE_MS (6 * 3600000)
 #define NOTICE_AGAIN_MS 3600000
+/* Between two looks for mail to senders; after one that nobody took, twice as
+ * long each time would be no better: who takes mail is on this host. */
+#define TOLD_MS 5000
+#define TOLD_AGAIN_S 600
 /* For the answer, beyond the time that the transfer has. */
 #define GRACE_MS 30000
 #define FAULTS_MAX 10 /* of one fetch process */
+/* For all of a list, and then some. */
+#define LIST_WAIT_MS 150000
 
 struct keeper {
 	const struct config *config;
 	struct keystore *ks;
 	struct fetching *plan; /* NULL: nothing is fetched */
+	struct lists *lists;   /* NULL: none */
 	int ctl;	       /* -1: closed */
 	int fetch;	       /* -1: not there */
 	struct fetch_job job;
@@ -41,11 +50,14 @@ struct keeper {
 	int64_t at_ms; /* of the next step; of giving up when busy */
 	int64_t notice_at_ms; /* of the next look */
 	struct life_notice notice; /* that is being sent */
+	int64_t told;	    /* mail to a sender that is being sent; 0: none */
+	int64_t told_at_ms; /* of the next look for one */
 };
 
 static bool has_duties(const struct keeper *k)
 {
-	return k->plan != NULL || k->config->notice_to != NULL;
+	return k->plan != NULL || k->lists != NULL ||
+	    k->config->notice_to != NULL;
 }
 
 int keeper_new(struct keeper **out, const struct config *c,
@@ -78,9 +90,15 @@ void keeper_free(struct keeper **kp)
 	if (k->fetch >= 0)
 		close(k->fetch);
 	fetching_free(&k->plan);
+	lists_free(&k->lists);
 	fetch_job_free(&k->job);
 	free(k);
 	*kp = NULL;
+}
+
+void keeper_take_lists(struct keeper *k, struct lists *take)
+{
+	k->lists = take;
 }
 
 size_t keeper_watch(const struct keeper *k, struct pollfd fd[KEEPER_FDS])
@@ -110,6 +128,7 @@ static void drop_fetch(struct keeper *k)
 		close(k->fetch);
 	k->fetch = -1;
 	k->is_busy = false;
+	k->told = 0; /* it is in the store */
 }
 
 static void on_parent(struct keeper *k)
@@ -147,6 +166,52 @@ static void conclude_notice(struct keeper *k, const struct err *why)
 	log_notice("event=notice-sent to=%s", k->config->notice_to);
 }
 
+/* A fault of the store: looked at again later. */
+static void conclude_told(struct keeper *k, const struct err *why)
+{
+	int64_t now = (int64_t)time(NULL);
+	struct err e = { 0 };
+	bool lost = false;
+
+	if (keystore_told_done(k->ks, k->told, now, why->kind == 0 ? 0 :
+	    now + TOLD_AGAIN_S, &lost, &e) != 0)
+		log_err("event=notice error=\"%s\"", e.msg);
+	else if (why->kind == 0)
+		log_info("event=notice-sent to=%s", k->job.url);
+	else
+		log_warn("event=%s to=%s reason=\"%s\"", lost ?
+		    "notice-lost" : "notice-failed", k->job.url, why->msg);
+	k->told = 0;
+	k->told_at_ms = clock_ms() + (why->kind == 0 ? 0 : TOLD_MS);
+}
+
+/* The keys process has a copy of the lists that say who may sign or open. */
+static void tell_parent(struct keeper *k)
+{
+	struct ctl m = { .kind = CTL_LISTS, .fd = -1 };
+	struct err e = { 0 };
+
+	if (k->ctl >= 0 && ctl_send(k->ctl, &m, &e) != 0)
+		log_err("event=list error=\"%s\"", e.msg);
+}
+
+static void conclude_list(struct keeper *k, struct view body,
+    const struct err *why)
+{
+	struct lists_outcome o;
+	struct err e = { 0 };
+
+	if (lists_done(k->lists, &k->job, (int64_t)time(NULL), body, why, &o,
+	    &e) != 0) {
+		log_err("event=list error=\"%s\"", e.msg);
+		k->at_ms = clock_ms() + AFTER_FAULT_MS;
+		return;
+	}
+	lists_log(&k->job, &o);
+	if (o.changed && o.is_rights)
+		tell_parent(k);
+}
+
 static void conclude(struct keeper *k, struct view body,
     const struct err *why)
 {
@@ -156,7 +221,14 @@ static void conclude(struct keeper *k, struct view body,
 	k->is_busy = false;
 	k->at_ms = clock_ms() + GAP_MS;
 	if (k->job.kind == FETCH_NOTICE) {
-		conclude_notice(k, why);
+		if (k->told != 0)
+			conclude_told(k, why);
+		else
+			conclude_notice(k, why);
+		return;
+	}
+	if (k->job.kind == FETCH_LIST) {
+		conclude_list(k, body, why);
 		return;
 	}
 	if (fetching_done(k->plan, &k->job, (int64_t)time(NULL), body, why,
@@ -216,8 +288,9 @@ static void send_job(struct keeper *k, struct view octets)
 		drop_fetch(k);
 	} else {
 		k->is_busy = true;
-		k->at_ms = clock_ms() + k->config->fetch.timeout_s * 1000 +
-		    GRACE_MS;
+		k->at_ms = clock_ms() + (k->job.kind == FETCH_LIST ?
+		    LIST_WAIT_MS : k->config->fetch.timeout_s * 1000 +
+		    GRACE_MS);
 	}
 	buf_free(&head);
 }
@@ -249,6 +322,51 @@ static bool send_notice(struct keeper *k)
 	return is_due;
 }
 
+/* True: mail to a sender is on its way to fetch. */
+static bool send_told(struct keeper *k)
+{
+	struct buf to, mail;
+	struct err e = { 0 };
+	int64_t id, next;
+
+	k->told_at_ms = clock_ms() + TOLD_MS;
+	buf_init(&to, sizeof(k->job.url) - 1);
+	buf_init(&mail, NOTICE_MAX);
+	if (keystore_told_next(k->ks, (int64_t)time(NULL), &id, &next, &to,
+	    &mail, &e) != 0) {
+		log_err("event=notice error=\"%s\"", e.msg);
+	} else if (id != 0) {
+		k->job.kind = FETCH_NOTICE;
+		text_set(k->job.url, sizeof(k->job.url), buf_str(&to));
+		buf_clear(&k->job.request);
+		k->told = id;
+		send_job(k, buf_view(&mail));
+	}
+	buf_free(&to);
+	buf_free(&mail);
+	return k->is_busy;
+}
+
+/* True: one is on its way to fetch; else *next_ms is not later than the next
+ * one is due. */
+static bool send_list(struct keeper *k, int64_t *next_ms)
+{
+	struct err e = { 0 };
+	int64_t again_s = 0;
+	int rc;
+
+	rc = lists_next(k->lists, (int64_t)time(NULL), &k->job, &again_s, &e);
+	if (rc == 1) {
+		send_job(k, view_make(NULL, 0));
+		return true;
+	}
+	if (rc < 0)
+		log_err("event=list error=\"%s\"", e.msg);
+	*next_ms = clock_ms() + (rc < 0 ? AFTER_FAULT_MS : again_s == 0 ? 5 :
+	    again_s * 1000);
+	return false;
+}
+
 static void next_fetch(struct keeper *k)
 {
 	struct err e = { 0 };
@@ -271,14 +389,23 @@ static void next_fetch(struct keeper *k)
 static void next_job(struct keeper *k)
 {
 	bool has_notices = k->config->notice_to != NULL;
+	int64_t list_ms = INT64_MAX;
 
 	if (has_notices && clock_ms() >= k->notice_at_ms && send_notice(k))
+		return;
+	if (has_notices && clock_ms() >= k->told_at_ms && send_told(k))
+		return;
+	if (k->lists != NULL && send_list(k, &list_ms))
 		return;
 	k->at_ms = clock_ms() + LONG_MS;
 	if (k->plan != NULL)
 		next_fetch(k);
+	if (!k->is_busy && list_ms < k->at_ms)
+		k->at_ms = list_ms;
 	if (has_notices && !k->is_busy && k->notice_at_ms < k->at_ms)
 		k->at_ms = k->notice_at_ms;
+	if (has_notices && !k->is_busy && k->told_at_ms < k->at_ms)
+		k->at_ms = k->told_at_ms;
 }
 
 void keeper_step(struct keeper *k)

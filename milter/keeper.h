@@ -21,6 +21,10 @@ struct keeper;
 int keeper_new(struct keeper **out, const struct config *c,
     struct keystore *ks, int ctl, struct err *e) MUST_CHECK;
 void keeper_free(struct keeper **k);
+/* Lists of directories, too: of this plan, which it takes. Who may sign or
+ * open changes with some of them: the parent is told then. */
+struct lists;
+void keeper_take_lists(struct keeper *k, struct lists *take);
 
 #define KEEPER_FDS 2
 /* What it waits for, and for how long at most. */

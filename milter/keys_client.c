@@ -24,14 +24,16 @@ void keys_client_init(struct keys_client *c, int sock)
 	c->timeout_ms = KEYS_TIMEOUT_MS;
 }
 
-static int away(struct err *e)
+static int away(struct keys_client *c, struct err *e)
 {
+	c->is_lost = true;
 	return err_sys(e, FAIL_TEMP, "keys process");
 }
 
-static int wait_readable(int sock, int64_t until_ms, struct err *e)
+static int wait_readable(struct keys_client *c, int64_t until_ms,
+    struct err *e)
 {
-	struct pollfd p = { .fd = sock, .events = POLLIN };
+	struct pollfd p = { .fd = c->sock, .events = POLLIN };
 	int64_t left;
 	int n;
 
@@ -40,7 +42,7 @@ static int wait_readable(int sock, int64_t until_ms, struct err *e)
 		n = poll(&p, 1, left > 0 ? (int)left : 0);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return away(e);
+		return away(c, e);
 	if (n == 0)
 		return err_set(e, FAIL_TEMP, "keys process: no answer");
 	return 0;
@@ -56,15 +58,17 @@ static int receive(struct keys_client *c, unsigned char *p, size_t size,
 	ssize_t n;
 
 	for (;;) {
-		if (wait_readable(c->sock, until, e) != 0)
+		if (wait_readable(c, until, e) != 0)
 			return -1;
 		n = recv(c->sock, p, size, MSG_TRUNC);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return away(e);
-		if (n == 0)
+			return away(c, e);
+		if (n == 0) {
+			c->is_lost = true;
 			return err_set(e, FAIL_TEMP, "keys process: gone");
+		}
 		if ((size_t)n > size)
 			return err_set(e, FAIL_BUG, "keys process: an answer "
 			    "of %zd octets", n);
@@ -104,7 +108,7 @@ static int ask(struct keys_client *c, struct buf *request,
 		n = send(c->sock, request->p, request->n, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return away(e);
+		return away(c, e);
 	if (receive(c, answer, ANSWER_MAX, &r, e) != 0)
 		return -1;
 	return read_answer(&r, result, e);

@@ -20,6 +20,7 @@ struct keys_client {
 	int sock; /* SOCK_SEQPACKET; borrowed */
 	uint32_t seq;
 	int timeout_ms;
+	bool is_lost; /* the socket is of no more use */
 	unsigned char ticket[TICKET_ID]; /* of the message at hand */
 };
 

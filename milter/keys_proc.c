@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/held.h"
 #include "milter/child.h"
 #include "milter/clock.h"
 #include "milter/ctl.h"
@@ -75,7 +76,7 @@ static int read_secret(const struct config *c, const struct ids *keys_ids,
 }
 
 static int load_once(const struct config *c, struct keyring **kr,
-    struct err *e)
+    struct list_snapshot **lists, struct err *e)
 {
 	struct ids store_ids, keys_ids;
 	struct keystore *ks = NULL;
@@ -89,8 +90,15 @@ static int load_once(const struct config *c, struct keyring **kr,
 		goto out;
 	/* The database and its companions stay its owner's files. */
 	look_as(&store_ids);
-	if (keystore_open(&ks, c->keystore, KS_READ, e) == 0)
+	if (keystore_open(&ks, c->keystore, KS_READ, e) == 0 &&
+	    held_check(ks, c, e) == 0)
 		rc = keyring_load(kr, ks, buf_view(&secret), e);
+	if (rc == 0) {
+		list_snapshot_free(lists);
+		rc = list_snapshot_new(lists, c, ks, e);
+	}
+	if (rc != 0)
+		keyring_free(kr);
 	keystore_close(&ks);
 	look_as_root();
 out:
@@ -100,15 +108,17 @@ out:
 
 /* Once more when no key opens: the secret may have been changed between the
  * look at the file and the look at the store. */
-int keys_load(const struct config *c, struct keyring **kr, struct err *e)
+int keys_load(const struct config *c, struct keyring **kr,
+    struct list_snapshot **lists, struct err *e)
 {
 	*kr = NULL;
-	if (load_once(c, kr, e) == 0)
+	*lists = NULL;
+	if (load_once(c, kr, lists, e) == 0)
 		return 0;
 	if (e->kind != FAIL_CONFIG)
 		return -1;
 	err_clear(e);
-	return load_once(c, kr, e);
+	return load_once(c, kr, lists, e);
 }
 
 static void *serve_worker(void *arg)
@@ -174,15 +184,19 @@ static void add_worker(struct keys_service *service, const struct ctl *m)
 void keys_proc(const struct config *c, int ctl, int tickets)
 {
 	struct keys_service service = { .config = c, .ticket_sock = tickets };
+	struct list_snapshot *snapshot = NULL;
 	struct keyring *keyring = NULL;
+	struct list_reader lists;
 	struct err e = { 0 };
 	struct ids ids;
 	struct ctl m;
 
 	if (child_ids(c, ROLE_KEYS, &ids, &e) != 0 ||
-	    keys_load(c, &keyring, &e) != 0 ||
+	    keys_load(c, &keyring, &snapshot, &e) != 0 ||
 	    tickets_new(&service.tickets, &e) != 0)
 		fail_start(&e);
+	lists = list_reader_of_snapshot(snapshot);
+	service.lists = &lists;
 	service.keyring = keyring;
 	child_drop(&ids);
 	child_sandbox(SANDBOX_KEYS);
@@ -198,5 +212,6 @@ void keys_proc(const struct config *c, int ctl, int tickets)
 		(void)pthread_cond_wait(&threads.gone, &threads.lock);
 	(void)pthread_mutex_unlock(&threads.lock);
 	keyring_free(&keyring);
+	list_snapshot_free(&snapshot);
 	_exit(0);
 }

@@ -6,7 +6,7 @@
 #ifndef MILTER_KEYS_PROC_H
 #define MILTER_KEYS_PROC_H
 
-#include "gateway/config.h"
+#include "gateway/address_map.h"
 #include "keystore/keyring.h"
 
 /*
@@ -20,11 +20,13 @@
 void keys_proc(const struct config *c, int ctl, int tickets) NORETURN;
 
 /*
- * Load all keys. Started by root, the files are looked at as their owners:
- * the secret as keys' user or as root, the store as the milter's user.
- * FAIL_CONFIG, FAIL_TEMP.
+ * Load all keys, and a copy of the lists that say who may use which: they are
+ * the store process's word, never a worker's, and hold until another keys
+ * process takes our place. Started by root, the files are looked at as their
+ * owners: the secret as keys' user or as root, the store as the milter's
+ * user. FAIL_CONFIG, FAIL_TEMP.
  */
-int keys_load(const struct config *c, struct keyring **kr, struct err *e)
-    MUST_CHECK;
+int keys_load(const struct config *c, struct keyring **kr,
+    struct list_snapshot **lists, struct err *e) MUST_CHECK;
 
 #endif

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 #include "milter/clock.h"
 #include "milter/keys_client.h"
@@ -81,6 +83,7 @@ static int perform(struct keys_service *s, const struct request *q,
     uint32_t worker, struct buf *out, struct err *e)
 {
 	const struct cert *cert = keyring_cert(s->keyring, q->cert.p);
+	const struct authority au = { s->config, s->lists };
 	unsigned char cek[CAP_CEK];
 	int rc;
 
@@ -90,7 +93,7 @@ static int perform(struct keys_service *s, const struct request *q,
 	/* The front wrote the ticket before it gave the job away. */
 	(void)tickets_drain(s->tickets, s->ticket_sock, clock_ms() / 1000);
 	if (tickets_ask(s->tickets, q->ticket.p, worker, q->op == KEYS_SIGN ?
-	    TICKET_SIGN : TICKET_OPEN, s->config, cert, e) != 0)
+	    TICKET_SIGN : TICKET_OPEN, &au, cert, e) != 0)
 		return -1;
 	if (q->op == KEYS_SIGN) {
 		if (keys_check_attrs(q->data, e) != 0)
@@ -127,6 +130,8 @@ static int serve_one(struct keys_service *s, int sock, uint32_t worker,
 	if (perform(s, &q, worker, &result, &e) == 0 &&
 	    buf_ok(&result, &e) == 0)
 		e.kind = 0;
+	if (memory_lacked())
+		(void)err_set(&e, FAIL_TEMP, "keys: out of memory");
 	ipc_put_u32(&answer, q.seq);
 	ipc_put_u8(&answer, (uint8_t)e.kind);
 	ipc_put_view(&answer, e.kind == 0 ? buf_view(&result) :
@@ -159,5 +164,10 @@ void keys_serve(struct keys_service *s, int sock, uint32_t worker)
 		}
 		if (serve_one(s, sock, worker, view_make(p, (size_t)n)) != 0)
 			return;
+		if (memory_lacked()) {
+			log_err("event=keys error=\"out of memory: another "
+			    "process takes over\"");
+			_exit(EX_TEMPFAIL);
+		}
 	}
 }

@@ -13,6 +13,7 @@
 /* What all threads of keys share; nothing changes but the tickets. */
 struct keys_service {
 	const struct config *config;
+	const struct list_reader *lists; /* copied at the start; NULL: none */
 	const struct keyring *keyring;
 	struct tickets *tickets;
 	int ticket_sock;

@@ -120,20 +120,19 @@ static int find_group(const char *name, gid_t *gid, struct err *e)
 	return 0;
 }
 
-static int set_owner(const struct config *c, const struct ids *ids,
-    const char *path, struct err *e)
+int listen_set_owner(const char *path, int mode, const char *group,
+    const struct ids *ids, struct stat *is, struct err *e)
 {
 	uid_t uid = geteuid() == 0 ? ids->uid : (uid_t)-1;
 	gid_t gid = geteuid() == 0 ? ids->gid : (gid_t)-1;
 
-	if (c->listen_group != NULL && find_group(c->listen_group, &gid, e)
-	    != 0)
+	if (group != NULL && find_group(group, &gid, e) != 0)
 		return -1;
 	if (lchown(path, uid, gid) != 0)
 		return err_sys(e, FAIL_CONFIG, "listen: owner of %s", path);
-	if (chmod(path, (mode_t)c->listen_mode) != 0)
+	if (chmod(path, (mode_t)mode) != 0)
 		return err_sys(e, FAIL_CONFIG, "listen: mode of %s", path);
-	return lstat(path, &made) == 0 ? 0 :
+	return lstat(path, is) == 0 ? 0 :
 	    err_sys(e, FAIL_CONFIG, "listen: %s", path);
 }
 
@@ -177,18 +176,24 @@ int listen_open(const struct config *c, const struct ids *ids, int *fd,
 		return err_set(e, FAIL_CONFIG, "listen: cannot open %s (the "
 		    "system log has libmilter's reason)", c->listen);
 	if (path != NULL)
-		return set_owner(c, ids, path, e);
+		return listen_set_owner(path, c->listen_mode,
+		    c->listen_group, ids, &made, e);
 	/* Accepted sockets inherit it; without, each message costs 44 ms. */
 	(void)setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return 0;
 }
 
-void listen_remove(const struct config *c)
+void listen_unlink(const char *path, const struct stat *is)
 {
-	const char *path = listen_path(c->listen);
 	struct stat st;
 
-	if (path != NULL && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	    st.st_dev == made.st_dev && st.st_ino == made.st_ino)
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    st.st_dev == is->st_dev && st.st_ino == is->st_ino)
 		(void)unlink(path);
+}
+
+void listen_remove(const struct config *c)
+{
+	if (c->listen != NULL && listen_path(c->listen) != NULL)
+		listen_unlink(listen_path(c->listen), &made);
 }

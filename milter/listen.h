@@ -22,6 +22,14 @@ int listen_check_folder(const char *spec, struct err *e) MUST_CHECK;
 /* Remove the unix socket, if it is still the one that we made. */
 void listen_remove(const struct config *c);
 
+/* Owner, group (NULL: that of ids) and mode of a new unix socket; *made is
+ * what it is then. FAIL_CONFIG. */
+struct stat;
+int listen_set_owner(const char *path, int mode, const char *group,
+    const struct ids *ids, struct stat *made, struct err *e) MUST_CHECK;
+/* Remove it, if it is still that one. */
+void listen_unlink(const char *path, const struct stat *made);
+
 /* Path of "unix:PATH" or "local:PATH", else NULL. */
 const char *listen_path(const char *spec);
 /* Is this an inet socket that others than this host can reach? */

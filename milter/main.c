@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "milter/child.h"
+#include "milter/door.h"
 #include "milter/keys_proc.h"
 #include "milter/listen.h"
 #include "milter/parent.h"
@@ -42,6 +43,7 @@ static void log_warning(const char *s)
 /* -n: everything that a start would need, without starting. */
 static int check(const struct setup *s)
 {
+	struct list_snapshot *lists = NULL;
 	struct keyring *kr = NULL;
 	struct err e = { 0 };
 	struct buf out;
@@ -52,18 +54,21 @@ static int check(const struct setup *s)
 	buf_free(&out);
 	printf("rules read: %zu\n", rules_count(s->rules));
 	config_warn(s->config, print_warning);
-	if (s->config->listen == NULL) {
+	if (s->config->listen == NULL && s->config->doors == 0) {
 		fprintf(stderr, "postseal-milter: milter { listen } is "
-		    "missing\n");
+		    "missing, and there is no door\n");
 		return EX_CONFIG;
 	}
-	if (listen_check_folder(s->config->listen, &e) != 0 ||
-	    keys_load(s->config, &kr, &e) != 0) {
+	if ((s->config->listen != NULL &&
+	    listen_check_folder(s->config->listen, &e) != 0) ||
+	    doors_check(s->config, &e) != 0 ||
+	    keys_load(s->config, &kr, &lists, &e) != 0) {
 		fprintf(stderr, "postseal-milter: %s\n", e.msg);
 		return EX_CONFIG;
 	}
 	printf("private keys: %zu\n", keyring_keys(kr));
 	keyring_free(&kr);
+	list_snapshot_free(&lists);
 	printf("ok\n");
 	return EX_OK;
 }
@@ -81,6 +86,7 @@ int main(int argc, char **argv)
 	bool only_check = false;
 	struct setup *s = NULL;
 	struct conf_errors ce;
+	struct err e = { 0 };
 	int opt, rc;
 
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
@@ -105,6 +111,10 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage(stderr, EX_USAGE);
+	if (ossl_start(&e) != 0) {
+		fprintf(stderr, "postseal-milter: %s\n", e.msg);
+		return EX_TEMPFAIL;
+	}
 	conf_errors_init(&ce);
 	rc = setup_read(&s, path, &ce);
 	if (rc != 0)

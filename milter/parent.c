@@ -44,6 +44,12 @@ static void hand_over(struct parent *p)
 		if (ctl_send(p->front.ctl, &store, &e) != 0)
 			parent_log("hand-over", &e);
 		close_fd(&p->records);
+		store.kind = CTL_REQUESTS;
+		store.fd = p->requests;
+		if (store.fd >= 0 &&
+		    ctl_send(p->front.ctl, &store, &e) != 0)
+			parent_log("hand-over", &e);
+		close_fd(&p->requests);
 	}
 	if (p->starting == NULL || !generation_is_ready(p->starting))
 		return;
@@ -67,7 +73,9 @@ static void check_started(struct parent *p)
 	    (fetch_is_wanted(p->setup->config) && !p->fetch.is_ready))
 		return;
 	p->has_started = true;
-	log_notice("event=started listen=%s", p->setup->config->listen);
+	log_notice("event=started listen=%s doors=%zu",
+	    p->setup->config->listen == NULL ? "-" :
+	    p->setup->config->listen, p->doors.n);
 	notify_send("READY=1");
 }
 
@@ -104,6 +112,8 @@ static void on_control(struct parent *p, struct child *c)
 		c->is_ready = true;
 	else if (m.kind == CTL_KILL && c == &p->front)
 		kill_worker(p, &m);
+	else if (m.kind == CTL_LISTS && c == &p->store)
+		p->is_stale = true;
 }
 
 /* ---- reload ---- */
@@ -119,6 +129,25 @@ static void log_lines(const char *text)
 		log_err("event=reload error=\"%s\"", text);
 }
 
+/* What was bound, and what the front has of doors, stays as it is. */
+static bool listens_otherwise(const struct config *was,
+    const struct config *is)
+{
+	const char *a = was->listen == NULL ? "" : was->listen;
+	const char *b = is->listen == NULL ? "" : is->listen;
+	struct buf x, y;
+	bool differs;
+
+	buf_init(&x, 1u << 20);
+	buf_init(&y, 1u << 20);
+	config_print_doors(was, &x);
+	config_print_doors(is, &y);
+	differs = strcmp(a, b) != 0 || !view_eq(buf_view(&x), buf_view(&y));
+	buf_free(&x);
+	buf_free(&y);
+	return differs;
+}
+
 static void reload(struct parent *p)
 {
 	struct conf_errors ce;
@@ -132,10 +161,9 @@ static void reload(struct parent *p)
 		log_err("event=reload errors=%zu kept=old", ce.n);
 		goto fail;
 	}
-	if (s->config->listen == NULL ||
-	    strcmp(s->config->listen, p->setup->config->listen) != 0)
-		log_warn("event=reload warning=\"another listen needs a "
-		    "restart\"");
+	if (listens_otherwise(p->setup->config, s->config))
+		log_warn("event=reload warning=\"another listen or door "
+		    "needs a restart\"");
 	if (p->starting != NULL) {
 		generation_kill(p->starting, SIGKILL);
 		generation_retire(p, &p->starting);
@@ -171,7 +199,7 @@ fail:
 
 /* ---- the loop ---- */
 
-/* Children to listen to: those not ready yet, and the front always. */
+/* Children to listen to: those not ready yet; front and store always. */
 static size_t watch(struct parent *p, struct pollfd *fd, struct child **who)
 {
 	struct child *c[LIVE_FDS] = { &p->front, &p->store, &p->metrics,
@@ -187,7 +215,8 @@ static size_t watch(struct parent *p, struct pollfd *fd, struct child **who)
 			c[n++] = &g[x]->worker[i].c;
 	}
 	for (i = 0; i < n; i++) {
-		if (c[i]->ctl < 0 || (c[i]->is_ready && c[i] != &p->front))
+		if (c[i]->ctl < 0 || (c[i]->is_ready && c[i] != &p->front &&
+		    c[i] != &p->store))
 			continue;
 		who[k] = c[i];
 		fd[k].fd = c[i]->ctl;
@@ -310,6 +339,7 @@ static void stop_all(struct parent *p)
 		close_fd(&g->keys.ctl);
 	close_fd(&p->store.ctl);
 	close_fd(&p->records);
+	close_fd(&p->requests);
 	close_fd(&p->metrics.ctl);
 	close_fd(&p->fetch.ctl);
 	wait_gone(p, true, STOP_REST_MS);
@@ -322,6 +352,7 @@ static void stop_all(struct parent *p)
 	if (p->fetch.pid > 0)
 		(void)kill(p->fetch.pid, SIGKILL);
 	listen_remove(p->setup->config);
+	doors_remove(&p->doors);
 }
 
 /* ---- the beginning ---- */
@@ -383,16 +414,18 @@ static int begin(struct parent *p, struct err *e)
 	struct smfiDesc d;
 	struct ids ids;
 
-	if (c->listen == NULL)
+	if (c->listen == NULL && c->doors == 0)
 		return err_set(e, FAIL_CONFIG, "%s: milter { listen } is "
-		    "missing", p->config_path);
+		    "missing, and there is no door", p->config_path);
 	if (child_ids(c, ROLE_FRONT, &ids, e) != 0)
 		return -1;
 	front_describe(NULL, &d);
-	if (smfi_register(d) != MI_SUCCESS)
+	if (c->listen != NULL && smfi_register(d) != MI_SUCCESS)
 		return err_set(e, FAIL_BUG, "libmilter: cannot register");
 	if (block_signals(p, e) != 0 || stats_new(&p->stats, e) != 0 ||
-	    listen_open(c, &ids, &p->listen, e) != 0 || drop(c, e) != 0)
+	    (c->listen != NULL &&
+	    listen_open(c, &ids, &p->listen, e) != 0) ||
+	    doors_open(c, &ids, &p->doors, e) != 0 || drop(c, e) != 0)
 		return -1;
 	proc_no_core();
 	if (start_front(p, e) != 0 || start_store(p, e) != 0 ||
@@ -404,7 +437,8 @@ static int begin(struct parent *p, struct err *e)
 int parent_run(const char *config_path, struct setup *take_s)
 {
 	struct parent p = { .config_path = config_path, .setup = take_s,
-		.listen = -1, .signals = -1, .records = -1 };
+		.listen = -1, .signals = -1, .records = -1,
+		.requests = -1 };
 	struct err e = { 0 };
 	bool stop = false;
 	int code = -1;

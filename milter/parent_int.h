@@ -8,7 +8,7 @@
 #ifndef MILTER_PARENT_INT_H
 #define MILTER_PARENT_INT_H
 
-#include "milter/child.h"
+#include "milter/door.h"
 #include "milter/setup.h"
 #include "milter/stats.h"
 
@@ -49,11 +49,13 @@ struct parent {
 	const char *config_path;
 	struct setup *setup; /* counted; that of the newest generation */
 	struct stats *stats;
-	int listen;
+	int listen; /* -1: only doors */
+	struct door_socks doors;
 	int signals;
 	struct child front;
 	struct child store;
-	int records; /* the front's end until it has it, else -1 */
+	/* the front's ends to the store until it has them, else -1 */
+	int records, requests;
 	struct child metrics;
 	struct child fetch;
 	struct generation *live;     /* NULL until the first is ready */
@@ -62,6 +64,7 @@ struct parent {
 	uint32_t last_generation;
 	bool has_started; /* all were ready once */
 	bool is_reloading;
+	bool is_stale; /* lists that keys has a copy of have changed */
 	bool has_lost_socket;
 	/* what is to be started again, and when; 0: nothing */
 	int64_t generation_at_ms, front_at_ms, store_at_ms, metrics_at_ms,

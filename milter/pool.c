@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -186,6 +187,29 @@ int pool_add(struct pool *p, uint32_t generation, uint32_t number,
 	}
 	unlock_and_wake(p, wake);
 	return 0;
+}
+
+bool pool_observes(struct pool *p, bool otherwise)
+{
+	bool is;
+
+	(void)pthread_mutex_lock(&p->lock);
+	is = p->current == NULL ? otherwise : p->current->observe;
+	(void)pthread_mutex_unlock(&p->lock);
+	return is;
+}
+
+void pool_copies(struct pool *p, const struct pool_copies *otherwise,
+    struct pool_copies *out)
+{
+	*out = *otherwise;
+	(void)pthread_mutex_lock(&p->lock);
+	if (p->current != NULL) {
+		out->can_hold = p->current->can_hold;
+		memcpy(out->reinject, p->current->reinject,
+		    sizeof(out->reinject));
+	}
+	(void)pthread_mutex_unlock(&p->lock);
 }
 
 uint64_t pool_max_message(struct pool *p)

@@ -8,6 +8,7 @@
 #define MILTER_POOL_H
 
 #include "milter/stats.h"
+#include "smtp/hop.h"
 #include "util/err.h"
 
 struct pool;
@@ -20,6 +21,9 @@ struct pool_gen {
 	uint64_t max_message;
 	int waiting; /* limit */
 	int refs;
+	bool observe; /* the milter leaves messages as they are */
+	bool can_hold;
+	char reinject[HOP_SPEC_MAX + 1]; /* copies go there; "" nowhere */
 };
 
 struct pool_worker {
@@ -46,6 +50,16 @@ int pool_add(struct pool *p, uint32_t generation, uint32_t number,
 
 /* Octets that a message may have now. */
 uint64_t pool_max_message(struct pool *p);
+/* What may be done with copies now. */
+struct pool_copies {
+	bool can_hold;
+	char reinject[HOP_SPEC_MAX + 1];
+};
+/* Without a generation: as otherwise says. */
+void pool_copies(struct pool *p, const struct pool_copies *otherwise,
+    struct pool_copies *out);
+/* Are messages only observed now? Without a generation: as otherwise says. */
+bool pool_observes(struct pool *p, bool otherwise);
 
 /*
  * An idle worker for this thread alone. Waits; every tick_ms it calls tick

@@ -20,6 +20,8 @@
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 10000
+/* Between two generations that lists ask for. */
+#define RENEW_MS 5000
 /* Who lived this long did not die of its start. */
 #define BACKOFF_FORGET_MS 10000
 
@@ -67,17 +69,22 @@ void again_at(int64_t *at, struct backoff *b, const struct child *c)
 int start_front(struct parent *p, struct err *e)
 {
 	struct front_start s = { .config = p->setup->config,
-		.stats = p->stats, .listen = p->listen };
-	int keep[2];
+		.stats = p->stats, .listen = p->listen,
+		.doors = &p->doors };
+	int keep[2 + DOORS_MAX];
+	size_t n = 0, i;
 	pid_t pid;
 
 	if (child_ids(s.config, ROLE_FRONT, &s.ids, e) != 0)
 		return -1;
 	pid = child_fork(&p->front, &s.ctl, e);
 	if (pid == 0) {
-		keep[0] = s.ctl;
-		keep[1] = p->listen;
-		child_begin(ROLE_FRONT, keep, 2);
+		keep[n++] = s.ctl;
+		if (p->listen >= 0)
+			keep[n++] = p->listen;
+		for (i = 0; i < p->doors.n; i++)
+			keep[n++] = p->doors.sock[i].fd;
+		child_begin(ROLE_FRONT, keep, n);
 		front_proc(&s);
 	}
 	return pid < 0 ? -1 : 0;
@@ -106,35 +113,50 @@ static void link_fetch(struct parent *p)
 	close(pair[1]);
 }
 
+/* In the child. */
+static void run_store(struct parent *p, const struct store_start *s) NORETURN;
+
+static void run_store(struct parent *p, const struct store_start *s)
+{
+	const int keep[3] = { s->ctl, s->records, s->requests };
+
+	child_begin(ROLE_STORE, keep, 3);
+	stats_drop(&p->stats);
+	store_proc(s);
+}
+
 int start_store(struct parent *p, struct err *e)
 {
 	struct store_start s = { .config = p->setup->config,
 		.rules = p->setup->rules };
-	int pair[2], keep[2];
-	pid_t pid;
+	int records[2] = { -1, -1 }, requests[2] = { -1, -1 };
+	pid_t pid = -1;
 
 	if (child_ids(s.config, ROLE_STORE, &s.ids, e) != 0 ||
-	    child_pair(SOCK_STREAM, pair, e) != 0)
-		return -1;
+	    child_pair(SOCK_STREAM, records, e) != 0 ||
+	    child_pair(SOCK_SEQPACKET, requests, e) != 0)
+		goto out;
 	close_fd(&p->store.ctl);
 	pid = child_fork(&p->store, &s.ctl, e);
 	if (pid == 0) {
-		s.records = pair[1];
-		keep[0] = s.ctl;
-		keep[1] = pair[1];
-		child_begin(ROLE_STORE, keep, 2);
-		stats_drop(&p->stats);
-		store_proc(&s);
+		s.records = records[1];
+		s.requests = requests[1];
+		run_store(p, &s);
 	}
-	close(pair[1]);
-	if (pid < 0) {
-		close(pair[0]);
-		return -1;
-	}
+	if (pid < 0)
+		goto out;
 	close_fd(&p->records);
-	p->records = pair[0];
+	close_fd(&p->requests);
+	p->records = records[0];
+	p->requests = requests[0];
+	records[0] = requests[0] = -1;
 	link_fetch(p);
-	return 0;
+out:
+	close_fd(&records[0]);
+	close_fd(&records[1]);
+	close_fd(&requests[0]);
+	close_fd(&requests[1]);
+	return pid < 0 ? -1 : 0;
 }
 
 int start_metrics(struct parent *p, struct err *e)
@@ -221,10 +243,31 @@ static void start_due_workers(struct parent *p)
 	}
 }
 
+static bool can_renew(const struct parent *p)
+{
+	return p->is_stale && p->starting == NULL && p->live != NULL &&
+	    p->generation_at_ms == 0;
+}
+
+/* A keys process has what lists say from its start, and no way to more: a
+ * new one takes its place, not too often. */
+static void renew_generation(struct parent *p)
+{
+	int64_t at;
+
+	if (!can_renew(p))
+		return;
+	p->is_stale = false;
+	at = p->live->keys.born_ms + RENEW_MS;
+	p->generation_at_ms = at > clock_ms() ? at : clock_ms();
+	log_notice("event=lists-changed generation=%u", p->live->id);
+}
+
 void parent_start_due(struct parent *p)
 {
 	struct err e = { 0 };
 
+	renew_generation(p);
 	if (is_due(&p->front_at_ms) && start_front(p, &e) != 0) {
 		parent_log("start", &e);
 		again_at(&p->front_at_ms, &p->front_wait, &p->front);
@@ -262,6 +305,8 @@ int parent_next_due(const struct parent *p)
 	int64_t until = 0, left;
 	size_t i;
 
+	if (can_renew(p))
+		return 0;
 	sooner(&until, p->generation_at_ms);
 	sooner(&until, p->front_at_ms);
 	sooner(&until, p->store_at_ms);

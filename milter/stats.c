@@ -164,6 +164,17 @@ void stats_print(const struct stats *s, struct buf *out)
 	    &s->front_deaths);
 	counter(out, "audit_lost_total", "Audit records that were lost",
 	    &s->audit_lost);
+	counter(out, "reinjected_total", "Copies that were sent on",
+	    &s->reinjected);
+	counter(out, "held_total", "Copies that are held", &s->held);
+	counter(out, "copies_failed_total",
+	    "Messages refused because a copy could not be sent or held",
+	    &s->copies_failed);
+	counter(out, "journal_skipped_total",
+	    "Recipients who had their copy already", &s->journal_skipped);
+	counter(out, "duplicates_possible_total",
+	    "Recipients who may have a copy twice",
+	    &s->duplicates_possible);
 	counter(out, "reloads_total", "Configuration read anew",
 	    &s->reloads);
 	counter(out, "reloads_failed_total",

@@ -32,6 +32,12 @@ struct stats {
 	atomic_uint_fast64_t worker_timeouts;
 	atomic_uint_fast64_t poisoned;
 	atomic_uint_fast64_t audit_lost;
+	/* of copies; the last two count recipients */
+	atomic_uint_fast64_t reinjected;
+	atomic_uint_fast64_t held;
+	atomic_uint_fast64_t copies_failed;
+	atomic_uint_fast64_t journal_skipped;
+	atomic_uint_fast64_t duplicates_possible;
 	atomic_uint_fast64_t keys_deaths;
 	atomic_uint_fast64_t front_deaths;
 	atomic_uint_fast64_t reloads;

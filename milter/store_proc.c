@@ -14,10 +14,13 @@
 #include <unistd.h>
 
 #include "gateway/harvest.h"
+#include "gateway/held.h"
 #include "gateway/learn.h"
+#include "gateway/lists.h"
 #include "keystore/revocation.h"
 #include "milter/clock.h"
 #include "milter/keeper.h"
+#include "milter/store_serve.h"
 #include "milter/wire.h"
 #include "util/log.h"
 #include "util/proc.h"
@@ -178,17 +181,29 @@ static void expire(struct store *s)
 		log_err("event=harvest-expire reason=\"%s\"", e.msg);
 	else if (n > 0)
 		log_info("event=harvest-expire certificates=%zu", n);
+	err_clear(&e);
+	if (s->policy->config != NULL && held_expire(s->ks,
+	    s->policy->config, now, &n, &e) != 0)
+		log_err("event=held-expire reason=\"%s\"", e.msg);
 }
 
-/* 1 there is something, 0 not in this time, or the keeper has to do. */
+/* 1 there is something, 0 not in this time, or others have to do. */
 static int wait_record(const struct store *s, int64_t ms)
 {
-	struct pollfd p[1 + KEEPER_FDS] = { { s->sock, POLLIN, 0 } };
+	struct pollfd p[1 + KEEPER_FDS + SERVE_FDS];
 	size_t fds = 1;
 	int n;
 
+	p[0].fd = s->sock;
+	p[0].events = POLLIN;
+	p[0].revents = 0;
+	if (s->policy->serve != NULL) {
+		fds += store_serve_watch(s->policy->serve, p + fds);
+		if (store_serve_wait_ms(s->policy->serve) < ms)
+			ms = store_serve_wait_ms(s->policy->serve);
+	}
 	if (s->policy->keeper != NULL) {
-		fds += keeper_watch(s->policy->keeper, p + 1);
+		fds += keeper_watch(s->policy->keeper, p + fds);
 		if (keeper_wait_ms(s->policy->keeper) < ms)
 			ms = keeper_wait_ms(s->policy->keeper);
 	}
@@ -245,10 +260,26 @@ static void serve_between(void *arg)
 {
 	struct store *s = arg;
 
+	if (s->policy->serve != NULL)
+		store_serve_step(s->policy->serve);
 	if (!ipc_stream_has(&s->in) && !wait_record_now(s))
 		return;
 	(void)take_batch(s, NULL);
 	commit(s);
+}
+
+/* What the front began: until it has let go of it, or, if it is no more,
+ * until it is known what became of it. */
+static void serve_rest(struct store_serve *serve)
+{
+	struct pollfd fd[SERVE_FDS];
+	size_t n;
+
+	while (store_serve_is_busy(serve)) {
+		n = store_serve_watch(serve, fd);
+		(void)poll(fd, n, (int)store_serve_wait_ms(serve));
+		store_serve_step(serve);
+	}
 }
 
 int store_loop(struct keystore *ks, int records,
@@ -263,12 +294,31 @@ int store_loop(struct keystore *ks, int records,
 		expire(&s);
 		rc = take_batch(&s, e);
 		commit(&s);
+		if (policy->serve != NULL)
+			store_serve_step(policy->serve);
 		if (rc == 1 && policy->keeper != NULL)
 			keeper_step(policy->keeper);
 	} while (rc == 1);
+	if (rc == 0 && policy->serve != NULL)
+		serve_rest(policy->serve);
 	keystore_between(ks, NULL, NULL);
 	ipc_stream_free(&s.in);
 	return rc;
+}
+
+/* Also when fetch { } is absent: lists come out of directories. */
+static int plan_lists(const struct store_start *s, struct keystore *ks,
+    struct keeper *k, struct err *e)
+{
+	struct lists *lists;
+
+	if (lists_new(&lists, s->config, s->rules, ks, e) != 0)
+		return -1;
+	if (lists_count(lists) > 0)
+		keeper_take_lists(k, lists);
+	else
+		lists_free(&lists);
+	return 0;
 }
 
 void store_proc(const struct store_start *s)
@@ -277,7 +327,8 @@ void store_proc(const struct store_start *s)
 		.keep_s = s->config->keep_audit_s,
 		.fixed_time = s->config->fixed_time,
 		.may_harvest = rules_harvest(s->rules),
-		.harvest = &s->config->harvest };
+		.harvest = &s->config->harvest,
+		.config = s->config };
 	struct keystore *ks = NULL;
 	struct err e = { 0 };
 
@@ -289,9 +340,13 @@ void store_proc(const struct store_start *s)
 	child_sandbox(SANDBOX_STORE);
 	child_ready(s->ctl);
 	keystore_set_actor(ks, "store process", "mail");
-	if (keeper_new(&policy.keeper, s->config, ks, s->ctl, &e) != 0 ||
+	if (store_serve_new(&policy.serve, ks, s->config, s->requests,
+	    &e) != 0 ||
+	    keeper_new(&policy.keeper, s->config, ks, s->ctl, &e) != 0 ||
+	    plan_lists(s, ks, policy.keeper, &e) != 0 ||
 	    store_loop(ks, s->records, &policy, &e) != 0)
 		log_err("event=store error=\"%s\"", e.msg);
+	store_serve_free(&policy.serve);
 	keeper_free(&policy.keeper);
 	keystore_close(&ks);
 	_exit(e.kind == 0 ? 0 : EX_SOFTWARE);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "gateway/authority.h"
+#include "gateway/lists.h"
 #include "util/proc.h"
 
 enum packet { T_OPEN = 1, T_RCPT, T_CLOSE };
@@ -334,27 +334,65 @@ int tickets_drain(struct tickets *t, int sock, int64_t now_s)
 	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : 1;
 }
 
-static bool may_open(const struct ticket *k, const struct config *c,
-    const struct cert *cert)
+/* 0 or -1 as below; *may is set. */
+static int may_open(const struct ticket *k, const struct authority *au,
+    const struct cert *cert, bool *may, struct err *e)
 {
+	enum opens opens = OPENS_NOT;
 	struct view raw;
 	struct addr a;
 	struct rd r;
 	char *path;
-	bool may = false;
+	int rc = 0;
 
 	rd_init(&r, buf_view(&k->rcpt));
-	while (!may && rd_left(&r) > 0 && ipc_get_view(&r, &raw) == 0) {
+	while (opens == OPENS_NOT && rd_left(&r) > 0 &&
+	    ipc_get_view(&r, &raw) == 0) {
 		path = view_strdup(raw);
-		if (path != NULL && addr_parse_path(&a, path, NULL) == 0)
-			may = authority_may_open(c, &a, 1, cert);
+		if (path != NULL && addr_parse_path(&a, path, NULL) == 0 &&
+		    authority_opens(au, &a, cert, &opens, e) != 0)
+			rc = -1;
 		free(path);
 	}
-	return may;
+	*may = opens != OPENS_NOT;
+	return *may ? 0 : rc;
+}
+
+/*
+ * Lists of directories are copied at our start; the worker reads them in the
+ * store. What is refused by the copy may be allowed since: for that a process
+ * with a new copy is on its way, and the mail waits for it.
+ */
+static int refuse(const struct authority *au, enum ticket_use use,
+    struct err *e)
+{
+	bool has_lists = false;
+
+	for (size_t i = 0; i < au->config->lists; i++)
+		has_lists = has_lists || (au->config->list[i].kind ==
+		    LIST_AUTHORITY) == (use == TICKET_SIGN);
+	return err_set(e, has_lists ? FAIL_TEMP : FAIL_POLICY,
+	    use == TICKET_SIGN ?
+	    "keys: this login has no right to sign with this certificate" :
+	    "keys: none of the recipients owns this certificate");
+}
+
+static int check_right(const struct ticket *k, enum ticket_use use,
+    const struct authority *au, const struct cert *cert, struct err *e)
+{
+	const struct asker who = { k->login, k->client };
+	bool may;
+	int rc;
+
+	rc = use == TICKET_SIGN ? authority_signs_cert(au, &who, cert, &may,
+	    e) : may_open(k, au, cert, &may, e);
+	if (rc != 0)
+		return -1;
+	return may ? 0 : refuse(au, use, e);
 }
 
 int tickets_ask(struct tickets *t, const unsigned char id[TICKET_ID],
-    uint32_t worker, enum ticket_use use, const struct config *c,
+    uint32_t worker, enum ticket_use use, const struct authority *au,
     const struct cert *cert, struct err *e)
 {
 	struct ticket *k;
@@ -372,14 +410,7 @@ int tickets_ask(struct tickets *t, const unsigned char id[TICKET_ID],
 		goto out;
 	}
 	k->uses[use]++;
-	if (use == TICKET_SIGN ? authority_may_sign_cert(c, k->login,
-	    k->client, cert) : may_open(k, c, cert))
-		rc = 0;
-	else
-		(void)err_set(e, FAIL_POLICY, use == TICKET_SIGN ?
-		    "keys: this login has no right to sign with this "
-		    "certificate" : "keys: none of the recipients owns this "
-		    "certificate");
+	rc = check_right(k, use, au, cert, e);
 out:
 	(void)pthread_mutex_unlock(&t->lock);
 	return rc;

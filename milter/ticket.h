@@ -13,6 +13,7 @@
 #ifndef MILTER_TICKET_H
 #define MILTER_TICKET_H
 
+#include "gateway/authority.h"
 #include "gateway/gateway.h"
 
 #define TICKET_ID 16
@@ -50,10 +51,11 @@ enum ticket_use { TICKET_SIGN, TICKET_OPEN };
 /*
  * May this worker do this with the key of this certificate? Counts the use.
  * 0, or -1: FAIL_TEMP (no such ticket: expired or never issued to this
- * worker), FAIL_POLICY (no right), FAIL_LIMIT (more than CAP_KEY_OPS).
+ * worker; no right by a copy of lists, which may be older than the worker's,
+ * or by none), FAIL_POLICY (no right), FAIL_LIMIT (more than CAP_KEY_OPS).
  */
 int tickets_ask(struct tickets *t, const unsigned char id[TICKET_ID],
-    uint32_t worker, enum ticket_use use, const struct config *c,
+    uint32_t worker, enum ticket_use use, const struct authority *au,
     const struct cert *cert, struct err *e) MUST_CHECK;
 
 #endif

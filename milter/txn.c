@@ -26,13 +26,31 @@ void txn_reset(struct txn *t)
 
 	free(t->mail_from);
 	free(t->envid);
+	free(t->ret);
 	free(t->login);
 	free(t->queue_id);
-	for (i = 0; i < t->rcpts; i++)
+	for (i = 0; i < t->rcpts; i++) {
 		free(t->rcpt[i]);
+		free(t->param[i].notify);
+		free(t->param[i].orcpt);
+	}
 	free(t->rcpt);
+	free(t->param);
 	spool_free(&t->msg);
 	memset(t, 0, sizeof(*t));
+}
+
+/* The first one of a name counts. */
+static void take_param(struct txn *t, char **at, const char *name,
+    const char *arg)
+{
+	size_t n = strlen(name);
+
+	if (*at != NULL || strncasecmp(arg, name, n) != 0 || arg[n] != '=')
+		return;
+	*at = strdup(arg);
+	if (*at == NULL)
+		fail(t, name);
 }
 
 void txn_begin(struct txn *t, char *const *argv, uint64_t max_message)
@@ -46,39 +64,66 @@ void txn_begin(struct txn *t, char *const *argv, uint64_t max_message)
 	if (t->mail_from == NULL)
 		fail(t, "sender");
 	for (i = 1; argv[0] != NULL && argv[i] != NULL; i++) {
-		if (strncasecmp(argv[i], "ENVID=", 6) != 0 || t->envid != NULL)
-			continue;
-		t->envid = strdup(argv[i] + 6);
-		if (t->envid == NULL)
-			fail(t, "ENVID");
+		take_param(t, &t->envid, "ENVID", argv[i]);
+		take_param(t, &t->ret, "RET", argv[i]);
+		t->utf8 = t->utf8 || strcasecmp(argv[i], "SMTPUTF8") == 0;
+		t->require_tls = t->require_tls ||
+		    strcasecmp(argv[i], "REQUIRETLS") == 0;
 	}
 	if (spool_new(&t->msg, t->max, &t->why) != 0)
 		t->fault = TXN_TEMP;
 }
 
-void txn_add_rcpt(struct txn *t, const char *raw_path)
+/* Room for one more; powers of two. */
+static int grow(struct txn *t)
 {
+	size_t n = t->rcpts == 0 ? 1 : t->rcpts * 2;
+	struct txn_params *params;
 	char **more;
 
+	if ((t->rcpts & (t->rcpts - 1)) != 0)
+		return 0;
+	more = reallocarray(t->rcpt, n, sizeof(*more));
+	if (more == NULL)
+		return -1;
+	t->rcpt = more;
+	params = reallocarray(t->param, n, sizeof(*params));
+	if (params == NULL)
+		return -1;
+	t->param = params;
+	return 0;
+}
+
+void txn_add_rcpt(struct txn *t, const char *raw_path)
+{
 	if (t->rcpts >= CAP_RECIPIENTS) {
 		if (t->fault == TXN_OK)
 			t->fault = TXN_RECIPIENTS;
 		return;
 	}
-	if ((t->rcpts & (t->rcpts - 1)) == 0) {
-		more = reallocarray(t->rcpt, t->rcpts == 0 ? 1 : t->rcpts * 2,
-		    sizeof(*more));
-		if (more == NULL) {
-			fail(t, "recipients");
-			return;
-		}
-		t->rcpt = more;
+	if (grow(t) != 0) {
+		fail(t, "recipients");
+		return;
 	}
 	t->rcpt[t->rcpts] = strdup(raw_path);
+	memset(&t->param[t->rcpts], 0, sizeof(t->param[0]));
 	if (t->rcpt[t->rcpts] == NULL)
 		fail(t, "recipient");
 	else
 		t->rcpts++;
+}
+
+void txn_add_params(struct txn *t, char *const *argv)
+{
+	struct txn_params *p;
+
+	if (t->fault != TXN_OK || t->rcpts == 0)
+		return;
+	p = &t->param[t->rcpts - 1];
+	for (; *argv != NULL; argv++) {
+		take_param(t, &p->notify, "NOTIFY", *argv);
+		take_param(t, &p->orcpt, "ORCPT", *argv);
+	}
 }
 
 static void set_once(struct txn *t, char **at, const char *s)

@@ -16,15 +16,23 @@ enum txn_fault {
 	TXN_RECIPIENTS	/* more than CAP_RECIPIENTS: 452 */
 };
 
+/* Of RCPT, as they came ("NOTIFY=...", "ORCPT=..."), or NULL. */
+struct txn_params {
+	char *notify, *orcpt;
+};
+
 struct txn {
 	bool is_live; /* between MAIL and the end or abort */
 	enum txn_fault fault;
 	struct err why; /* of TXN_TEMP */
 	char *mail_from;
-	char *envid; /* ENVID parameter of MAIL, or NULL */
+	/* of MAIL, whole parameters ("ENVID=..."), or NULL */
+	char *envid, *ret;
+	bool utf8, require_tls; /* SMTPUTF8, REQUIRETLS */
 	char *login;
 	char *queue_id;
 	char **rcpt;
+	struct txn_params *param; /* of each */
 	size_t rcpts;
 	struct spool *msg; /* up to max octets; what is beyond is not kept */
 	uint64_t max;
@@ -40,6 +48,8 @@ void txn_begin(struct txn *t, char *const *argv, uint64_t max_message);
 /* The only place where a transaction's memory ends; may be repeated. */
 void txn_reset(struct txn *t);
 void txn_add_rcpt(struct txn *t, const char *raw_path);
+/* What followed the path of the last one; NULL ends. */
+void txn_add_params(struct txn *t, char *const *argv);
 /* NULL and "" are the same: no login. The first one that is there counts. */
 void txn_set_login(struct txn *t, const char *login);
 void txn_set_queue_id(struct txn *t, const char *id);

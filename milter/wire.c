@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/observe.h"
 #include "gateway/reply.h"
 #include "util/proc.h"
 
@@ -36,6 +37,11 @@ void wire_put_job(struct buf *b, enum job_kind kind,
 	ipc_put_str(b, env->login);
 	ipc_put_str(b, env->mail_from);
 	ipc_put_u64(b, (uint64_t)env->now);
+	ipc_put_u8(b, env->observe);
+	ipc_put_u8(b, env->can_split);
+	ipc_put_u8(b, env->can_hold);
+	ipc_put_u8(b, (uint8_t)env->side);
+	ipc_put_u8(b, env->whole);
 	ipc_put_u32(b, (uint32_t)env->rcpts);
 	for (i = 0; i < env->rcpts; i++)
 		ipc_put_str(b, env->rcpt[i]);
@@ -86,7 +92,7 @@ int wire_get_job(struct job *j, struct view v, struct err *e)
 {
 	struct envelope *env = &j->env;
 	struct view ticket;
-	uint8_t kind, auth;
+	uint8_t kind, auth, observe, side, whole, split, hold;
 	uint64_t now;
 	struct rd r;
 
@@ -102,13 +108,23 @@ int wire_get_job(struct job *j, struct view v, struct err *e)
 	    get_optional(&r, &env->queue_id) != 0 ||
 	    get_optional(&r, &env->client_ip) != 0 || rd_u8(&r, &auth) != 0 ||
 	    get_optional(&r, &env->login) != 0 ||
-	    get_text(&r, &env->mail_from) != 0 || rd_u64(&r, &now) != 0)
+	    get_text(&r, &env->mail_from) != 0 ||
+	    rd_u64(&r, &now) != 0 || rd_u8(&r, &observe) != 0 ||
+	    rd_u8(&r, &split) != 0 || rd_u8(&r, &hold) != 0 ||
+	    rd_u8(&r, &side) != 0 || rd_u8(&r, &whole) != 0)
 		return malformed(e, "envelope");
-	if (auth > ENV_AUTH_LOGIN || now > INT64_MAX ||
+	if (auth > ENV_AUTH_LOGIN || now > INT64_MAX || observe > 1 ||
+	    split > 1 || hold > 1 ||
+	    side > DIR_INBOUND || whole > 1 ||
 	    (auth == ENV_AUTH_LOGIN) != (env->login != NULL))
 		return malformed(e, "envelope");
 	env->auth = (enum env_auth)auth;
 	env->now = (int64_t)now;
+	env->observe = observe == 1;
+	env->can_split = split == 1;
+	env->can_hold = hold == 1;
+	env->side = (enum direction)side;
+	env->whole = whole == 1;
 	if (get_rcpts(j, &r, e) != 0)
 		return -1;
 	return rd_left(&r) == 0 ? 0 : malformed(e, "octets after the job");
@@ -155,6 +171,8 @@ void answer_free(struct answer *a)
 		free(a->edit[i].value);
 	}
 	free(a->edit);
+	free(a->copy);
+	free(a->group);
 	free(a->log);
 	buf_free(&a->json);
 	buf_free(&a->harvested.der);
@@ -233,6 +251,7 @@ void wire_put_answer(struct buf *b, const struct verdict *v,
 		ipc_put_str(b, v->edit[i].name);
 		ipc_put_str(b, v->edit[i].value);
 	}
+	wire_put_copies(b, v);
 	buf_init(&text, WIRE_JSON_MAX);
 	verdict_log_line(v, queue_id, &text);
 	ipc_put_view(b, view_sub(buf_view(&text), 0, WIRE_LOG_MAX));
@@ -358,6 +377,9 @@ static bool reply_ok(const struct answer *a)
 {
 	bool changes = a->has_body || a->edits > 0;
 
+	if (a->copies > 0 && a->action != ACT_SPLIT &&
+	    a->action != ACT_QUARANTINED)
+		return false;
 	switch (a->action) {
 	case ACT_REJECTED:
 		return a->code >= 500 && a->code <= 599 && !a->has_body &&
@@ -370,9 +392,10 @@ static bool reply_ok(const struct answer *a)
 	case ACT_REPLACED:
 		return a->code == 0 && changes;
 	case ACT_QUARANTINED:
-		return a->code == 0;
-	case ACT_SPLIT: /* not yet */
-		return false;
+		return a->code == 0 && (a->copies == 0 ||
+		    (a->here == 0 && !changes));
+	case ACT_SPLIT:
+		return a->code == 0 && a->copies > 0 && a->here > 0;
 	}
 	return false;
 }
@@ -415,7 +438,7 @@ int wire_get_answer(struct answer *a, struct view v, struct err *e)
 	rd_init(&r, v);
 	if (get_head(a, &r) != 0)
 		return malformed(e, "verdict");
-	if (get_edits(a, &r, e) != 0)
+	if (get_edits(a, &r, e) != 0 || wire_get_copies(a, &r, e) != 0)
 		return -1;
 	if (!reply_ok(a))
 		return malformed(e, "reply and action do not fit");
@@ -430,28 +453,54 @@ int wire_get_answer(struct answer *a, struct view v, struct err *e)
 	return buf_ok(&a->json, e);
 }
 
-void answer_reply(struct answer *a, const struct envelope *env, int reply_case,
-    const char *detail)
+/* v is freed. */
+static void answer_with(struct answer *a, const struct envelope *env,
+    struct verdict *v)
 {
-	struct verdict v;
 	struct buf wire;
 
 	answer_free(a);
-	verdict_init(&v);
-	if (view_cstr(view_of(env->id), v.id, sizeof(v.id)) != 0)
-		v.id[0] = '\0';
-	reply_set(&v, (enum reply_case)reply_case, detail);
+	verdict_observe(v, env);
 	buf_init(&wire, CAP_IPC);
-	wire_put_answer(&wire, &v, env->queue_id);
+	wire_put_answer(&wire, v, env->queue_id);
 	if (buf_ok(&wire, NULL) != 0 ||
 	    wire_get_answer(a, buf_view(&wire), NULL) != 0) {
 		/* memory is out: the bare reply needs none */
 		answer_free(a);
-		a->action = v.action;
-		a->code = v.code;
-		memcpy(a->enhanced, v.enhanced, sizeof(a->enhanced));
-		memcpy(a->text, v.text, sizeof(a->text));
+		a->action = v->action;
+		a->code = v->code;
+		memcpy(a->enhanced, v->enhanced, sizeof(a->enhanced));
+		memcpy(a->text, v->text, sizeof(a->text));
 	}
 	buf_free(&wire);
-	verdict_free(&v);
+	verdict_free(v);
+}
+
+void answer_reply(struct answer *a, const struct envelope *env, int reply_case,
+    const char *detail)
+{
+	struct verdict v;
+
+	verdict_init(&v);
+	verdict_note_envelope(&v, env);
+	reply_set(&v, (enum reply_case)reply_case, detail);
+	answer_with(a, env, &v);
+}
+
+void answer_refuse(struct answer *a, const struct envelope *env, int code,
+    const char *enhanced, const char *text)
+{
+	struct verdict v;
+	struct buf b;
+
+	verdict_init(&v);
+	verdict_note_envelope(&v, env);
+	v.action = code >= 500 ? ACT_REJECTED : ACT_DEFERRED;
+	v.code = code;
+	text_set(v.enhanced, sizeof(v.enhanced), enhanced);
+	buf_init(&b, sizeof(v.text) - 1);
+	buf_printf(&b, "%s (id %s)", text, env->id);
+	text_set(v.text, sizeof(v.text), b.failed ? text : buf_str(&b));
+	buf_free(&b);
+	answer_with(a, env, &v);
 }

@@ -35,6 +35,12 @@ void wire_put_job(struct buf *b, enum job_kind kind,
 int wire_get_job(struct job *j, struct view v, struct err *e) MUST_CHECK;
 void job_free(struct job *j);
 
+/* A copy, its octets in the answer's body. */
+struct answer_copy {
+	struct copy copy;
+	char reason[256]; /* why it is held */
+};
+
 /* What the front needs to know of a verdict. */
 struct answer {
 	enum action action;
@@ -52,7 +58,21 @@ struct answer {
 	size_t edits;
 	char *log;	    /* one line; owned, or NULL */
 	struct buf json;    /* audit record; empty: none */
-	struct spool *body; /* put here by the receiver; owned */
+	/* put here by the receiver; owned: the copies, and from body_at on
+	 * the new body */
+	struct spool *body;
+	uint64_t body_at;
+	/* as in the verdict */
+	struct answer_copy *copy; /* owned */
+	size_t copies;
+	int here;
+	int *group; /* of each recipient; owned; NULL without copies */
+	size_t groups;
+	bool may_tell;
+	/* of every message with copies, and where the envelope asked for the
+	 * whole; else 0 */
+	unsigned char content[32];
+	bool has_message_id;
 };
 
 /* What was learned, empty or not; nobody on the way looks at it, but the
@@ -78,8 +98,27 @@ void wire_put_answer(struct buf *b, const struct verdict *v,
  */
 int wire_get_answer(struct answer *a, struct view v, struct err *e) MUST_CHECK;
 
+/* ---- wire_copies.c ---- */
+
+void wire_put_copies(struct buf *b, const struct verdict *v);
+/* Where the octets of the last copy end: there the body's begin. */
+uint64_t wire_copies_end(const struct verdict *v);
+int wire_get_copies(struct answer *a, struct rd *r, struct err *e) MUST_CHECK;
+/*
+ * With its octets in a->body: is everything there, and every one of so many
+ * recipients either here or in exactly one copy? FAIL_BUG.
+ */
+int answer_check(const struct answer *a, size_t rcpts, struct err *e)
+    MUST_CHECK;
+/* Whatever a worker says: no answer has more octets than this for a message
+ * of max_message. */
+uint64_t answer_most(uint64_t max_message);
+
 /* An answer of the front itself, by the table of replies. */
 void answer_reply(struct answer *a, const struct envelope *env, int reply_case,
     const char *detail);
+/* The same where the words are another server's. */
+void answer_refuse(struct answer *a, const struct envelope *env, int code,
+    const char *enhanced, const char *text);
 
 #endif

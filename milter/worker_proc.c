@@ -11,6 +11,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "gateway/kinds.h"
+#include "gateway/observe.h"
 #include "gateway/reply.h"
 #include "milter/fetch_client.h"
 #include "milter/keys_client.h"
@@ -25,6 +27,9 @@
 #define SPOOL_TOGETHER (8u << 20)
 /* After a message of this size memory goes back to the system. */
 #define TRIM_ABOVE (4u << 20)
+
+/* Nobody says more: what made it has a limit of its own. */
+#define WHOLE_MAX (UINT64_MAX / 2)
 
 struct worker {
 	struct gateway *g;
@@ -43,6 +48,10 @@ static void decide(struct worker *w, const struct job *j, struct spool *msg,
 		gateway_poisoned(w->g, &j->env, msg, v);
 	else
 		gateway_run(w->g, &j->env, msg, v, &e);
+	if (j->env.whole && (v->action == ACT_REPLACED ||
+	    v->action == ACT_SPLIT) &&
+	    verdict_whole(v, msg, WHOLE_MAX, &e) != 0)
+		reply_from_err(v, &e);
 	if (e.kind != 0)
 		log_err("id=%s qid=%s error=\"%s\"", j->env.id,
 		    j->env.queue_id == NULL ? "-" : j->env.queue_id, e.msg);
@@ -52,22 +61,48 @@ static void cannot_read(const struct job *j, struct verdict *v,
     const struct err *e)
 {
 	log_err("id=%s error=\"%s\"", j->env.id, e->msg);
-	if (view_cstr(view_of(j->env.id), v->id, sizeof(v->id)) != 0)
-		v->id[0] = '\0';
+	verdict_note_envelope(v, &j->env);
 	reply_set(v, REPLY_INTERNAL, NULL);
+	verdict_observe(v, &j->env);
+}
+
+/* One file for all: the copies, then the body. */
+static int join_octets(const struct verdict *v, struct spool **octets,
+    struct err *e)
+{
+	struct sink to;
+
+	if (v->copies == NULL || v->copy_n == 0)
+		return 0;
+	*octets = v->copies;
+	if (wire_copies_end(v) != spool_size(v->copies))
+		return err_set(e, FAIL_BUG, "copies end before their octets");
+	if (v->body == NULL)
+		return 0;
+	to = spool_sink(v->copies);
+	return spool_copy(v->body, 0, spool_size(v->body), &to, e);
+}
+
+static void drop_changes(struct verdict *v)
+{
+	spool_free(&v->body);
+	spool_free(&v->copies);
+	v->copy_n = 0;
+	v->edits = 0;
 }
 
 static int send_answer(struct worker *w, struct verdict *v,
     const char *queue_id, struct err *e)
 {
 	struct err why = { 0 };
+	struct spool *octets = v->body;
 	int fd = -1;
 
-	if (parcel_put(&w->out, v->body, &fd, &why) != 0) {
+	if (join_octets(v, &octets, &why) != 0 ||
+	    parcel_put(&w->out, octets, &fd, &why) != 0) {
 		log_err("id=%s error=\"%s\"", v->id, why.msg);
-		spool_free(&v->body);
+		drop_changes(v);
 		reply_set(v, REPLY_INTERNAL, NULL);
-		v->edits = 0;
 		if (parcel_put(&w->out, NULL, &fd, e) != 0)
 			return -1;
 	}
@@ -111,6 +146,16 @@ out:
 	return rc;
 }
 
+/* Its answer was a deferral; the next message gets another process. */
+static int check_health(const struct worker *w, struct err *e)
+{
+	if (memory_lacked())
+		return err_set(e, FAIL_TEMP, "out of memory");
+	if (w->keys.is_lost)
+		return err_set(e, FAIL_TEMP, "no way to the keys process");
+	return 0;
+}
+
 int worker_loop(struct gateway *g, int jobs, int keys, struct err *e)
 {
 	struct worker w = { .g = g, .jobs = jobs };
@@ -127,9 +172,13 @@ int worker_loop(struct gateway *g, int jobs, int keys, struct err *e)
 	g->keys = &ops;
 	buf_init(&w.in, CAP_IPC);
 	buf_init(&w.out, CAP_IPC);
-	while ((rc = ipc_recv_only(jobs, &w.in, fds, e)) == 1)
-		if ((rc = work(&w, fds, e)) != 0)
+	while ((rc = ipc_recv_only(jobs, &w.in, fds, e)) == 1) {
+		rc = work(&w, fds, e);
+		if (rc == 0)
+			rc = check_health(&w, e);
+		if (rc != 0)
 			break;
+	}
 	g->keys = NULL;
 	buf_free(&w.in);
 	buf_free(&w.out);
@@ -152,6 +201,11 @@ void worker_proc(const struct worker_start *s)
 	}
 	/* a provider is a file that is opened by the dynamic linker */
 	if (s->config->legacy_ciphers && ossl_legacy_load(&e) != 0) {
+		log_err("event=start process=worker error=\"%s\"", e.msg);
+		_exit(EX_CONFIG);
+	}
+	/* libmagic's database is read once, and mail comes later */
+	if (rules_look_inside(s->rules) && kinds_open(&e) != 0) {
 		log_err("event=start process=worker error=\"%s\"", e.msg);
 		_exit(EX_CONFIG);
 	}

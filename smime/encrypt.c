@@ -169,10 +169,11 @@ static int add_recipient(CMS_ContentInfo *cms, const struct enc_to *to,
 	return 0;
 }
 
-/* The BIO that libcrypto writes to: base64 into the output. libcrypto
- * ignores some failed writes, so the first error is kept. */
+/* The BIO that libcrypto writes to: base64 into the output, or DER as it is.
+ * libcrypto ignores some failed writes, so the first error is kept. */
 struct out_bio {
 	struct b64_enc b64;
+	const struct sink *der; /* NULL: base64 */
 	struct err e;
 	bool failed;
 };
@@ -184,7 +185,8 @@ static int bio_write(BIO *b, const char *p, int n)
 	BIO_clear_retry_flags(b);
 	if (n <= 0 || o->failed)
 		return o->failed ? -1 : 0;
-	if (b64_enc_put(&o->b64, p, (size_t)n, &o->e) == -1) {
+	if ((o->der != NULL ? sink_put(o->der, p, (size_t)n, &o->e) :
+	    b64_enc_put(&o->b64, p, (size_t)n, &o->e)) == -1) {
 		o->failed = true;
 		return -1;
 	}
@@ -247,7 +249,7 @@ out:
 }
 
 static int stream(CMS_ContentInfo *cms, const struct spool *entity,
-    struct spool *out, struct err *e)
+    const struct sink *to, bool is_der, struct err *e)
 {
 	struct out_bio *o = calloc(1, sizeof(*o));
 	BIO *sink = NULL, *chain = NULL, *next;
@@ -256,14 +258,15 @@ static int stream(CMS_ContentInfo *cms, const struct spool *entity,
 
 	if (o == NULL)
 		return err_set(e, FAIL_TEMP, "out of memory");
-	b64_enc_init(&o->b64, spool_sink(out));
+	b64_enc_init(&o->b64, *to);
+	o->der = is_der ? to : NULL;
 	if ((sink = new_out_bio(&meth, o)) == NULL ||
 	    (chain = BIO_new_CMS(sink, cms)) == NULL) {
 		err_ossl(e, FAIL_TEMP, "cannot start encryption");
 		goto out;
 	}
 	if (push(chain, entity, o, e) == 0)
-		r = b64_enc_end(&o->b64, e);
+		r = is_der ? 0 : b64_enc_end(&o->b64, e);
 out:
 	/* The chain's own parts from the top down to our sink, which
 	 * BIO_free_all would free as well: once only. */
@@ -294,9 +297,9 @@ static int write_head(enum enc_cipher cipher, struct spool *out,
 	    "\r\n", e);
 }
 
-int encrypt_entity(const struct spool *entity,
-    const struct enc_to *to, size_t n, enum enc_cipher cipher,
-    struct spool *out, struct err *e)
+/* Key management for all of them; *out is owned. */
+static int begin(CMS_ContentInfo **out, const struct enc_to *to, size_t n,
+    enum enc_cipher cipher, struct err *e)
 {
 	struct enc_to *v = NULL;
 	CMS_ContentInfo *cms = NULL;
@@ -318,13 +321,41 @@ int encrypt_entity(const struct spool *entity,
 	for (size_t i = 0; i < k; i++)
 		if (add_recipient(cms, &v[i], cipher, e) == -1)
 			goto out;
-	if (write_head(cipher, out, e) == 0)
-		r = stream(cms, entity, out, e);
+	*out = cms;
+	cms = NULL;
+	r = 0;
 out:
 	CMS_ContentInfo_free(cms);
 	free(v);
+	return r;
+}
+
+int encrypt_entity(const struct spool *entity,
+    const struct enc_to *to, size_t n, enum enc_cipher cipher,
+    struct spool *out, struct err *e)
+{
+	struct sink sink = spool_sink(out);
+	CMS_ContentInfo *cms = NULL;
+	int r = -1;
+
+	if (begin(&cms, to, n, cipher, e) == 0 &&
+	    write_head(cipher, out, e) == 0)
+		r = stream(cms, entity, &sink, false, e);
+	CMS_ContentInfo_free(cms);
 	if (r == -1 && spool_clear(out, NULL) == -1)
 		return err_set(e, FAIL_TEMP, "output cannot be emptied");
+	return r;
+}
+
+int encrypt_der(const struct spool *octets, const struct enc_to *to, size_t n,
+    enum enc_cipher cipher, const struct sink *out, struct err *e)
+{
+	CMS_ContentInfo *cms = NULL;
+	int r = -1;
+
+	if (begin(&cms, to, n, cipher, e) == 0)
+		r = stream(cms, octets, out, true, e);
+	CMS_ContentInfo_free(cms);
 	return r;
 }
 

@@ -41,6 +41,12 @@ int encrypt_entity(const struct spool *entity,
     const struct enc_to *to, size_t n, enum enc_cipher cipher,
     struct spool *out, struct err *e) MUST_CHECK;
 
+/* The CMS object alone, DER or BER, of whatever octets; a part of it may have
+ * been written on failure. Otherwise the same. */
+int encrypt_der(const struct spool *octets, const struct enc_to *to,
+    size_t n, enum enc_cipher cipher, const struct sink *out,
+    struct err *e) MUST_CHECK;
+
 /* Structure check of what encrypt_entity wrote: walks, recipients as
  * ordered, cipher as ordered. FAIL_BUG. */
 int encrypt_self_check(const struct spool *out, const struct enc_to *to,

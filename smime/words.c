@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "smime/codec.h"
+#include "smime/hdrenc.h"
 #include "util/caps.h"
 #include "util/utf8.h"
 
@@ -27,6 +28,7 @@ struct decoder {
 	struct buf octets;  /* of words of one charset in a row: a character
 			       may be cut in two */
 	enum charset charset; /* of these */
+	bool takes_any; /* unknown ones, too */
 };
 
 static enum charset charset_of(struct view v)
@@ -65,8 +67,13 @@ static bool get_word(struct view v, size_t i, struct word *w)
 		return false;
 	w->text = view_sub(v, b + 1, c - b - 1);
 	w->end = c + 2;
-	return w->charset != UNKNOWN &&
-	    view_chr(w->text, ' ', 0) == (size_t)-1;
+	return view_chr(w->text, ' ', 0) == (size_t)-1;
+}
+
+static bool find_word(const struct decoder *d, struct view v, size_t i,
+    struct word *w)
+{
+	return get_word(v, i, w) && (d->takes_any || w->charset != UNKNOWN);
 }
 
 static int hex_digit(unsigned char c)
@@ -131,7 +138,7 @@ static uint32_t wide(enum charset charset, unsigned char c)
 
 	if (charset == CP1252 && c >= 0x80 && c < 0xa0)
 		return cp1252[c - 0x80];
-	return charset == ASCII && c >= 0x80 ? '?' : c;
+	return (charset == ASCII || charset == UNKNOWN) && c >= 0x80 ? '?' : c;
 }
 
 static void end_words(struct decoder *d)
@@ -169,7 +176,7 @@ static size_t take_words(struct decoder *d, struct view v, struct word w)
 		else
 			put_q(w.text, &d->octets);
 		end = w.end;
-	} while (get_word(v, skip_blanks(v, end), &w));
+	} while (find_word(d, v, skip_blanks(v, end), &w));
 	end_words(d);
 	return end;
 }
@@ -205,16 +212,16 @@ static void put_clean(struct view v, struct buf *out)
 		out->p[end] = '\0';
 }
 
-void words_decode(struct view raw, struct buf *out)
+static void decode(struct view raw, bool takes_any, struct buf *out)
 {
-	struct decoder d = {.charset = ASCII};
+	struct decoder d = {.charset = ASCII, .takes_any = takes_any};
 	struct word w;
 	size_t i = 0;
 
 	buf_init(&d.text, 4 * CAP_HEADER_FIELD);
 	buf_init(&d.octets, 4 * CAP_HEADER_FIELD);
 	while (i < raw.n) {
-		if (get_word(raw, i, &w))
+		if (find_word(&d, raw, i, &w))
 			i = take_words(&d, raw, w);
 		else
 			buf_putc(&d.text, raw.p[i++]);
@@ -223,4 +230,19 @@ void words_decode(struct view raw, struct buf *out)
 	put_clean(buf_view(&d.text), out);
 	buf_free(&d.text);
 	buf_free(&d.octets);
+}
+
+void words_decode(struct view raw, struct buf *out)
+{
+	decode(raw, false, out);
+}
+
+void words_encode(struct view text, struct buf *out)
+{
+	hdrenc_words(out, text);
+}
+
+void words_decode_any(struct view raw, struct buf *out)
+{
+	decode(raw, true, out);
 }

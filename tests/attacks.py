@@ -57,9 +57,10 @@ def found(path):
 
 def rows():
     paths = (glob.glob(os.path.join(ROOT, 'tests/unit/*_test.c')) +
-             glob.glob(os.path.join(ROOT, 'tests/e2e/*_test.py')))
+             glob.glob(os.path.join(ROOT, 'tests/e2e/*_test.py')) +
+             [os.path.join(ROOT, 'tests/e2e/suite.py')])
     for path in sorted(paths):
-        test = re.sub(r'_test\.(c|py)$', '', os.path.relpath(
+        test = re.sub(r'(_test)?\.(c|py)$', '', os.path.relpath(
             path, os.path.join(ROOT, 'tests')))
         for text, name in found(path):
             m = WORDS.fullmatch(text)

@@ -227,11 +227,12 @@ def refused(a):
            'dave@partner.example' in said,
            'refused with 550 5.7.3, naming the recipient')
     i = re.search(r'\bid (\w+)', said).group(1)
-    out = lib.wait_for(lambda: a.cmd('explain', i)[1], 'the record')
+    out = lib.wait_for(lambda: a.cmd('explain', '--json', i)[1],
+                       'the record')
     record = json.loads(out)
     show(json.dumps({k: record[k] for k in (
         'id', 'direction', 'action', 'reply', 'recipients')}, indent=2),
-        'postseal -c a/postseal.conf explain %s (in parts)' % i, 40)
+        'postseal -c a/postseal.conf explain --json %s (in parts)' % i, 40)
     expect(not a.postfix.grep(b'Nobody else reads'),
            'nothing of it lies in the queue')
 

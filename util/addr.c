@@ -89,14 +89,18 @@ static const char *put_ulabel(struct buf *b, struct view l)
 	char name[LABEL_MAX * 4 + 1];
 	const char *why = no;
 	size_t i;
+	int rc;
 
 	if (!utf8_is_valid(l) || view_cstr(l, name, sizeof(name)) != 0)
 		return no;
 	for (i = 0; i < l.n; i++)
 		if (l.p[i] < 0x80 && !is_alnum(l.p[i]) && l.p[i] != '-')
 			return no;
-	if (idn2_lookup_u8((const uint8_t *)name, &alabel,
-	    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+	rc = idn2_lookup_u8((const uint8_t *)name, &alabel,
+	    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (rc == IDN2_MALLOC)
+		memory_note_lack();
+	if (rc != IDN2_OK)
 		return no;
 	/* Wide letters and odd dots map to plain ASCII: a look-alike that
 	 * only some parsers map. */

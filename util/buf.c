@@ -7,6 +7,7 @@
 #include "util/buf.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,7 @@ static int buf_resize(struct buf *b, size_t size)
 	if (p == NULL) {
 		b->failed = true;
 		b->no_memory = true;
+		memory_note_lack();
 		return -1;
 	}
 	b->p = p;
@@ -287,6 +289,18 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 		b->p[b->n] = '\0';
 	va_end(again);
 	va_end(ap);
+}
+
+static atomic_bool lacked;
+
+void memory_note_lack(void)
+{
+	atomic_store(&lacked, true);
+}
+
+bool memory_lacked(void)
+{
+	return atomic_load(&lacked);
 }
 
 int buf_ok(const struct buf *b, struct err *e)

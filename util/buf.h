@@ -73,6 +73,15 @@ struct view buf_view(const struct buf *b);
 /* The buffer as a C string (never NULL, "" when empty). */
 const char *buf_str(const struct buf *b);
 
+/*
+ * Did a buffer, or libcrypto (ossl_start), ever get no memory in this process?
+ * What was concluded since may be wrong: what could not be read looks like
+ * something bad, and libcrypto remembers that it has no such algorithm. Only
+ * another process is right again. Any thread.
+ */
+bool memory_lacked(void);
+void memory_note_lack(void);
+
 /* Reader over a view; every get fails (-1, nothing consumed) at the end. */
 struct rd {
 	struct view v;

@@ -23,6 +23,10 @@
 #define CAP_MIME_DEPTH 20
 #define CAP_MIME_PARTS 1000
 #define CAP_MIME_BOUNDARY 200
+/* Octets of one part whose type is looked for, and of all parts together.
+ * Beyond: the rest is not looked at; it may be anything. */
+#define CAP_KIND_PART (64u << 10)
+#define CAP_KIND_MESSAGE (8u << 20)
 /* Parameters in one structured field. Beyond: ambiguous. */
 #define CAP_MIME_PARAMS 64
 
@@ -86,9 +90,22 @@
 #define CAP_FIND_CACHE 4096
 #define CAP_FIND_CACHE_SIZE (16u << 20)
 
+/* A list of a directory: octets, and pairs or members. Beyond: it is not
+ * taken, and the one before holds. */
+#define CAP_LIST (20u << 20)
+#define CAP_LIST_PAIRS 100000
+
 /* Envelope. */
 #define CAP_RECIPIENTS 10000 /* in one transaction; beyond: 452 by the MTA */
 #define CAP_ADDRESS 254	     /* octets of an addr-spec, RFC 5321 4.5.3.1.3 */
+/* Recipients in one transaction at a door; LMTP makes a message of each.
+ * Beyond: 452, and the MTA in front sends the rest afterwards. */
+#define CAP_DOOR_LMTP 100
+#define CAP_DOOR_SMTP 1000
+/* Different copies of one message; their octets, in times max-message-size.
+ * Beyond: 550 5.7.3, 552 5.3.4. */
+#define CAP_GROUPS 1000
+#define CAP_COPIES 16
 
 /* One request between processes, octets (the message itself travels as a
  * descriptor). Beyond: the peer is broken, its connection is closed. */

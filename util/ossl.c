@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -31,6 +32,47 @@ static const char *reason_text(unsigned long code)
 		return strerror((int)ERR_GET_REASON(code));
 	s = ERR_reason_error_string(code);
 	return s == NULL ? "unknown reason" : s;
+}
+
+/* ---- memory ---- */
+
+static void *note(void *p, size_t n)
+{
+	if (p == NULL && n != 0)
+		memory_note_lack();
+	return p;
+}
+
+static void *get_memory(size_t n, const char *file UNUSED, int line UNUSED)
+{
+	return note(malloc(n), n);
+}
+
+static void *change_memory(void *p, size_t n, const char *file UNUSED,
+    int line UNUSED)
+{
+	if (n == 0) { /* as CRYPTO_realloc() has it */
+		free(p);
+		return NULL;
+	}
+	return note(realloc(p, n), n);
+}
+
+static void give_memory(void *p, const char *file UNUSED, int line UNUSED)
+{
+	free(p);
+}
+
+int ossl_start(struct err *e)
+{
+	/* only as long as nothing was allocated: tests may have */
+	(void)CRYPTO_set_mem_functions(get_memory, change_memory,
+	    give_memory);
+	if (OPENSSL_init_crypto(0, NULL) == 1 &&
+	    OSSL_LIB_CTX_get0_global_default() != NULL)
+		return 0;
+	return err_set(e, FAIL_TEMP, "libcrypto does not start: out of "
+	    "memory");
 }
 
 int err_ossl(struct err *e, enum fail kind, const char *fmt, ...)

@@ -14,6 +14,11 @@
 
 typedef struct ossl_lib_ctx_st OSSL_LIB_CTX; /* as OpenSSL declares it */
 
+/*
+ * Once, first of all: without memory for its beginnings libcrypto would crash
+ * later. FAIL_TEMP.
+ */
+int ossl_start(struct err *e) MUST_CHECK;
 /* err_set plus the reasons in the error queue, which is emptied; -1. */
 int err_ossl(struct err *e, enum fail kind, const char *fmt, ...)
     PRINTF_LIKE(3, 4);

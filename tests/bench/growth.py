@@ -3,6 +3,7 @@
 """How time grows: with the size (by the command), with recipients and parts
 (by the milter), with certificates in the store and with rules."""
 import os
+import shutil
 import subprocess
 import time
 
@@ -136,6 +137,43 @@ def recipients_rows(stage):
         import_people(stage, max(counts), kind, kind + '.example')
         for n in counts:
             yield recipients_row(stage, kind, n)
+
+
+# ---- copies ----
+
+COPY_RECIPIENTS = 1000
+
+
+def copies_row(stage, size, groups):
+    """Recipients whom To does not name get a copy each, all others one."""
+    to = [person(i, 'rsa.example') for i in range(COPY_RECIPIENTS)]
+    eml, out = stage.path('in', 'copies'), stage.path('out', 'copies')
+    write_message(eml, ALICE, size, ',\n '.join(to[groups - 1:]))
+    argv = [POSTSEAL, '-c', stage.conf(), 'seal', '--from', ALICE, '--auth',
+            'alice', '--out-dir', out]
+    for address in to:
+        argv += ['--to', address]
+    got = []
+    for _ in range(3):
+        progress('growth: %s in %d copies' % (size, groups))
+        shutil.rmtree(out, ignore_errors=True)
+        got.append(run_command(argv, eml, os.devnull))
+        made = len([f for f in os.listdir(out) if f.endswith('.eml')])
+        check(made == groups, '%d copies, wanted %d' % (made, groups))
+    shutil.rmtree(out)
+    ms = median([g[0] for g in got])
+    return (size, str(COPY_RECIPIENTS), str(groups), ms, ms / groups,
+            '%.1f' % max(g[1] for g in got))
+
+
+def copies_rows(stage):
+    counts = numbers('GROW_COPIES', '1 10 50')
+    if counts:
+        progress('growth: certificates of recipients')
+        import_people(stage, COPY_RECIPIENTS, 'rsa', 'rsa.example')
+    for size in ('5K', '1M') if counts else ():
+        for groups in counts:
+            yield copies_row(stage, size, groups)
 
 
 # ---- parts ----
@@ -304,6 +342,11 @@ def run(stage):
           '+ bare) / ours; ms a recipient; p50 in ms.',
           ('key', 'recipients', 'ours', 'null', 'bare', 'ratio',
            'a recipient', 'p50'), recipients_rows(stage))
+    table('Copies: one message to 1,000 recipients, sign + encrypt by the '
+          'command (seal\n--out-dir), all but so many of them named in To; '
+          'ms of processor time with its\nstart, ms a copy, peak MiB.',
+          ('size', 'recipients', 'copies', 'ms', 'a copy', 'peak'),
+          copies_rows(stage))
     table('MIME parts of 150 octets: ms of processor time, and '
           'microseconds a part.',
           ('parts', 'KiB', 'sign', 'sign + encrypt', 'open + verify',

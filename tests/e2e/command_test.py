@@ -23,10 +23,11 @@ outbound                       : sign or plain, encrypt or plain
 inbound  to alice+sealed@example.com : leave-sealed
 inbound                        : decrypt, verify
 '''
-KEYS = ['version', 'id', 'direction', 'class', 'action', 'reply',
+KEYS = ['version', 'id', 'queue_id', 'time', 'sender', 'login',
+        'direction', 'class', 'action', 'reply', 'observed', 'would',
         'recipients', 'signed_with', 'signature', 'decryption', 'layers',
-        'harvest', 'headers_restored', 'warnings', 'size_in', 'size_out',
-        'timing_us']
+        'harvest', 'here', 'copies', 'headers_restored', 'warnings',
+        'size_in', 'size_out', 'timing_us']
 a = b = base = None
 
 

@@ -32,11 +32,12 @@ administrator    postmaster@{domain}
 recipient-delimiter +
 {extra}
 milter {{
-    listen            "unix:{d}/run/milter.sock" mode 0666
+    listen            {listen}
     user              {user}
     keys-user         {keys}
     workers           {workers}
     outbound-networks 127.0.0.1/32
+    {milter}
 }}
 metrics "127.0.0.1:{metrics}"
 '''
@@ -55,9 +56,11 @@ class Site:
         self.dir, self.domain, self.workers = folder, domain, workers
         self.conf = os.path.join(folder, 'postseal.conf')
         self.socket = os.path.join(folder, 'run', 'milter.sock')
+        self.port = None  # set: TCP instead of the socket
         self.metrics = free_port()
         self.child = self.log_path = self.postfix = None
         self.source, self.extra = source, extra
+        self.milter = ''  # more statements of milter { }
         os.makedirs(folder)
         must_run([POSTSEAL, 'init', '--dir', folder, '--domain', domain])
         self.set_rules(rules)
@@ -68,7 +71,10 @@ class Site:
             self.extra = extra
         for sub in ('run', 'spool'):
             os.makedirs(os.path.join(self.dir, sub), exist_ok=True)
+        listen = '"inet:%d@127.0.0.1"' % self.port if self.port else \
+            '"unix:%s" mode 0666' % self.socket
         text = CONF.format(d=self.dir, domain=self.domain, extra=self.extra,
+                           listen=listen, milter=self.milter,
                            user=MILTER_USER, keys=KEYS_USER,
                            workers=self.workers, metrics=self.metrics)
         if os.getuid() != 0:
@@ -110,12 +116,12 @@ class Site:
 
     # -- the milter --
 
-    def start(self):
+    def start(self, env=None):
         self.log_path = self.path('milter.log')
         log = open(self.log_path, 'ab')
         self.child = subprocess.Popen(
             [MILTER, '-c', self.conf], stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log, start_new_session=True)
+            stderr=log, start_new_session=True, env=env)
         log.close()
         at_exit(self.stop)
         wait_for(self.listens, lambda: 'the milter to listen; log:\n' +
@@ -124,9 +130,11 @@ class Site:
     def listens(self):
         check(self.child.poll() is None, 'the milter ended: %s' %
               self.child.returncode, self.milter_log()[-4000:])
-        with socket.socket(socket.AF_UNIX) as s:
+        kind = socket.AF_INET if self.port else socket.AF_UNIX
+        with socket.socket(kind) as s:
             try:
-                s.connect(self.socket)
+                s.connect(('127.0.0.1', self.port) if self.port
+                          else self.socket)
             except OSError:
                 return False
         return True

@@ -85,6 +85,7 @@ MASTER_CF = '''
 127.0.0.1:{port} inet n - n - 250 smtpd
 127.0.0.1:{plain} inet n - n - 250 smtpd
   -o smtpd_milters=
+  -o content_filter=
 pickup    unix  n - n 3 1 pickup
 cleanup   unix  n - n - 0 cleanup
 qmgr      unix  n - n 3 1 qmgr
@@ -97,6 +98,7 @@ flush     unix  n - n 1000? 0 flush
 proxymap  unix  - - n - - proxymap
 smtp      unix  - - n - - smtp
 relay     unix  - - n - - smtp
+lmtp      unix  - - n - - lmtp
 showq     unix  n - n - - showq
 error     unix  - - n - - error
 retry     unix  - - n - - error
@@ -124,7 +126,49 @@ def inline(rows):
     return 'inline:{ %s }' % rows if rows else ''
 
 
-class Postfix:
+class Mailboxes:
+    """Maildirs in dir/mail; log() and queue_files() are the server's."""
+
+    def boxes(self, user, sub='new'):
+        d = os.path.join(self.dir, 'mail', user, sub)
+        if not os.path.isdir(d):
+            return []
+        return sorted((os.path.join(d, f) for f in os.listdir(d)),
+                      key=lambda p: (os.stat(p).st_mtime_ns, p))
+
+    def mails(self, user):
+        """What was delivered, oldest first, with LF line ends."""
+        out = []
+        for p in self.boxes(user):
+            with open(p, 'rb') as f:
+                out.append(f.read())
+        return out
+
+    def empty(self, user):
+        for p in self.boxes(user):
+            os.unlink(p)
+
+    def wait_mail(self, user, n=1, seconds=30):
+        wait_for(lambda: len(self.boxes(user)) >= n,
+                 lambda: '%d mails for %s (there are %d); log:\n%s' %
+                 (n, user, len(self.boxes(user)), self.log()[-3000:]),
+                 seconds)
+        return self.mails(user)
+
+    def grep(self, *needles):
+        """Where any of these octets lies in queue or maildirs."""
+        found = []
+        files = self.queue_files()
+        for d, _, names in os.walk(os.path.join(self.dir, 'mail')):
+            files += [os.path.join(d, n) for n in names]
+        for path in files:
+            with contextlib.suppress(OSError), open(path, 'rb') as f:
+                data = f.read()
+                found += [(path, n) for n in needles if n in data]
+        return found
+
+
+class Postfix(Mailboxes):
     """One private Postfix. port has the milter, plain has none."""
 
     def __init__(self, folder, domain, source='127.0.0.1'):
@@ -134,6 +178,7 @@ class Postfix:
         self.pid = None
         self.extra = {}
         self.routes = {}
+        self.services = ''  # more lines of master.cf
         self.users = ['alice', 'bob', 'carol', 'dave', 'postmaster']
 
     def environment(self):
@@ -190,8 +235,8 @@ class Postfix:
             text = re.sub(r'(?m)^%s = .*\n' % k, '', text)
             text += '%s = %s\n' % (k, v)
         self.write('etc/main.cf', text)
-        self.write('etc/master.cf', MASTER_CF.format(port=self.port,
-                                                     plain=self.plain))
+        self.write('etc/master.cf', MASTER_CF.format(
+            port=self.port, plain=self.plain) + self.services)
 
     def write(self, name, text):
         with open(os.path.join(self.dir, name), 'w', encoding='utf-8') as f:
@@ -220,6 +265,15 @@ class Postfix:
                 return s.recv(200).startswith(b'220')
         except OSError:
             return False
+
+    def connect(self, login=None):
+        """A client from outside; login: a user of the domain."""
+        return Client(self.port, login and '%s@%s' % (login, self.domain),
+                      '192.0.2.7')
+
+    def held(self):
+        """Paths of messages in the hold queue."""
+        return [f for f in self.queue_files() if '/hold/' in f]
 
     def reload(self):
         os.kill(self.pid, signal.SIGHUP)
@@ -268,48 +322,31 @@ class Postfix:
     def flush(self):
         self.command('postqueue', '-c', os.path.join(self.dir, 'etc'), '-f')
 
-    def boxes(self, user, sub='new'):
-        d = os.path.join(self.dir, 'mail', user, sub)
-        if not os.path.isdir(d):
-            return []
-        return sorted((os.path.join(d, f) for f in os.listdir(d)),
-                      key=lambda p: (os.stat(p).st_mtime_ns, p))
-
-    def mails(self, user):
-        """What was delivered, oldest first, with LF line ends."""
-        out = []
-        for p in self.boxes(user):
-            with open(p, 'rb') as f:
-                out.append(f.read())
-        return out
-
-    def empty(self, user):
-        for p in self.boxes(user):
-            os.unlink(p)
-
-    def wait_mail(self, user, n=1, seconds=30):
-        wait_for(lambda: len(self.boxes(user)) >= n,
-                 lambda: '%d mails for %s (there are %d); log:\n%s' %
-                 (n, user, len(self.boxes(user)), self.log()[-3000:]),
-                 seconds)
-        return self.mails(user)
-
-    def grep(self, *needles):
-        """Where any of these octets lies in queue or maildirs."""
-        found = []
-        files = self.queue_files()
-        for d, _, names in os.walk(os.path.join(self.dir, 'mail')):
-            files += [os.path.join(d, n) for n in names]
-        for path in files:
-            with contextlib.suppress(OSError), open(path, 'rb') as f:
-                data = f.read()
-                found += [(path, n) for n in needles if n in data]
-        return found
-
 
 # ---- SMTP client ----
 
-class Client(smtplib.SMTP):
+class Raw(smtplib.SMTP):
+    """SMTP that sends octets as they are."""
+
+    def submit_raw(self, sender, to, octets, options=(), rcpt_options=()):
+        """The octets between DATA and the final dot. -> (code, text)"""
+        code, text = self.mail(sender, options)
+        for t in [to] if isinstance(to, str) else to:
+            if code < 400:
+                code, text = self.rcpt(t, rcpt_options)
+        if code >= 400:
+            self.rset()
+            return code, text.decode()
+        code, text = self.docmd('DATA')
+        check(code == 354, 'DATA: %d' % code, text)
+        dots = octets.replace(b'\r\n.', b'\r\n..')
+        self.send((b'.' if dots[:1] == b'.' else b'') + dots +
+                  (b'' if dots.endswith(b'\r\n') else b'\r\n') + b'.\r\n')
+        code, text = self.getreply()
+        return code, text.decode()
+
+
+class Client(Raw):
     """SMTP to a port of ours; login and address by XCLIENT, so that the
     server believes in a login without any password."""
 

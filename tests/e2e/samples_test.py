@@ -11,6 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib  # noqa: E402
+import sendmail  # noqa: E402
 from lib import check, equal, test  # noqa: E402
 
 base = None
@@ -134,6 +135,73 @@ def postfix_main_cf():
     check(b'tempfail' not in err, 'complaint', err)
 
 
+def contrib(pattern):
+    paths = sorted(glob.glob(os.path.join(lib.TOP, 'contrib', pattern)))
+    check(paths, 'no ' + pattern)
+    return paths
+
+
+@test
+def M14_contrib_postfix():
+    """Every line is understood; no filter lets mail pass while it is
+    down, but the one that only verifies."""
+    lib.need_postfix()
+    for n, path in enumerate(contrib('postfix/*.cf')):
+        p = lib.Postfix(os.path.join(base, 'pf%d' % n), 'example.com')
+        p.configure({})
+        kind = path.rsplit('.', 2)[1]
+        with open(path, encoding='utf-8') as f:
+            text = f.read()
+        with open(os.path.join(p.dir, 'etc', kind + '.cf'), 'a',
+                  encoding='utf-8') as f:
+            f.write(text)
+        for how in '-n', '-M', '-P':
+            status, out, err = p.command('postconf', '-c', os.path.join(
+                p.dir, 'etc'), how)
+            equal(status, 0, lib.show(err))
+            check(b'unused' not in err and b'undefined' not in err and
+                  b'fatal' not in err, path, err)
+        for line in text.splitlines():
+            if 'postseal/milter.sock' in line and line[:1] == ' ':
+                check('default_action=tempfail' in line, path, line)
+
+
+@test
+def contrib_doors_are_understood():
+    for n, path in enumerate(contrib('postfix/*.cf')):
+        with open(path, encoding='utf-8') as f:
+            block = re.search(r'(?m)^# {4}door (?:.*\n#)*? {4}}$', f.read())
+        if not block:
+            continue
+        d = os.path.join(base, 'door%d' % n)
+        lib.must_run([lib.POSTSEAL, 'init', '--dir', d, '--domain',
+                      'example.com'])
+        text = re.sub(r'(?m)^# {4}', '', block.group(0))
+        text = re.sub('"unix:/[^"]*/', '"unix:%s/' % d, text).replace(
+            'group postfix', 'group ' + lib.SETGID_GROUP)
+        with open(os.path.join(d, 'postseal.conf'), 'a',
+                  encoding='utf-8') as f:
+            f.write(text + '\n')
+        out = lib.must_run([lib.MILTER, '-n', '-c',
+                            os.path.join(d, 'postseal.conf')])
+        check(b'door.' in out, 'no door', out)
+
+
+@test
+def M46_contrib_sendmail():
+    sendmail.need_sendmail()
+    for path in contrib('sendmail/*.mc'):
+        with open(path, encoding='utf-8') as f:
+            text = f.read()
+        cf = sendmail.compiled("OSTYPE(`linux')dnl\n" + text +
+                               "MAILER(`local')dnl\nMAILER(`smtp')dnl\n")
+        check(re.search(rb'(?m)^Xpostseal, S=unix:[^,]+, F=T, T=', cf),
+              'no filter', cf[-2000:])
+        for line in text.splitlines():
+            check(line.startswith('dnl') or line.endswith('dnl'), 'no dnl',
+                  line)
+
+
 @test
 def sendmail_mc():
     text = sample('sendmail.mc')
@@ -175,6 +243,8 @@ def make_install_puts_everything_in_its_place():
                  'usr/share/man/man8/postseal-milter.8',
                  'usr/lib/systemd/system/postseal-milter.service',
                  'usr/share/doc/postseal/samples/partners.rules',
+                 'usr/share/doc/postseal/contrib/postfix/reinject.master.cf',
+                 'usr/share/doc/postseal/contrib/sendmail/postseal.mc',
                  'usr/share/doc/postseal/samples/messages/plain.eml'):
         check(os.path.exists(os.path.join(d, path)), 'not installed: ' +
               path)

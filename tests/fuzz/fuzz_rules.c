@@ -4,7 +4,8 @@
  * Fuzz target: the rules file. A checked file has an answer for everybody,
  * and the answer in words is a rule that says the same.
  */
-#include "gateway/rules.h"
+#include "gateway/rules_int.h"
+#include "gateway/rules_lint.h"
 #include "tests/fuzz/fuzz_file.h"
 
 static struct addr addr_of(const char *s)
@@ -69,6 +70,59 @@ static void ask(const struct rules *r, const struct rule_input *in)
 	buf_free(&b);
 }
 
+/* Lines that add make nothing weaker, and nothing more the second time. */
+static void add_lines(const struct rules *r, const struct rule_input *in)
+{
+	struct treatment t, twice, first;
+	struct rule_ref ref;
+	const char *given_up, *unknown;
+
+	for (uint32_t i = 0; i < r->alsos && i < 64; i++) {
+		const struct rule *also = &r->also[i];
+
+		if (also->direction != in->direction ||
+		    !rules_also_holds(r, in, i, &unknown))
+			continue;
+		rules_decide(r, in, &first, &ref);
+		t = first;
+		(void)treatment_strengthen(&t, also, &given_up);
+		MUST(t.sign >= first.sign && t.encrypt >= first.encrypt);
+		MUST(t.verify >= first.verify);
+		MUST(t.store_encrypted >= first.store_encrypted);
+		MUST(t.revocation_hard >= first.revocation_hard);
+		MUST(t.decrypt <= first.decrypt && t.pass <= first.pass);
+		MUST(t.leave_sealed == first.leave_sealed);
+		MUST(!first.encrypt || first.encrypt_or != OR_MUST ||
+		    t.encrypt_or == OR_MUST);
+		MUST(!first.verify || first.verify_or != OR_REJECT ||
+		    t.verify_or == OR_REJECT);
+		MUST(cipher_at_least(t.writing.cipher.floor,
+		    first.writing.cipher.floor));
+		MUST(cipher_at_least(t.writing.cipher.unknown,
+		    t.writing.cipher.floor));
+		MUST(first.refuse == NULL || t.refuse == first.refuse);
+		twice = t;
+		MUST(!treatment_strengthen(&twice, also, &given_up));
+		MUST(memcmp(&twice, &t, sizeof(t)) == 0);
+	}
+}
+
+static void note(void *arg, const struct rules_remark *x)
+{
+	size_t *n = arg;
+
+	MUST(x->line > 0 && x->text[0] != '\0');
+	(*n)++;
+}
+
+static void look_over(const struct rules *r)
+{
+	size_t n = 0;
+	struct err e;
+
+	MUST(rules_lint(r, NULL, note, &n, &e) == 0);
+}
+
 static void ask_all(const struct rules *r)
 {
 	static const char *const names[] = { "alice@example.com",
@@ -82,12 +136,14 @@ static void ask_all(const struct rules *r)
 		struct rule_input in = { .direction = (enum direction)d };
 
 		ask(r, &in);
+		add_lines(r, &in);
 		for (size_t i = 0; i < n; i++) {
 			in = (struct rule_input){ (enum direction)d, &a[i],
 				i == 0 ? NULL : &a[i], &a[(i + 1) % n],
 				i == 1 ? "alice" : NULL,
-				i == 2 ? "192.0.2.1" : NULL };
+				i == 2 ? "192.0.2.1" : NULL, NULL, NULL };
 			ask(r, &in);
+			add_lines(r, &in);
 		}
 	}
 }
@@ -105,8 +161,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	MUST(rc == 0 ? r != NULL && ce.n == 0 : r == NULL && ce.n > 0);
 	MUST(!ce.text.failed);
 	check_text(buf_view(&ce.text));
-	if (r != NULL)
+	if (r != NULL) {
 		ask_all(r);
+		look_over(r);
+	}
 	rules_free(&r);
 	conf_errors_free(&ce);
 	return 0;

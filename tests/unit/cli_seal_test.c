@@ -142,7 +142,7 @@ static const struct bad bad[] = {
 	{AB " --no-auth", PLAIN, EX_UNAVAILABLE, "550 5.7.1"},
 	{AB " --auth bob", PLAIN, EX_UNAVAILABLE, "550 5.7.1 Not sent: it "
 	    "must be signed, and you may not sign as its author: "
-	    "alice@example.com (no right for this login or client) (id "},
+	    "alice@example.com (login bob may not sign as this author) (id "},
 	{AB, "From: a@b.de\nFrom: c@d.de\n\nx\n", EX_UNAVAILABLE,
 	    "554 5.6.0"},
 };
@@ -299,7 +299,7 @@ static void the_verdict_is_written_and_remembered(void **state)
 	assert_non_null(p);
 	memcpy(id, p + 6, 19);
 	buf_clear(&line);
-	buf_printf(&line, "explain %s", id);
+	buf_printf(&line, "explain --json %s", id);
 	expect(run(cmd_explain, buf_str(&line), view_of("")), 0);
 	assert_true(view_eq(buf_view(&out), buf_view(&json)));
 	/* a refusal is remembered, too, and written to the file */

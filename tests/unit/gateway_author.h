@@ -180,7 +180,7 @@ struct extra {
 #define EXTRA(oid, der) { oid, der, sizeof(der) - 1, 0 }
 #define EXTRAS 3
 
-struct signing {
+struct signature_of {
 	const struct cert *by;
 	EVP_PKEY *key;	  /* NULL: everybody's */
 	const EVP_MD *md; /* NULL: SHA-256 */
@@ -206,7 +206,7 @@ static void add_extra(CMS_SignerInfo *si, const struct extra *x, bool sign)
 }
 
 static void add_signer(const struct authors *a, CMS_ContentInfo *cms,
-    const struct signing *g, bool has_cert)
+    const struct signature_of *g, bool has_cert)
 {
 	CMS_SignerInfo *si;
 	ASN1_TIME *t;
@@ -252,7 +252,7 @@ static void make_empty(struct view entity, struct buf *der)
 }
 
 /* SignedData over the octets of entity by n signers, appended to der. */
-static void make_object(const struct authors *a, const struct signing *g,
+static void make_object(const struct authors *a, const struct signature_of *g,
     size_t n, bool opaque, struct view entity, struct buf *der)
 {
 	unsigned flags = CMS_PARTIAL | CMS_BINARY |
@@ -280,7 +280,7 @@ static void put_base64(struct buf *b, struct view v)
 
 /* The entity in b becomes a signed one; n 0: by nobody, opaque. */
 static UNUSED void author_sign(const struct authors *a,
-    const struct signing *g, size_t n, bool opaque, struct buf *b)
+    const struct signature_of *g, size_t n, bool opaque, struct buf *b)
 {
 	struct buf der, out;
 

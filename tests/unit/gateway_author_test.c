@@ -191,7 +191,7 @@ static const struct pair pair[] = {
 static void open_as(const char *from, const struct name *names)
 {
 	struct cert *c = author_issue(&who, names, NULL);
-	struct signing g = { .by = c };
+	struct signature_of g = { .by = c };
 	struct buf b, fields;
 
 	buf_init(&b, BIG);
@@ -364,7 +364,7 @@ static void open_weak(const struct weak *x)
 	};
 	EVP_PKEY *key = x->bits == 0 ? who.key : rsa_of(x->bits);
 	struct cert *c = author_issue(&who, names, key);
-	struct signing g = { .by = c, .key = key, .md = x->md5 ? EVP_md5()
+	struct signature_of g = { .by = c, .key = key, .md = x->md5 ? EVP_md5()
 	    : x->sha1 ? EVP_sha1() : NULL };
 	struct buf b, fields;
 	unsigned char *p;
@@ -424,7 +424,7 @@ static void put_date(struct buf *b, int64_t at)
 static void open_dated(int64_t signed_at, int64_t date)
 {
 	struct cert *c = author_issue(&who, alice, NULL);
-	struct signing g = { .by = c, .time = signed_at };
+	struct signature_of g = { .by = c, .time = signed_at };
 	struct buf b, fields;
 
 	buf_init(&b, BIG);
@@ -467,10 +467,10 @@ static void S77_A36_an_old_message_with_a_new_date(void **state)
 	    "is outside"));
 }
 
-static void open_with(const char *from, const struct signing *how)
+static void open_with(const char *from, const struct signature_of *how)
 {
 	struct cert *c = author_issue(&who, alice, NULL);
-	struct signing g = *how;
+	struct signature_of g = *how;
 	struct buf b, fields;
 
 	g.by = c;
@@ -490,7 +490,7 @@ static void A36_dates_that_cannot_be_read_say_nothing(void **state)
 	static const char *const odd[] = {"", "Date: yesterday\r\n",
 	    "Date: Mon, 1 Jan 2001 00:00:00 +0000\r\n"
 	    "Date: Mon, 1 Jan 2001 00:00:00 +0000\r\n"};
-	struct signing g = {0};
+	struct signature_of g = {0};
 	struct buf b;
 
 	(void)state;
@@ -507,7 +507,7 @@ static void A36_dates_that_cannot_be_read_say_nothing(void **state)
 
 static void S140_a_list_is_no_author(void **state)
 {
-	struct signing g = { .signed_attr = { EXTRA(HISTORY,
+	struct signature_of g = { .signed_attr = { EXTRA(HISTORY,
 	    "\x30\x02\x30\x00") } };
 
 	(void)state;
@@ -527,7 +527,7 @@ static void S140_a_list_is_no_author(void **state)
 
 static void S142_countersignatures_change_nothing(void **state)
 {
-	static const struct signing g = { .unsigned_attr =
+	static const struct signature_of g = { .unsigned_attr =
 	    EXTRA("1.2.840.113549.1.9.6", "\x30\x03\x02\x01\x01") };
 
 	(void)state;

@@ -177,7 +177,7 @@ static const struct bad bad[] = {
 	{"sign-for @example.com network 10.0.0.0/33\n", ":6:31: sign-for:"},
 	{"sign-for @example.com network everywhere\n", ":6:31: sign-for:"},
 	{"relay { listen x }\n", ":6:1: relay: not yet"},
-	{"authority ldap x\n", ":6:11: authority: expected file PATH"},
+	{"authority ldap x\n", ":6:1: expected ldap DIRECTORY"},
 	{"milter { listen milter.sock }\n", ":6:17: listen: expected "
 					    "\"unix:/PATH\""},
 	{"milter { listen unix:run/sock }\n", ":6:17: listen: expected an "
@@ -408,7 +408,7 @@ static void values_are_read(void **state)
 	assert_int_equal(c->workers, 256);
 	assert_int_equal(c->waiting, 0);
 	assert_int_equal(c->outbounds, 1); /* replaces the default */
-	assert_string_equal(c->reinject, "127.0.0.1:10026");
+	assert_string_equal(c->reinject, "smtp:127.0.0.1:10026");
 	buf_clear(&b);
 	config_print(c, &b);
 	assert_non_null(strstr(buf_str(&b), "milter.workers 256\n"));

@@ -17,7 +17,7 @@ static struct buf by_alice, by_eve; /* the signed entities */
 static void sign_as(struct buf *b, const struct name *names)
 {
 	struct cert *c = author_issue(&who, names, NULL);
-	struct signing g = { .by = c };
+	struct signature_of g = { .by = c };
 
 	buf_init(b, BIG);
 	buf_puts(b, author_text);

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/lists.h"
 #include "gateway/rules_int.h"
 #include "util/proc.h"
 
@@ -355,6 +356,187 @@ static void a_few_rules_need_no_index(void **state)
 	rules_free(&r);
 }
 
+/* ---- also lines ---- */
+
+/* Who cannot be read is meant by every line (A24). */
+static bool is_meant(const struct rules *r, const struct rule *line,
+    const struct rule_input *in)
+{
+	struct conditions c = line->cond;
+
+	if (line->direction != in->direction)
+		return false;
+	if (in->direction != DIR_OUTBOUND && in->from == NULL)
+		c.has_from = false;
+	if (in->direction != DIR_OUTBOUND &&
+	    (in->to == NULL || in->to->text[0] == '\0'))
+		c.has_to = false;
+	return is_true(r, &c, in);
+}
+
+/* Is line n among those that the index gives? */
+static bool is_given(const struct rules *r, const struct rule_input *in,
+    const struct also_lines *named, uint32_t n)
+{
+	const struct posting *p = rules_index_find(r->also_index,
+	    POSTING_PLACE(in->direction, POSTING_OTHER), WHO_ADDRESS, "");
+	const char *unknown = "";
+
+	for (size_t i = 0; i < named->n; i++) {
+		assert_true(i == 0 || named->line[i - 1].n <
+		    named->line[i].n);
+		if (named->line[i].n == n)
+			return true;
+	}
+	for (uint32_t i = 0; p != NULL && i < p->run; i++)
+		if (p[i].n == n && rules_also_holds(r, in, n, &unknown))
+			return true;
+	return false;
+}
+
+static void A51_the_index_gives_every_also_line_that_holds(void **state)
+{
+	struct config c = {.delimiter = '+'};
+	struct also_lines named = {0};
+	size_t held = 0, all = 0;
+	struct err e = {0};
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1u << 20);
+	for (unsigned i = 0; i < 200; i++) {
+		struct rules *r;
+
+		seed = i;
+		buf_clear(&b);
+		for (unsigned n = 0; n < 3; n++) {
+			buf_printf(&b, "group g%u", n);
+			put_who(&b, n);
+			buf_puts(&b, "\n");
+		}
+		for (unsigned n = 1 + pick(40); n > 0; n--) {
+			const char *d = ANY(word);
+
+			buf_puts(&b, "also ");
+			put_rule(&b, d, 3);
+			b.n -= strlen("pass\n");
+			buf_puts(&b, *d == 'o' ? "sign\n" : "verify\n");
+		}
+		buf_puts(&b, "inbound : pass\noutbound : pass\n");
+		r = read_rules(buf_str(&b), &c);
+		for (unsigned k = 0; k < 100; k++) {
+			struct rule_input in = {0};
+			struct addr a[3];
+
+			any_input(&in, a);
+			assert_int_equal(rules_also_named(r, &in, &named, &e),
+			    0);
+			for (uint32_t n = 0; n < r->alsos; n++) {
+				bool want = is_meant(r, &r->also[n], &in);
+
+				held += want;
+				all++;
+				if (is_given(r, &in, &named, n) != want)
+					fail_msg("seed %u: %s", seed,
+					    r->also[n].text);
+			}
+		}
+		rules_free(&r);
+	}
+	assert_true(held > all / 100 && held < all / 2);
+	free(named.line);
+	buf_free(&b);
+}
+
+/* ---- groups whose members a directory names ---- */
+
+static enum rule_listed answer;
+static char asked[200];
+
+static enum rule_listed say_listed(void *ctx, const char *list,
+    const char *what)
+{
+	assert_ptr_equal(ctx, &answer);
+	assert_non_null(strstr(list, "(dep=crew)"));
+	if (strcmp(what, "@crew.example") == 0)
+		return RULE_LISTED_YES;
+	assert_int_equal(view_cstr(view_of(what), asked, sizeof(asked)), 0);
+	return answer;
+}
+
+#define CREW "group crew ldap staff \"(dep=crew)\"\n"                        \
+	"group all crew @more.example\n"
+
+static void expect_line(const struct rules *r, const char *to,
+    enum rule_listed a, int line, const char *unknown)
+{
+	struct rule_input in = {.direction = DIR_OUTBOUND,
+	    .listed = say_listed, .listed_ctx = &answer};
+	struct treatment t;
+	struct rule_ref ref;
+	struct addr addr;
+	struct err e = {0};
+
+	assert_int_equal(addr_parse(&addr, view_of(to), &e), 0);
+	in.to = &addr;
+	answer = a;
+	rules_decide(r, &in, &t, &ref);
+	if (ref.line != line || (t.unknown == NULL) != (unknown == NULL) ||
+	    (unknown != NULL && strcmp(unknown, t.unknown) != 0))
+		fail_msg("%s: line %d, %s", to, ref.line, t.unknown);
+}
+
+static void a_list_that_was_never_fetched_is_no_answer(void **state)
+{
+	(void)state;
+	for (int padded = 0; padded < 2; padded++) {
+		struct rules *r;
+		struct buf b;
+
+		buf_init(&b, 65536);
+		buf_puts(&b, CREW
+		    "outbound to first@x.example : sign\n"
+		    "outbound to crew : sign, encrypt\n"
+		    "outbound to all : sign\n"
+		    "outbound to @x.example : pass\n");
+		for (int i = 0; padded && i < 20; i++)
+			buf_printf(&b, "outbound to p%d@y.example : sign\n",
+			    i);
+		buf_puts(&b, "outbound : pass\ninbound : pass\n");
+		r = read_rules(buf_str(&b), NULL);
+		assert_int_equal(r->index != NULL, padded);
+		expect_line(r, "A@x.example", RULE_LISTED_YES, 4, NULL);
+		assert_string_equal(asked, "a@x.example");
+		expect_line(r, "a@crew.example", RULE_LISTED_NO, 4, NULL);
+		expect_line(r, "a@x.example", RULE_LISTED_NO, 6, NULL);
+		expect_line(r, "a@more.example", RULE_LISTED_NO, 5, NULL);
+		/* whoever a line above names is not asked about */
+		expect_line(r, "first@x.example", RULE_LISTED_UNKNOWN, 3,
+		    NULL);
+		expect_line(r, "a@x.example", RULE_LISTED_UNKNOWN, 4, "crew");
+		rules_free(&r);
+		buf_free(&b);
+	}
+}
+
+static void which_lists_are_to_be_fetched(void **state)
+{
+	struct rules *r = read_rules(CREW "outbound to all : sign\n"
+	    "outbound : pass\ninbound : pass\n", NULL);
+	const struct list_source *const *list;
+	char name[LIST_NAME_SIZE];
+	size_t n;
+
+	(void)state;
+	list = rules_lists(r, &n);
+	assert_int_equal(n, 1);
+	assert_string_equal(list[0]->directory, "staff");
+	assert_string_equal(list[0]->filter, "(dep=crew)");
+	lists_name(list[0], name);
+	assert_string_equal(name, r->group[0].set->list);
+	rules_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +544,10 @@ int main(void)
 		    the_index_decides_as_looking_at_each_rule_does),
 		cmocka_unit_test(a_rule_stands_where_it_differs_most),
 		cmocka_unit_test(a_few_rules_need_no_index),
+		cmocka_unit_test(
+		    A51_the_index_gives_every_also_line_that_holds),
+		cmocka_unit_test(a_list_that_was_never_fetched_is_no_answer),
+		cmocka_unit_test(which_lists_are_to_be_fetched),
 	};
 
 	return cmocka_run_group_tests_name("gateway_rules_index", tests,

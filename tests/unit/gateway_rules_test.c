@@ -169,10 +169,12 @@ static const struct bad bad[] = {
 	{"inbound from @x.de : pass, harvest\n", "stand alone"},
 	/* not yet */
 	{"outbound to @x.de : encrypt or tls\n", "encrypt or tls: not yet"},
-	{"outbound to @x.de : encrypt or quarantine\n", "encrypt or "
-							"quarantine: not yet"},
-	{"outbound to @x.de : sign, remove-trigger\n", "remove-trigger: not "
-						       "yet"},
+	{"outbound to @x.de : sign, remove-trigger\n", ":1:27: "
+	    "remove-trigger stands only in also lines"},
+	{"outbound to @x.de : sign, per-recipient\n", ":1:27: "
+	    "per-recipient is about encrypted copies"},
+	{"inbound to @x.de : decrypt, per-recipient\n", "is for outbound"},
+	{"group g ldap\n", "expected ldap DIRECTORY"},
 	{"outbound to @x.de : encrypt, protect-headers copy\n",
 	    ":1:30: protect-headers needs sign"},
 	{"outbound to @x.de : encrypt, digest sha-256\n", "need sign"},
@@ -194,7 +196,6 @@ static const struct bad bad[] = {
 	    "loud"},
 	{"outbound to @x.de : sign, protect-headers, encrypt\n", ":1:27: "
 	    "protect-headers: expected one of off"},
-	{"also outbound subject \"x\" : sign\n", ":1:1: also lines: not yet"},
 };
 
 static void expect(const char *text, const char *last, const char *piece)
@@ -332,18 +333,53 @@ static void each_direction_needs_a_last_line(void **state)
 	expect("", "", "missing: a last line");
 }
 
-static void also_lines_are_checked_before_they_are_refused(void **state)
+static void A51_also_lines_are_checked(void **state)
 {
 	static const struct bad also[] = {
 		{"also\n", "also: expected outbound"},
-		{"also outbound size big : sign\n", ":1:20:"},
+		{"also outbound size big : sign\n", ":1:20: size: expected "
+		    "over"},
+		{"also outbound size 5M : sign\n", "size: expected over"},
+		{"also outbound size over : sign\n", ":1:20: size over: "},
+		{"also outbound size over big : sign\n", ":1:25:"},
+		{"also outbound size : sign\n", ":1:15: size: expected over"},
 		{"also outbound attachment pdf : sign\n", "expected a type"},
+		{"also outbound attachment */pdf : sign\n", "expected a type"},
+		{"also outbound attachment image/*x : sign\n", "a type"},
+		{"also outbound attachment image/ : sign\n", "a type"},
+		{"also outbound attachment a/b/c : sign\n", "a type"},
+		{"also outbound attachment a/b attachment c/d : sign\n",
+		    ":1:30: attachment stands in this line already"},
 		{"also outbound class fun : sign\n", "class: expected normal"},
-		{"also outbound header X : sign\n", "a name and a text"},
-		{"also outbound subject : sign\n", "subject: expected a value"},
+		{"also outbound header : sign\n", "the name of a field"},
+		{"also outbound header \"X:\" : sign\n", "without its colon"},
+		{"also outbound header \"\" : sign\n", "the name of a field"},
+		{"also outbound header X \"\" : sign\n", "an empty one"},
+		{"also outbound subject : sign\n", "subject: expected a text"},
+		{"also outbound subject \"\" : sign\n", "an empty one"},
+		{"also outbound subject a subject b : sign\n", "already"},
 		{"also outbound subject x : pass\n", "can only strengthen"},
 		{"also outbound subject x : sign or plain\n", "strengthen"},
+		{"also outbound subject x : encrypt or plain\n", "strengthen"},
+		{"also inbound subject x : decrypt\n", "strengthen"},
+		{"also inbound subject x : leave-sealed\n", "strengthen"},
+		{"also inbound subject x : verify, harvest\n", "strengthen"},
 		{"also outbound subject x : shred\n", "unknown treatment"},
+		{"also outbound subject x\n", "expected a colon"},
+		{"also outbound with x : sign\n", "expected from, to, envelope-"
+		    "from, authenticated, network, subject, header"},
+		{"also outbound to @x.de : sign, remove-trigger\n",
+		    "a condition subject or header that is the trigger"},
+		{"also outbound header Message-ID : remove-trigger\n",
+		    ":1:35: remove-trigger would delete a field"},
+		{"also outbound header content-type : remove-trigger\n",
+		    "would delete a field"},
+		{"also inbound subject x : remove-trigger\n", "for outbound"},
+		{"internal : decrypt\nalso internal subject x : encrypt\n",
+		    "rules:2:1: internal mail is sealed or opened: this line "
+		    "seals it, line 1 the other"},
+		{"internal : pass\nalso internal to @x.de : verify\n"
+		    "also internal subject x : sign\n", "internal mail is"},
 	};
 
 	(void)state;
@@ -559,7 +595,7 @@ int main(void)
 		cmocka_unit_test(names_in_messages_are_the_words),
 		cmocka_unit_test(each_direction_needs_a_last_line),
 		cmocka_unit_test(
-		    also_lines_are_checked_before_they_are_refused),
+		    A51_also_lines_are_checked),
 		cmocka_unit_test(all_errors_are_reported),
 		cmocka_unit_test(the_first_line_that_matches_decides),
 		cmocka_unit_test(a_rule_reads_as_a_sentence),

@@ -178,14 +178,14 @@ static struct cert *issue(const struct name *names, size_t n)
 }
 
 /* The text, inside of what the case says, signed by by. */
-static void sign_around(struct buf *b, const struct signing *by, size_t n,
+static void sign_around(struct buf *b, const struct signature_of *by, size_t n,
     enum inside inside)
 {
 	static const struct name dave[NAMES] = {
 		NAME(SAN_MAIL, "dave@else.example"),
 	};
 	struct cert *c = author_issue(&who, dave, NULL);
-	struct signing g = { .by = c };
+	struct signature_of g = { .by = c };
 
 	buf_clear(b);
 	buf_puts(b, author_text);
@@ -198,7 +198,7 @@ static void sign_around(struct buf *b, const struct signing *by, size_t n,
 static void open_spoken(const struct spoken *x)
 {
 	struct cert *c = issue(x->names, ARRAY_LEN(x->names));
-	struct signing g = { .by = c, .signed_attr = { x->type } };
+	struct signature_of g = { .by = c, .signed_attr = { x->type } };
 	struct buf b, fields;
 
 	buf_init(&b, BIG);
@@ -266,7 +266,7 @@ static void S166_a_signature_inside_is_the_one_that_counts(void **state)
 {
 	static const struct name of[] = OF("partner.example");
 	struct cert *c = issue(of, ARRAY_LEN(of));
-	struct signing g = { .by = c, .signed_attr = { TYPE_DOMAIN } };
+	struct signature_of g = { .by = c, .signed_attr = { TYPE_DOMAIN } };
 	struct buf b;
 
 	(void)state;
@@ -305,7 +305,7 @@ static void open_types(const struct extra *type, size_t n)
 {
 	static const struct name of[] = OF("partner.example");
 	struct cert *c = issue(of, ARRAY_LEN(of));
-	struct signing g[3];
+	struct signature_of g[3];
 	struct buf b;
 
 	buf_init(&b, BIG);
@@ -424,7 +424,7 @@ static const struct partner partner[] = {
 static void open_partner(const struct partner *x)
 {
 	struct cert *c = issue(x->names, ARRAY_LEN(x->names));
-	struct signing g = { .by = c, .signed_attr = { x->type } };
+	struct signature_of g = { .by = c, .signed_attr = { x->type } };
 	const char *hole = strstr(x->conf, "%s");
 	struct buf b, text;
 

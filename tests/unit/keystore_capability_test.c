@@ -281,6 +281,9 @@ static void taken_back_with_its_transaction(void **state)
 }
 
 #define TO_VERSION_2                                                       \
+	"DROP TABLE held_part; DROP TABLE held; DROP TABLE held_cert;"     \
+	"DROP TABLE told; DROP TABLE listed; DROP TABLE list;"             \
+	"DROP TABLE journal;"                                              \
 	"DROP TABLE capability; DROP TABLE binding;"                       \
 	"DROP TABLE anchor_scope; DROP TABLE harvest; DROP TABLE request;" \
 	"DROP TABLE issued; DROP TABLE change; DROP TABLE fetched;"        \

@@ -90,11 +90,11 @@ static void unknown_schema_is_named(void **state)
 	(void)state;
 	ks = store_make(&p);
 	keystore_close(&ks);
-	exec_sql(p.db, "UPDATE meta SET number = 5 WHERE name = 'schema'");
+	exec_sql(p.db, "UPDATE meta SET number = 6 WHERE name = 'schema'");
 	assert_int_equal(keystore_open(&ks, p.db, KS_READ, &why), -1);
 	assert_int_equal(why.kind, FAIL_CONFIG);
-	assert_non_null(strstr(why.msg, "version 5"));
-	assert_non_null(strstr(why.msg, "versions 1 to 4"));
+	assert_non_null(strstr(why.msg, "version 6"));
+	assert_non_null(strstr(why.msg, "versions 1 to 5"));
 	must_fail(keystore_open(&ks, p.db, KS_WRITE, e), FAIL_CONFIG);
 	exec_sql(p.db, "UPDATE meta SET number = 0 WHERE name = 'schema'");
 	must_fail(keystore_open(&ks, p.db, KS_WRITE, e), FAIL_CONFIG);

@@ -23,6 +23,7 @@ static struct {
 	} field[FIELDS];
 	size_t fields;
 	struct buf body, order; /* order: one letter a request */
+	struct buf gone;
 	char reply[4096];
 	char from[256], from_args[256], held[64];
 	int fail_at; /* the nth request fails; 0: none */
@@ -93,6 +94,14 @@ int smfi_chgfrom(SMFICTX *ctx, char *from, char *args)
 	return request('f');
 }
 
+int smfi_delrcpt(SMFICTX *ctx, char *rcpt)
+{
+	(void)ctx;
+	buf_puts(&mta.gone, rcpt);
+	buf_putc(&mta.gone, ';');
+	return request('r');
+}
+
 int smfi_quarantine(SMFICTX *ctx, char *reason)
 {
 	(void)ctx;
@@ -156,6 +165,7 @@ static int setup(void **state)
 	memset(&mta, 0, sizeof(mta));
 	buf_init(&mta.body, 64u << 20);
 	buf_init(&mta.order, 100000);
+	buf_init(&mta.gone, 1000);
 	answer_init(&answer);
 	memset(&to, 0, sizeof(to));
 	to.actions = SMFIF_CHGBODY | SMFIF_CHGHDRS | SMFIF_ADDHDRS |
@@ -170,6 +180,7 @@ static int teardown(void **state)
 	(void)state;
 	buf_free(&mta.body);
 	buf_free(&mta.order);
+	buf_free(&mta.gone);
 	answer_free(&answer);
 	return 0;
 }
@@ -207,7 +218,7 @@ static sfsistat apply(void)
 	struct err e = { 0 };
 	sfsistat rc = apply_answer(&to, &answer, &e);
 
-	assert_true((rc == SMFIS_CONTINUE) == (e.kind == 0) ||
+	assert_true((rc == SMFIS_TEMPFAIL) == (e.kind != 0) ||
 	    answer.code != 0);
 	return rc;
 }
@@ -352,7 +363,7 @@ static void S47_bounces_carry_headers_only(void **state)
 	(void)state;
 	answer.action = ACT_REPLACED;
 	answer.ret_hdrs = true;
-	to.envid = "QQ+31";
+	to.envid = "ENVID=QQ+31";
 	give_body(1);
 	assert_int_equal(apply(), SMFIS_CONTINUE);
 	assert_string_equal(mta.from, "<alice@a.example>");
@@ -456,11 +467,75 @@ static void unchanged_touches_nothing(void **state)
 	assert_string_equal(mta.reply, "");
 }
 
-static void A50_split_is_never_an_accept(void **state)
+static void A50_split_without_copies_is_never_an_accept(void **state)
 {
 	(void)state;
 	answer.action = ACT_SPLIT;
 	assert_int_equal(apply(), SMFIS_TEMPFAIL);
+}
+
+static char rcpt_text[4][32] = { "<Bob@Example.org>", "bob@example.org",
+	"<carol@c.example>", "<dave@d.example>" };
+static char *rcpts[4] = { rcpt_text[0], rcpt_text[1], rcpt_text[2],
+	rcpt_text[3] };
+
+/* 10 octets of a copy, then the body. */
+static void split(int here, const int group[4])
+{
+	answer.action = ACT_SPLIT;
+	answer.copy = calloc(1, sizeof(*answer.copy));
+	answer.group = calloc(4, sizeof(*answer.group));
+	assert_true(answer.copy != NULL && answer.group != NULL);
+	memcpy(answer.group, group, 4 * sizeof(*group));
+	answer.groups = 4;
+	answer.copies = 1;
+	answer.here = here;
+	give_body(30);
+	answer.body_at = 10;
+	to.rcpt = rcpts;
+}
+
+static void M6_M21_M23_recipients_with_a_copy_go_before_the_body(void **state)
+{
+	static const int group[4] = { 1, 2, 2, 1 };
+
+	(void)state;
+	put(0, "T", " 1");
+	split(2, group);
+	edit(EDIT_DELETE, "T", 1, NULL);
+	edit(EDIT_ADD, "A", 0, " a");
+	answer.ret_hdrs = true;
+	assert_int_equal(apply(), SMFIS_CONTINUE);
+	/* octet for octet as RCPT had them: the MTA compares no otherwise */
+	assert_string_equal(buf_str(&mta.gone),
+	    "<Bob@Example.org>;<dave@d.example>;");
+	assert_string_equal(buf_str(&mta.order), "dafrrb");
+	assert_int_equal(mta.body.n, 20); /* nothing of the copy */
+	assert_int_equal(mta.body.p[0], 'a' + 10);
+}
+
+static void M23_M7_a_recipient_that_stays_is_no_accept(void **state)
+{
+	static const int group[4] = { 1, 2, 2, 1 };
+
+	(void)state;
+	split(2, group);
+	mta.fail_at = 2;
+	assert_int_equal(apply(), SMFIS_TEMPFAIL);
+	assert_int_equal(mta.body.n, 0);
+}
+
+static void M24_nobody_is_left_here(void **state)
+{
+	static const int group[4] = { 1, 1, 1, 0 };
+
+	(void)state;
+	split(0, group);
+	assert_int_equal(apply(), SMFIS_DISCARD);
+	assert_int_equal(mta.requests, 0);
+	answer.action = ACT_QUARANTINED;
+	assert_int_equal(apply(), SMFIS_DISCARD);
+	assert_int_equal(mta.requests, 0);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -469,7 +544,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(A50_any_request_that_fails_is_a_tempfail),
-		T(A50_split_is_never_an_accept),
+		T(A50_split_without_copies_is_never_an_accept),
+		T(M6_M21_M23_recipients_with_a_copy_go_before_the_body),
+		T(M23_M7_a_recipient_that_stays_is_no_accept),
+		T(M24_nobody_is_left_here),
 		T(M7_announced_body_that_is_not_there),
 		T(M5_deletions_as_postfix_counts),
 		T(M5_deletions_as_sendmail_counts),

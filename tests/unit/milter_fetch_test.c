@@ -91,7 +91,7 @@ static int begin(void **state)
 	memset(&r, 0, sizeof(r));
 	r.config.fetch.is_set = true;
 	r.config.fetch.timeout_s = 2;
-	r.find = (struct finder_ops) { &r, fake_find };
+	r.find = (struct finder_ops) { .ctx = &r, .find = fake_find };
 	r.certs = 1;
 	r.size = 10;
 	if (child_pair(SOCK_STREAM, r.ctl, NULL) != 0 ||

@@ -74,10 +74,11 @@ static void issue(const unsigned char *id, uint32_t worker, const char *login,
 static int ask(const unsigned char *id, uint32_t worker, enum ticket_use use,
     const struct cert *c)
 {
+	const struct authority au = { w.config, NULL };
 	struct err e = { 0 };
 
 	(void)tickets_drain(table, sock[1], 1000);
-	if (tickets_ask(table, id, worker, use, w.config, c, &e) == 0)
+	if (tickets_ask(table, id, worker, use, &au, c, &e) == 0)
 		return 0;
 	return (int)e.kind;
 }

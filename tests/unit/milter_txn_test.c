@@ -193,7 +193,7 @@ static void M1_nothing_survives_a_reset_or_a_new_mail(void **state)
 	txn_begin(&t, argv, 1000); /* without an abort between */
 	txn_envelope(&t, "id", NULL, &env);
 	assert_string_equal(env.mail_from, "<carol@c.example>");
-	assert_string_equal(t.envid, "QQ314159");
+	assert_string_equal(t.envid, "envid=QQ314159");
 	assert_null(env.login);
 	assert_null(env.queue_id);
 	assert_int_equal(env.rcpts, 0);
@@ -206,6 +206,39 @@ static void M1_nothing_survives_a_reset_or_a_new_mail(void **state)
 	txn_put_body(&t, "x", 1); /* outside a transaction: nothing */
 	txn_end_header(&t);
 	assert_null(t.msg);
+}
+
+/* As they came, for whoever sends a copy on. */
+static void M22_S49_parameters_are_kept_as_they_came(void **state)
+{
+	char from[] = "<a@c.example>", ret[] = "ret=HDRS", utf8[] = "smtputf8",
+	    tls[] = "REQUIRETLS", envid[] = "ENVID=x", again[] = "ENVID=y",
+	    other[] = "RETURN=FULL", size[] = "SIZE=100";
+	char *mail[] = { from, size, other, ret, utf8, envid, again, tls,
+		NULL };
+	char notify[] = "NOTIFY=Success", orcpt[] = "ORCPT=rfc822;Bob@X";
+	char *rcpt[] = { orcpt, size, notify, NULL }, *none[] = { NULL };
+	struct txn t = { 0 };
+
+	(void)state;
+	txn_begin(&t, mail, 1000);
+	assert_string_equal(t.ret, "ret=HDRS");
+	assert_string_equal(t.envid, "ENVID=x");
+	assert_true(t.utf8 && t.require_tls);
+	txn_add_params(&t, rcpt); /* of nobody */
+	txn_add_rcpt(&t, "<bob@x.example>");
+	txn_add_params(&t, rcpt);
+	txn_add_rcpt(&t, "<carol@x.example>");
+	txn_add_params(&t, none);
+	txn_add_rcpt(&t, "<dave@x.example>");
+	assert_string_equal(t.param[0].notify, "NOTIFY=Success");
+	assert_string_equal(t.param[0].orcpt, "ORCPT=rfc822;Bob@X");
+	assert_true(t.param[1].notify == NULL && t.param[1].orcpt == NULL);
+	assert_true(t.param[2].notify == NULL);
+	txn_begin(&t, mail + 8, 1000);
+	assert_null(t.ret);
+	assert_false(t.utf8 || t.require_tls);
+	txn_reset(&t);
 }
 
 int main(void)
@@ -221,6 +254,7 @@ int main(void)
 		cmocka_unit_test(M19_absent_or_empty_login_is_none),
 		cmocka_unit_test(A35_first_login_counts),
 		cmocka_unit_test(M1_nothing_survives_a_reset_or_a_new_mail),
+		cmocka_unit_test(M22_S49_parameters_are_kept_as_they_came),
 	};
 
 	return cmocka_run_group_tests_name("milter_txn", tests, NULL, NULL);

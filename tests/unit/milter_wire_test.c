@@ -231,6 +231,10 @@ static void forge(struct buf *b, const struct forged *f)
 		ipc_put_str(b, f->edit.name);
 		ipc_put_str(b, f->edit.value);
 	}
+	buf_put(b, ticket, 16); /* what message it is */
+	buf_put(b, ticket, 16);
+	ipc_put_u8(b, 0);
+	ipc_put_u32(b, 0); /* no copies */
 	ipc_put_view(b, view_of("log"));
 	ipc_put_view(b, view_of("{}"));
 }
@@ -339,7 +343,8 @@ static void M9_reply_and_action_must_fit(void **state)
 		{ "reject with body",
 		    F(ACT_REJECTED, 1, 550, "5.7.3", "t", 0, 1), -1 },
 		{ "quarantined", F(ACT_QUARANTINED, 2, 0, "", "", 0, 0), 0 },
-		{ "split is not there", F(ACT_SPLIT, 1, 0, "", "", 0, 1), -1 },
+		{ "split without copies",
+		    F(ACT_SPLIT, 1, 0, "", "", 0, 1), -1 },
 		{ "no such action", F(ACT_SPLIT + 1, 1, 0, "", "", 0, 0), -1 },
 		{ "no such direction",
 		    F(ACT_UNCHANGED, 4, 0, "", "", 0, 0), -1 },

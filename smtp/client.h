@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The client's side of an SMTP or LMTP conversation without I/O: octets that
+ * came are put in, octets to be sent come out. One message a conversation.
+ */
+#ifndef SMTP_CLIENT_H
+#define SMTP_CLIENT_H
+
+#include "smtp/reply.h"
+
+struct smtp_rcpt {
+	const char *path; /* "<a@b>"; borrowed */
+	const char *notify, *orcpt; /* "NOTIFY=...", "ORCPT=...", or NULL */
+	struct smtp_reply reply;    /* to RCPT; LMTP: or to the data */
+	bool accepted;		    /* the next hop has the message for it */
+};
+
+struct smtp_mail {
+	const char *from; /* "<a@b>", "<>" */
+	/* "RET=HDRS", "ENVID=...", or NULL; sent where DSN is offered (RFC
+	 * 3461) */
+	const char *ret, *envid;
+	bool utf8;	  /* SMTPUTF8 is needed (RFC 6531) */
+	bool require_tls; /* REQUIRETLS (RFC 8689) */
+	bool is_8bit;	  /* BODY=8BITMIME is needed (RFC 6152) */
+	struct smtp_rcpt *rcpt;
+	size_t rcpts;
+	/* what came of it */
+	struct smtp_reply reply; /* that ended it, or to the data */
+	bool is_unknown;	 /* the end of the data was sent, and no
+				    answer came (RFC 1047) */
+	bool lacks_dsn; /* parameters of RFC 3461 could not be passed on */
+};
+
+struct smtp_client;
+
+/* m is borrowed, and its results are filled in. FAIL_INPUT: a path or
+ * parameter that may not stand in a command. FAIL_TEMP. */
+int smtp_client_new(struct smtp_client **out, struct smtp_mail *m,
+    const char *helo, bool lmtp, struct err *e) MUST_CHECK;
+void smtp_client_free(struct smtp_client **c);
+
+enum smtp_step {
+	SMTP_READ,  /* octets of the other side are wanted */
+	SMTP_WRITE, /* what smtp_client_output() has is to be sent */
+	SMTP_DATA,  /* now the message, dot-stuffed (smtp_stuff) */
+	SMTP_END    /* it is over: see the mail */
+};
+/* What is to be done next. */
+enum smtp_step smtp_client_step(const struct smtp_client *c);
+/* Octets to be sent; empty after smtp_client_sent(). */
+struct view smtp_client_output(const struct smtp_client *c);
+void smtp_client_sent(struct smtp_client *c);
+/* Octets that came. -1: FAIL_TEMP, not SMTP, which says nothing of the mail,
+ * or FAIL_INPUT, it needs what is not offered; then it is over. */
+int smtp_client_input(struct smtp_client *c, struct view v, struct err *e)
+    MUST_CHECK;
+/* The message was sent with its last line's end; "." is the next output. */
+void smtp_client_data_sent(struct smtp_client *c);
+
+/*
+ * Dot-stuffing (RFC 5321 4.5.2) of a message with CRLF line ends that comes
+ * in pieces: appended to out. A bare CR or LF would be another message to
+ * somebody (A45): FAIL_BUG.
+ */
+struct smtp_stuff {
+	unsigned char last[2]; /* octets before this piece */
+};
+void smtp_stuff_init(struct smtp_stuff *s);
+int smtp_stuff_put(struct smtp_stuff *s, struct view v, struct buf *out,
+    struct err *e) MUST_CHECK;
+/* What is missing of the last line's end. */
+void smtp_stuff_end(const struct smtp_stuff *s, struct buf *out);
+
+#endif

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The conversation: lines, the octets of a message, replies. What commands
+ * say is read in server_command.c.
+ *
+ * A message ends with CRLF.CRLF and with nothing else; a CR or LF alone makes
+ * it void, and the conversation with it, because other servers would see
+ * another end and further commands there (A44).
+ */
+#include "smtp/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "smtp/server_int.h"
+
+#define OUT_MAX (1u << 20)  /* answers of all recipients */
+#define OUT_FLUSH 4096	    /* octets after which it is to be sent */
+#define TEXT_LINE 400	    /* of an answer, octets */
+#define TEXT_LINES 8
+#define FAULTS_MAX 20
+#define IDLE_MAX 100 /* commands without a message, but RCPT */
+
+/* ---- replies ---- */
+
+/* The end of the first line of text: at a blank, when it is long. */
+static size_t line_end(const char *text)
+{
+	size_t n = strlen(text), i;
+
+	if (n <= TEXT_LINE)
+		return n;
+	for (i = TEXT_LINE; i > TEXT_LINE / 2; i--)
+		if (text[i] == ' ')
+			return i;
+	return TEXT_LINE;
+}
+
+void server_reply(struct smtp_server *s, int code, const char *enhanced,
+    const char *text)
+{
+	int lines = 0;
+	size_t n, i;
+
+	do {
+		n = line_end(text);
+		buf_printf(&s->out, "%03d%c%s%s", code, text[n] != '\0' &&
+		    lines + 1 < TEXT_LINES ? '-' : ' ', enhanced,
+		    *enhanced == '\0' ? "" : " ");
+		for (i = 0; i < n; i++)
+			buf_putc(&s->out, text[i] >= ' ' && text[i] <= '~' ?
+			    text[i] : '?');
+		buf_puts(&s->out, "\r\n");
+		text += n;
+		while (*text == ' ')
+			text++;
+	} while (*text != '\0' && ++lines < TEXT_LINES);
+}
+
+static void close_now(struct smtp_server *s)
+{
+	s->state = SERVER_CLOSED;
+}
+
+static void close_with(struct smtp_server *s, int code, const char *enhanced,
+    const char *text)
+{
+	server_reply(s, code, enhanced, text);
+	close_now(s);
+}
+
+void server_refuse(struct smtp_server *s, int code, const char *enhanced,
+    const char *text)
+{
+	server_reply(s, code, enhanced, text);
+	if (++s->faults < FAULTS_MAX)
+		return;
+	close_with(s, 421, "4.7.0", "Too many errors");
+}
+
+/* ---- life ---- */
+
+int smtp_server_new(struct smtp_server **out,
+    const struct smtp_server_setup *setup, struct err *e)
+{
+	struct smtp_server *s = calloc(1, sizeof(*s));
+	struct buf text;
+
+	*out = NULL;
+	if (s == NULL)
+		return err_set(e, FAIL_TEMP, "conversation: out of memory");
+	s->setup = *setup;
+	buf_init(&s->line, SMTP_LINE);
+	buf_init(&s->out, OUT_MAX);
+	buf_init(&text, 512);
+	buf_printf(&text, "%s %s postseal", setup->name, setup->lmtp ? "LMTP" :
+	    "ESMTP");
+	server_reply(s, 220, "", buf_str(&text));
+	buf_free(&text);
+	*out = s;
+	return 0;
+}
+
+void server_reset(struct smtp_server *s)
+{
+	struct smtp_server_mail *m = &s->mail;
+
+	free(m->from);
+	free(m->ret);
+	free(m->envid);
+	for (size_t i = 0; i < m->rcpts; i++) {
+		free(m->rcpt[i].path);
+		free(m->rcpt[i].notify);
+		free(m->rcpt[i].orcpt);
+	}
+	free(m->rcpt);
+	memset(m, 0, sizeof(*m));
+	s->room = s->taken = s->owed = 0;
+	s->rcpts_said = 0;
+}
+
+void smtp_server_free(struct smtp_server **sp)
+{
+	struct smtp_server *s = *sp;
+
+	if (s != NULL) {
+		server_reset(s);
+		buf_free(&s->line);
+		buf_free(&s->out);
+	}
+	free(s);
+	*sp = NULL;
+}
+
+/* ---- command lines ---- */
+
+/* The line that is complete now, CR and LF at its end. */
+static void end_line(struct smtp_server *s, bool has_more)
+{
+	s->line.n -= 2;
+	s->line.p[s->line.n] = '\0';
+	s->must_end = true;
+	if (++s->idle > IDLE_MAX) {
+		close_with(s, 421, "4.7.0", "Too many commands");
+		return;
+	}
+	server_command(s, buf_str(&s->line));
+	buf_clear(&s->line);
+	if (!has_more || !s->must_end || s->state == SERVER_CLOSED)
+		return;
+	/* RFC 2920 3.1: behind this command he must wait (A46); what stands
+	 * there is a message, or another protocol */
+	buf_clear(&s->out);
+	close_with(s, 503, "5.5.0", "Improper command pipelining");
+}
+
+/* Why the octets so far are no command line, or NULL. */
+static const char *line_fault(const struct smtp_server *s, unsigned char c)
+{
+	bool after_cr = s->line.n > 0 && s->line.p[s->line.n - 1] == '\r';
+
+	if ((c == '\n') != after_cr)
+		return c == '\n' ? "Bare LF in a command" :
+		    "Bare CR in a command";
+	if (c != '\n' && c != '\r' && (c < ' ' || c == 0x7f))
+		return "Control character in a command";
+	if (s->line.n + 1 >= SMTP_LINE && c != '\n')
+		return "Line too long";
+	return NULL;
+}
+
+/* Up to the end of a line, which is carried out; false: there is none yet. */
+static bool take_line(struct smtp_server *s, struct view *in)
+{
+	const char *why;
+	unsigned char c;
+
+	while (in->n > 0) {
+		c = in->p[0];
+		*in = view_sub(*in, 1, in->n - 1);
+		why = line_fault(s, c);
+		if (why != NULL) {
+			close_with(s, 500, "5.5.2", why);
+			return true;
+		}
+		buf_putc(&s->line, c);
+		if (s->line.failed) {
+			close_with(s, 421, "4.3.0", "Out of memory");
+			return true;
+		}
+		if (c == '\n') {
+			end_line(s, in->n > 0);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- the message ---- */
+
+/* Octets of lines, up to a dot that begins one; what they are in the end is
+ * in at. */
+static size_t run_of_octets(struct smtp_server *s, struct view v)
+{
+	size_t i;
+
+	for (i = 0; i < v.n; i++) {
+		unsigned char c = v.p[i];
+
+		if (s->at == AT_START && c == '.')
+			break;
+		if (s->at == AT_CR) {
+			s->is_bad |= c != '\n';
+			s->at = c == '\n' ? AT_START :
+			    c == '\r' ? AT_CR : AT_MID;
+			continue;
+		}
+		s->is_bad |= c == '\n';
+		s->at = c == '\r' ? AT_CR : AT_MID;
+	}
+	return i;
+}
+
+/* One octet behind a dot at the start of a line (RFC 5321 4.5.2). Is it the
+ * end? The octet is used up where true is given, or it is the CR. */
+static bool behind_dot(struct smtp_server *s, struct view *in)
+{
+	unsigned char c = in->p[0];
+
+	if (s->at == AT_DOT && c != '\r') {
+		s->at = AT_MID; /* the dot was stuffed */
+		return false;
+	}
+	if (s->at == AT_DOT) {
+		s->at = AT_DOT_CR;
+	} else if (c != '\n') {
+		s->is_bad = true;
+		s->at = AT_CR;
+		return false;
+	}
+	in->p++;
+	in->n--;
+	return s->at == AT_DOT_CR && c == '\n';
+}
+
+static enum smtp_event end_message(struct smtp_server *s)
+{
+	size_t i;
+
+	s->owed = s->setup.lmtp ? s->mail.rcpts : 1;
+	s->idle = 0;
+	if (!s->is_bad) {
+		s->state = SERVER_ANSWERS;
+		return SMTP_MAIL;
+	}
+	for (i = 0; i < s->owed; i++)
+		server_reply(s, 550, "5.5.2",
+		    "Bare CR or LF in the message (RFC 5321 2.3.8)");
+	close_now(s);
+	return SMTP_CLOSE;
+}
+
+static enum smtp_event take_data(struct smtp_server *s, struct view *in,
+    struct view *chunk)
+{
+	size_t n;
+
+	while (in->n > 0) {
+		if (s->at == AT_DOT || s->at == AT_DOT_CR) {
+			if (behind_dot(s, in))
+				return end_message(s);
+			continue;
+		}
+		n = run_of_octets(s, *in);
+		*chunk = view_sub(*in, 0, n);
+		if (n < in->n) {
+			s->at = AT_DOT;
+			n++;
+		}
+		*in = view_sub(*in, n, in->n - n);
+		if (chunk->n > 0 && !s->is_bad)
+			return SMTP_CHUNK;
+	}
+	return SMTP_MORE;
+}
+
+/* ---- the conversation ---- */
+
+enum smtp_event smtp_server_next(struct smtp_server *s, struct view *in,
+    struct view *chunk)
+{
+	*chunk = view_make(NULL, 0);
+	while (s->state == SERVER_COMMANDS) {
+		if (s->out.n >= OUT_FLUSH)
+			return SMTP_FLUSH;
+		if (!take_line(s, in))
+			return SMTP_MORE;
+	}
+	if (s->out.failed)
+		close_now(s);
+	switch (s->state) {
+	case SERVER_BEGIN:
+		s->state = SERVER_DATA;
+		s->at = AT_START;
+		s->is_bad = false;
+		return SMTP_BEGIN;
+	case SERVER_DATA:
+		return take_data(s, in, chunk);
+	case SERVER_ANSWERS:
+		return SMTP_MAIL;
+	case SERVER_COMMANDS:
+	case SERVER_CLOSED:
+		break;
+	}
+	return SMTP_CLOSE;
+}
+
+struct view smtp_server_output(const struct smtp_server *s)
+{
+	return buf_view(&s->out);
+}
+
+void smtp_server_sent(struct smtp_server *s)
+{
+	buf_clear(&s->out);
+}
+
+void smtp_server_early(struct smtp_server *s)
+{
+	buf_clear(&s->out);
+	close_with(s, 521, "5.5.0", "You spoke before the greeting");
+}
+
+void smtp_server_quit(struct smtp_server *s, const char *text)
+{
+	s->has_quit = true;
+	if (s->owed > 0 || s->state == SERVER_CLOSED)
+		return;
+	close_with(s, 421, "4.3.2", text);
+}
+
+const struct smtp_server_mail *smtp_server_mail(const struct smtp_server *s)
+{
+	return &s->mail;
+}
+
+const char *smtp_server_helo(const struct smtp_server *s)
+{
+	return s->helo;
+}
+
+bool smtp_server_is_esmtp(const struct smtp_server *s)
+{
+	return s->is_esmtp;
+}
+
+void smtp_server_answer(struct smtp_server *s, int code, const char *enhanced,
+    const char *text)
+{
+	if (s->state != SERVER_ANSWERS || s->owed == 0)
+		return;
+	server_reply(s, code, enhanced, text);
+	if (--s->owed > 0)
+		return;
+	server_reset(s);
+	s->state = SERVER_COMMANDS;
+	if (s->has_quit)
+		smtp_server_quit(s, "Going away");
+}
+
+size_t smtp_server_owed(const struct smtp_server *s)
+{
+	return s->owed;
+}

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 the postseal authors
+"""A private Dovecot with LMTP on a unix socket and maildirs.
+
+Dovecot comes from build/root-dovecot (see ./run dovecot) and runs with its own
+configuration in a temporary folder; an installed one is neither used nor
+touched. Root starts it; it delivers as the accounts of mta.py."""
+import contextlib
+import grp
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from base import (DEFAULT_PRIVS, MAIL_OWNER, TOP, Skip, alive, at_exit, check,
+                  children, need_root, wait_for)
+
+ROOT = os.path.join(TOP, 'build', 'root-dovecot')
+MODULES = b'/usr/lib/dovecot/modules'
+
+CONF = '''
+base_dir = {d}/run
+state_dir = {d}/state
+libexec_dir = {programs}
+log_path = {d}/dovecot.log
+import_environment = LD_LIBRARY_PATH={lib}
+protocols = lmtp
+ssl = no
+default_internal_user = {nobody}
+default_internal_group = {nogroup}
+default_login_user = {nobody}
+first_valid_uid = 1
+mail_location = maildir:{d}/mail/%n
+mail_uid = {uid}
+mail_gid = {gid}
+auth_username_chars =
+recipient_delimiter = +
+postmaster_address = postmaster@{domain}
+hostname = box.{domain}
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%n {d}/users
+}}
+service lmtp {{
+  unix_listener {d}/lmtp {{
+    mode = 0666
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+'''
+
+
+def need_dovecot():
+    need_root()
+    if not os.path.exists(os.path.join(ROOT, '.complete')):
+        raise Skip('no Dovecot in build/root-dovecot: ./run dovecot')
+
+
+class Dovecot:
+    """socket: where LMTP is spoken."""
+
+    def __init__(self, folder, domain,
+                 users=('alice', 'bob', 'carol', 'dave')):
+        need_dovecot()
+        self.dir, self.domain, self.users = folder, domain, users
+        self.socket = os.path.join(folder, 'lmtp')
+        self.programs = os.path.join(folder, 'programs')
+        self.child = None
+
+    def copy_programs(self):
+        """Where modules are is compiled into them: in a copy it is another
+        folder, whose name is not longer."""
+        short = tempfile.mkdtemp(prefix='dv', dir='/tmp')
+        at_exit(lambda: shutil.rmtree(short, ignore_errors=True))
+        os.chmod(short, 0o755)
+        modules = os.path.join(short, 'm').encode()
+        check(len(modules) <= len(MODULES), 'name too long', modules)
+        os.symlink(os.path.join(self.programs, 'modules'), modules)
+        shutil.copytree(os.path.join(ROOT, 'usr/lib/dovecot'), self.programs,
+                        symlinks=True)
+        for name in os.listdir(self.programs):
+            path = os.path.join(self.programs, name)
+            if os.path.islink(path) or not os.path.isfile(path):
+                continue
+            with open(path, 'rb') as f:
+                data = f.read()
+            with open(path, 'wb') as f:
+                f.write(data.replace(MODULES + b'\0', modules.ljust(
+                    len(MODULES) + 1, b'\0')))
+
+    def libraries(self):
+        found = [self.programs, os.path.join(self.programs, 'modules'),
+                 os.path.join(self.programs, 'modules/old-stats')]
+        for base in ('lib', 'usr/lib'):
+            base = os.path.join(ROOT, base)
+            if os.path.isdir(base):
+                found += [os.path.join(base, x)
+                          for x in sorted(os.listdir(base)) if '-linux-' in x]
+        return ':'.join(found)
+
+    def configure(self):
+        if not os.path.isdir(self.programs):
+            self.copy_programs()
+        u = pwd.getpwnam(MAIL_OWNER)
+        for sub in ('run', 'state', 'mail'):
+            os.makedirs(os.path.join(self.dir, sub), exist_ok=True)
+        os.chown(os.path.join(self.dir, 'mail'), u.pw_uid, u.pw_gid)
+        with open(os.path.join(self.dir, 'users'), 'w',
+                  encoding='ascii') as f:
+            for name in self.users:
+                f.write('%s::%d:%d::%s/mail/%s::\n' % (
+                    name, u.pw_uid, u.pw_gid, self.dir, name))
+        nobody = pwd.getpwnam(DEFAULT_PRIVS)
+        with open(os.path.join(self.dir, 'dovecot.conf'), 'w',
+                  encoding='ascii') as f:
+            f.write(CONF.format(
+                d=self.dir, programs=self.programs, lib=self.libraries(),
+                domain=self.domain, uid=u.pw_uid, gid=u.pw_gid,
+                nobody=DEFAULT_PRIVS,
+                nogroup=grp.getgrgid(nobody.pw_gid).gr_name))
+
+    def start(self):
+        env = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
+               'LD_LIBRARY_PATH': self.libraries()}
+        with open(os.path.join(self.dir, 'out.log'), 'ab') as log:
+            # dovecot(1) would start doveconf(1) at its installed place
+            self.child = subprocess.Popen(
+                [os.path.join(ROOT, 'usr/bin/doveconf'), '-c',
+                 os.path.join(self.dir, 'dovecot.conf'), '-f',
+                 'service=master', '-m', 'master', '-e',
+                 os.path.join(ROOT, 'usr/sbin/dovecot'), '-F', '-c',
+                 os.path.join(self.dir, 'dovecot.conf')],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
+                start_new_session=True)
+        at_exit(self.stop)
+        wait_for(self.answers, lambda: 'Dovecot to answer; log:\n' +
+                 self.log()[-3000:], 20)
+
+    def answers(self):
+        check(self.child.poll() is None, 'Dovecot ended', self.log())
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(5)
+                s.connect(self.socket)
+                return s.recv(200).startswith(b'220')
+        except OSError:
+            return False
+
+    def stop(self):
+        if self.child is None:
+            return
+        child, self.child = self.child, None
+        below = children(child.pid)
+        with contextlib.suppress(OSError):
+            child.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(10)
+        end = time.monotonic() + 5
+        while any(alive(p) for p in below) and time.monotonic() < end:
+            time.sleep(0.05)
+        for p in [child.pid] + below:
+            if alive(p):
+                with contextlib.suppress(OSError):
+                    os.kill(p, signal.SIGKILL)
+        child.wait()
+
+    def log(self):
+        text = ''
+        for name in ('dovecot.log', 'out.log'):
+            with contextlib.suppress(OSError), \
+                    open(os.path.join(self.dir, name), encoding='utf-8',
+                         errors='replace') as f:
+                text += f.read()
+        return text
+
+    def boxes(self, user):
+        d = os.path.join(self.dir, 'mail', user, 'new')
+        if not os.path.isdir(d):
+            return []
+        return sorted((os.path.join(d, f) for f in os.listdir(d)),
+                      key=lambda p: (os.stat(p).st_mtime_ns, p))
+
+    def mails(self, user):
+        """What was delivered, oldest first, with LF line ends."""
+        out = []
+        for p in self.boxes(user):
+            with open(p, 'rb') as f:
+                out.append(f.read().replace(b'\r\n', b'\n'))
+        return out
+
+    def empty(self, user):
+        for p in self.boxes(user):
+            os.unlink(p)
+
+    def wait_mail(self, user, n=1, seconds=30):
+        wait_for(lambda: len(self.boxes(user)) >= n,
+                 lambda: '%d mails in Dovecot for %s (there are %d); log:\n%s'
+                 % (n, user, len(self.boxes(user)), self.log()[-3000:]),
+                 seconds)
+        return self.mails(user)
