@@ -247,10 +247,28 @@ static bool is_open(const char *networks)
 	return false;
 }
 
-static void check_reinject(struct look *l)
+/* Copies of the milter go to the addresses that the client gave, those of a
+ * door to what aliases became in the queue before it. */
+static void check_mappings(struct look *l)
 {
 	const char *options = get(l, "receive_override_options");
+	bool off = options != NULL &&
+	    strstr(options, "no_address_mappings") != NULL;
 
+	if (is_behind_door(l) && !off)
+		doctor_say(l->d, DOCTOR_HINT, "reinject-mappings", l->where,
+		    "aliases were expanded before the door, and would be "
+		    "expanded once more",
+		    "  -o receive_override_options=no_address_mappings");
+	else if (!is_behind_door(l) && off)
+		doctor_say(l->d, DOCTOR_HINT, "reinject-mappings", l->where,
+		    "copies go to the addresses that the client gave, and "
+		    "nobody expands aliases among them",
+		    "  -o receive_override_options=");
+}
+
+static void check_reinject(struct look *l)
+{
 	if (has_ours(l))
 		doctor_say(l->d, DOCTOR_DANGER, "reinject-loop", l->where,
 		    "copies that are sent on come back to postseal: a loop",
@@ -268,12 +286,7 @@ static void check_reinject(struct look *l)
 		doctor_say(l->d, DOCTOR_DANGER, "reinject-networks",
 		    l->where, "mynetworks lets everybody relay through the "
 		    "port for copies", "  -o mynetworks=127.0.0.0/8,[::1]/128");
-	if (options == NULL ||
-	    strstr(options, "no_address_mappings") == NULL)
-		doctor_say(l->d, DOCTOR_HINT, "reinject-mappings", l->where,
-		    "where aliases were expanded before, copies would go "
-		    "through that again",
-		    "  -o receive_override_options=no_address_mappings");
+	check_mappings(l);
 }
 
 /* ---- services ---- */

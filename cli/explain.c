@@ -5,13 +5,34 @@
  * people, or the verdict itself.
  */
 #include "cli/cli.h"
+
+#include <string.h>
+
 #include "cli/story.h"
+
+/* The id of held mail is that of its message, and more behind a dash. */
+static bool cut_held(const char *id, char message[64])
+{
+	const char *dash = strrchr(id, '-');
+	size_t n = dash == NULL ? 0 : (size_t)(dash - id);
+
+	if (n == 0 || n >= 64 || dash[1] == '\0' ||
+	    dash[1 + strspn(dash + 1, "0123456789abcdef")] != '\0')
+		return false;
+	memcpy(message, id, n);
+	message[n] = '\0';
+	return true;
+}
 
 static int find(struct cli *c, const char *id, struct buf *json)
 {
 	struct err e = {0};
+	char message[64];
 
 	if (keystore_audit_get(c->ks, id, json, &e) == 0)
+		return 0;
+	if (e.kind == FAIL_INPUT && cut_held(id, message) &&
+	    keystore_audit_get(c->ks, message, json, NULL) == 0)
 		return 0;
 	return cli_say(cli_code(&e), "%s%s", e.msg, e.kind != FAIL_INPUT
 	    ? "" : "; wanted: an id from the log, a refusal or --json, not "

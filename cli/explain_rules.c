@@ -330,6 +330,17 @@ static bool same_words(const struct treatment *a, const struct treatment *b)
 	return same;
 }
 
+/* Of two under the same words. */
+static const char *why_apart(const struct verdict_rcpt *r,
+    const struct verdict_rcpt *other)
+{
+	if ((r->certs > 0) == (other->certs > 0))
+		return "needs another cipher than others";
+	return r->certs > 0 ?
+	    "has a certificate, and others have none" :
+	    "has no certificate, and others have one";
+}
+
 static const char *why_alone(const struct question *q, size_t i)
 {
 	const struct verdict *v = &q->plan;
@@ -343,8 +354,7 @@ static const char *why_alone(const struct question *q, size_t i)
 	for (size_t k = 0; k < v->rcpts; k++)
 		if (k != i && k < q->dry.visible && v->rcpt[k].group != 0 &&
 		    same_words(&v->rcpt[k].wanted, &v->rcpt[i].wanted))
-			return "needs another cipher, or has a certificate "
-			    "where others have none";
+			return why_apart(&v->rcpt[i], &v->rcpt[k]);
 	return "nobody else is treated like this";
 }
 
@@ -369,6 +379,17 @@ static void print_group(struct question *q, size_t i)
 	buf_free(&text);
 }
 
+/* Is it refused only because there is no way for several copies? */
+static bool lacks_reinject(const struct question *q)
+{
+	const struct verdict *v = &q->plan;
+	bool has_more = false;
+
+	for (size_t i = 0; i < v->rcpts; i++)
+		has_more = has_more || v->rcpt[i].group > 1;
+	return has_more && !q->dry.env.can_split;
+}
+
 /* What the whole message would be answered; the first recipient's JSON has
  * it as well as the others'. */
 static void print_reply(struct question *q)
@@ -386,7 +407,10 @@ static void print_reply(struct question *q)
 	if (q->is_json)
 		json_str(&q->json, "reply", buf_str(&text));
 	else
-		buf_printf(&q->out, "reply: %s\n", buf_str(&text));
+		buf_printf(&q->out, "reply: %s\n%s", buf_str(&text),
+		    !lacks_reinject(q) ? "" : "with \"reinject\" in milter "
+		    "{ } each of them would get his copy: "
+		    "postseal.conf(5)\n");
 	buf_free(&text);
 }
 

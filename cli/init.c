@@ -24,6 +24,7 @@
 #define SERVICE_SOCKET "/run/postseal/milter.sock" /* of the systemd unit */
 
 struct init {
+	const struct cli *cli;	   /* who changes what, for the audit */
 	struct folder conf;	   /* configuration, rules, secret */
 	struct folder state;	   /* keystore, spool; often the same */
 	bool is_split;		   /* two folders: a service's */
@@ -134,19 +135,27 @@ static int put_folder(const struct init *in, const struct folder *f,
 }
 
 /* What mail that is held is sealed for; before the files are given away. */
-static int make_held(const char *path, const struct buf *secret,
-    struct err *e)
+static int make_held(const struct cli *c, const char *path,
+    const struct buf *secret, struct err *e)
 {
 	struct keystore *ks = NULL;
 	struct cert *cert = NULL;
+	struct buf who, origin;
 	int rc;
 
+	buf_init(&who, 1024);
+	buf_init(&origin, 1024);
 	rc = keystore_open(&ks, path, KS_WRITE, e);
-	if (rc == 0)
+	if (rc == 0) {
+		cli_actor(c, &who, &origin);
+		keystore_set_actor(ks, buf_str(&who), buf_str(&origin));
 		rc = keystore_held_make(ks, buf_view(secret),
 		    (int64_t)time(NULL), &cert, e);
+	}
 	cert_free(&cert);
 	keystore_close(&ks);
+	buf_free(&who);
+	buf_free(&origin);
 	return rc;
 }
 
@@ -164,7 +173,7 @@ static int put_keystore(const struct init *in, const struct buf *secret)
 	buf_printf(&path, "%s/keystore.db", in->state.path);
 	if (buf_ok(&path, &e) != 0 ||
 	    keystore_create(buf_str(&path), &e) != 0 ||
-	    make_held(buf_str(&path), secret, &e) != 0)
+	    make_held(in->cli, buf_str(&path), secret, &e) != 0)
 		rc = cli_fail(&e);
 	for (i = 0; rc == EX_OK && i < ARRAY_LEN(file); i++)
 		if (fstatat(in->state.fd, file[i], &st,
@@ -199,6 +208,11 @@ static void write_config(const struct init *in, struct buf *out)
 	    "reinject.\n"
 	    "# quarantine {\n#     size 1G\n#     keep 30d\n# }\n");
 	buf_puts(out, "milter {\n"
+	    "    # Decide everything and change nothing: to watch first.\n"
+	    "    # observe yes\n"
+	    "    # A port of the mail server without postseal: with it "
+	    "recipients of\n    # one message may get different copies.\n"
+	    "    # reinject smtp \"127.0.0.1:10026\"\n"
 	    "    # Debian's Postfix sees only what is below "
 	    "/var/spool/postfix.\n");
 	if (in->is_split)
@@ -329,7 +343,8 @@ int cmd_init(struct cli *c, int argc, char **argv)
 {
 	const char *dir = NULL, *state = NULL, *user = NULL;
 	struct cli_list domain = { NULL, 0 }, rest = { NULL, 0 };
-	struct init in = { .conf.fd = -1, .state.fd = -1, .domain = &domain };
+	struct init in = { .conf.fd = -1, .state.fd = -1, .domain = &domain,
+		.cli = c };
 	const struct cli_opt opt[] = {
 		{ "--dir", NULL, &dir, NULL },
 		{ "--state", NULL, &state, NULL },

@@ -56,7 +56,8 @@ static const struct cli_verb verbs[] = {
 	    "the whole story of one message" },
 	{ "report", cmd_report, "report [--days N | --since DATE "
 	    "[--until DATE]]\n"
-	    "       [--by domain|partner|user|reason] [--json]",
+	    "       [--by domain|partner|user|reason|signature|class|"
+	    "direction] [--json]",
 	    "what was sealed, refused, could have been, of a period" },
 	{ "doctor", cmd_doctor, "doctor [--json] [--mta postfix|sendmail] "
 	    "[--config-dir DIR] [--postconf PATH]",

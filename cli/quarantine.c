@@ -422,6 +422,9 @@ static int export_verb(struct cli *c, int argc, char **argv)
 		rc = write_message(c, &h, fd);
 	if (fd != -1 && close(fd) != 0 && rc == EX_OK)
 		rc = cli_say(EX_IOERR, "%s: %s", rest.v[1], strerror(errno));
+	/* Who was root until here may not remove it any more. */
+	if (fd != -1 && rc != EX_OK && unlink(rest.v[1]) != 0)
+		(void)cli_say(0, "%s is not complete", rest.v[1]);
 	held_copy_free(&h);
 	cli_list_free(&rest);
 	return rc;
@@ -433,24 +436,36 @@ static int delete_one(struct cli *c, const char *id, bool dry_run)
 {
 	struct held_copy h = { 0 };
 	int rc = held_find(c, id, &h);
+	struct buf b;
 
 	if (rc == EX_OK && !dry_run)
 		rc = held_finish(c, &h, false, "delete held mail");
+	buf_init(&b, 65536);
+	buf_printf(&b, "%s from %s: %s\n", id, rc == EX_OK ? h.sender : "",
+	    dry_run ? "would be deleted" : "deleted");
 	if (rc == EX_OK)
-		printf("%s from %s: %s\n", h.id, h.sender, dry_run ?
-		    "would be deleted" : "deleted");
+		rc = cli_print(&b);
+	buf_free(&b);
 	held_copy_free(&h);
 	return rc;
 }
 
-static int ask_delete(size_t n)
+/* Only about what is there. */
+static int ask_delete(struct cli *c, const struct cli_list *id)
 {
+	struct held_copy h = { 0 };
 	struct buf b;
-	int rc;
+	int rc = EX_OK;
 
+	for (size_t i = 0; rc == EX_OK && i < id->n; i++) {
+		rc = held_find(c, id->v[i], &h);
+		held_copy_free(&h);
+	}
+	if (rc != EX_OK)
+		return rc;
 	buf_init(&b, 200);
-	buf_printf(&b, "%zu held %s would never be sent.", n, n == 1 ?
-	    "message" : "messages");
+	buf_printf(&b, "%zu held %s would never be sent.", id->n,
+	    id->n == 1 ? "message" : "messages");
 	rc = held_confirm(buf_str(&b), "delete");
 	buf_free(&b);
 	return rc;
@@ -466,6 +481,7 @@ static int delete_verb(struct cli *c, int argc, char **argv)
 		{ NULL, NULL, NULL, NULL },
 	};
 	int rc, one;
+	bool go;
 
 	rc = cli_options(c, argc, argv, opt, &rest);
 	if (rc == EX_OK && rest.n == 0)
@@ -474,9 +490,10 @@ static int delete_verb(struct cli *c, int argc, char **argv)
 	if (rc == EX_OK)
 		rc = cli_keystore(c, dry_run ? KS_READ : KS_WRITE);
 	if (rc == EX_OK && !yes && !dry_run)
-		rc = ask_delete(rest.n);
-	for (size_t i = 0; (rc == EX_OK || rc == EX_DATAERR) && i < rest.n;
-	    i++) {
+		rc = ask_delete(c, &rest);
+	go = rc == EX_OK;
+	for (size_t i = 0; go && (rc == EX_OK || rc == EX_DATAERR) &&
+	    i < rest.n; i++) {
 		one = delete_one(c, rest.v[i], dry_run);
 		if (one != EX_OK)
 			rc = one;

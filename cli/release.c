@@ -308,13 +308,21 @@ static int judge(const struct release *r)
 
 /* ---- one of them ---- */
 
-static void print_outcome(const struct release *r, const char *word)
+/* What senders write on envelopes is not for terminals to obey (A48). */
+static int print_outcome(const struct release *r, const char *word)
 {
+	struct buf b;
+	int rc;
+
+	buf_init(&b, 64u << 20);
 	for (size_t i = 0; i < r->held.m.rcpts; i++)
-		printf("%s to %s: %s%s%s\n", r->held.id, r->path[i],
+		buf_printf(&b, "%s to %s: %s%s%s\n", r->held.id, r->path[i],
 		    word, r->in_clear ? ", as it arrived" : ", ",
 		    r->in_clear || i >= r->v.rcpts ? "" :
 		    outcome_str(r->v.rcpt[i].outcome));
+	rc = cli_print(&b);
+	buf_free(&b);
+	return rc;
 }
 
 /* Some have it: they are not sent it again. */
@@ -385,7 +393,7 @@ static int release_one(struct release *r, const char *id)
 		    "release held mail in clear" : r->as_is ?
 		    "release held mail as it is" : "release held mail");
 	if (rc == EX_OK)
-		print_outcome(r, r->dry_run ? "would be sent" : "sent");
+		rc = print_outcome(r, r->dry_run ? "would be sent" : "sent");
 	forget(r);
 	return rc;
 }

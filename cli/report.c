@@ -129,7 +129,8 @@ static void print_head(const struct traffic *r, const struct period *p,
 		buf_printf(out, "%llu records cannot be read\n",
 		    (unsigned long long)r->unreadable);
 	buf_printf(out, "recipients: %llu sealed, %llu signed in clear, %llu "
-	    "in clear, %llu refused or deferred, %llu opened, %llu other\n",
+	    "in clear, %llu refused, deferred or held, %llu opened, %llu "
+	    "other\n",
 	    (unsigned long long)r->fate[FATE_SEALED],
 	    (unsigned long long)r->fate[FATE_SIGNED],
 	    (unsigned long long)r->fate[FATE_PLAIN],

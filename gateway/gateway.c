@@ -569,7 +569,7 @@ static int deliver_poisoned(struct txn *t, struct err *e)
 	decide_rules(t);
 	if (also_apply(t, true, e) != 0)
 		return -1;
-	if (!refuse_by_rule(t))
+	if (!defer_unknown(t) && !refuse_by_rule(t))
 		demand_unworked(t);
 	if (v->code != 0)
 		return 0;
@@ -582,19 +582,13 @@ static int deliver_poisoned(struct txn *t, struct err *e)
 	return ar_insert(t, &r, 1, e);
 }
 
-/* Sealing does not look at it. */
-static int hold_poisoned(struct txn *t, const struct gateway *with,
-    struct err *e)
-{
-	t->g->ks = with->ks;
-	return groups_hold_all(t, e);
-}
-
 void gateway_poisoned(const struct gateway *with, const struct envelope *env,
     const struct spool *msg, struct verdict *v)
 {
 	struct txn t = {0};
-	struct gateway g = {with->config, with->rules, NULL, NULL, NULL};
+	/* the store is asked who is in a group, and to hold: neither looks
+	 * at the message */
+	struct gateway g = {with->config, with->rules, with->ks, NULL, NULL};
 	struct err e = {0};
 
 	begin(v, with->config, env);
@@ -609,7 +603,7 @@ void gateway_poisoned(const struct gateway *with, const struct envelope *env,
 	else if (is_outgoing(&t))
 		reply_set(v, REPLY_MALFORMED, "it cannot be processed");
 	else if (deliver_poisoned(&t, &e) != 0 ||
-	    hold_poisoned(&t, with, &e) != 0)
+	    groups_hold_all(&t, &e) != 0)
 		reply_set(v, REPLY_INTERNAL, NULL);
 	v->size_out = txn_size_after(&t);
 	finish(v, v->size_in);

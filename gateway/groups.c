@@ -286,6 +286,10 @@ static int work(struct batch *b, struct err *e)
 	}
 	if (seals && seal_run(t, &b->plans, &b->made, e) != 0)
 		return -1;
+	/* internal mail whose author cannot be read may be another rule's
+	 * (A24): it is not known to be signed */
+	if (seals && t->v->code == 0)
+		demand_apply(t);
 	if (opens && t->v->code == 0 && open_run(t, e) != 0)
 		return -1;
 	return t->v->code != 0 ? 0 : trigger_edits(t, e);
@@ -296,6 +300,9 @@ static int do_group(struct batch *b, int group, struct err *e)
 	struct verdict own;
 	struct txn *t = b->t;
 	bool is_own = b->is_used;
+	/* the author whom a signature inside names is this group's alone */
+	struct addr from = t->from;
+	bool has_from = t->has_from;
 	int rc = 0;
 
 	b->is_used = true;
@@ -306,6 +313,8 @@ static int do_group(struct batch *b, int group, struct err *e)
 	}
 	if (rc == 0)
 		rc = work(b, e);
+	t->from = from;
+	t->has_from = has_from;
 	t->v = b->v;
 	if (rc == 0)
 		rc = settle(b, is_own ? &own : b->v, e);

@@ -107,6 +107,10 @@ static void note_answer(struct reader *r, const char *answer)
 		if (is_first ||
 		    !view_eq_str(line, "application/octet-stream"))
 			note_type(r, line);
+		/* an attached file of mail, shown by its name */
+		if (!r->is_text && view_istarts(line, "message/"))
+			note_unclear(r, "a part is a message that is not "
+			    "looked into");
 		is_first = false;
 		if (n != (size_t)-1)
 			all = view_sub(all, n + 1, all.n);
@@ -127,6 +131,35 @@ static bool is_cms(struct view v)
 	    memmem(v.p, n, smime, sizeof(smime)) != NULL);
 }
 
+/* "begin 644 NAME" or "begin-base64 644 NAME" on a line of its own: a file
+ * within text, that some programs show as one (POSIX uuencode). */
+static bool has_uuencoded(struct view v)
+{
+	static const char *const start[] = {"begin ", "begin-base64 "};
+	const char *digits = "01234567";
+
+	for (size_t at = 0; at < v.n;) {
+		struct view line = view_sub(v, at, v.n - at);
+
+		for (size_t i = 0; i < ARRAY_LEN(start); i++) {
+			size_t k = strlen(start[i]), n = 0;
+
+			if (line.n < k || memcmp(line.p, start[i], k) != 0)
+				continue;
+			while (n < 4 && k + n < line.n && line.p[k + n] != 0 &&
+			    strchr(digits, line.p[k + n]) != NULL)
+				n++;
+			if (n >= 3 && k + n < line.n && line.p[k + n] == ' ')
+				return true;
+		}
+		at = view_chr(v, '\n', at);
+		if (at == (size_t)-1)
+			return false;
+		at++;
+	}
+	return false;
+}
+
 static int look(struct reader *r, const struct ctype *ct, struct err *e)
 {
 	static const char pdf[] = "%PDF-";
@@ -138,6 +171,8 @@ static int look(struct reader *r, const struct ctype *ct, struct err *e)
 	if (is_cms(v) && !ctype_is(ct, "application/pkcs7-signature") &&
 	    !ctype_is(ct, "application/x-pkcs7-signature"))
 		note_unclear(r, "a part is sealed");
+	if (r->is_text && has_uuencoded(v))
+		note_unclear(r, "a part of text has a file in it");
 	answer = magic_buffer(cookie, v.p, v.n);
 	if (answer == NULL && magic_errno(cookie) == ENOMEM)
 		return err_set(e, FAIL_TEMP, "libmagic: out of memory");
@@ -149,6 +184,23 @@ static int look(struct reader *r, const struct ctype *ct, struct err *e)
 	if (memmem(v.p, v.n < 1024 ? v.n : 1024, pdf, sizeof(pdf) - 1) != NULL)
 		note_type(r, view_of("application/pdf"));
 	return 0;
+}
+
+/* Programs show a message in a message in many ways (RFC 2046 5.2.2, RFC
+ * 6532 3.7), and only message/rfc822 is gone into. Those of reports (RFC 6522)
+ * are fields, and end there. */
+static bool is_closed_message(const char *type)
+{
+	static const char *const fields[] = {"delivery-status",
+	    "disposition-notification", "feedback-report", "global-headers",
+	    "global-delivery-status", "global-disposition-notification"};
+
+	if (strncmp(type, "message/", 8) != 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (strcmp(type + 8, fields[i]) == 0)
+			return false;
+	return true;
 }
 
 /* Takes what there is room for, and never fails for it. */
@@ -172,6 +224,9 @@ static void begin_part(struct reader *r, const struct ctype *ct, bool is_leaf)
 	/* multipart/signed is looked into; the rest of S/MIME is closed */
 	if (shape_may_be(ct))
 		note_unclear(r, "a part is sealed");
+	if (is_closed_message(ct->type))
+		note_unclear(r, "a part is a message that is not looked "
+		    "into");
 	if (ct->cte == CTE_UNKNOWN)
 		note_unclear(r, "the encoding of a part is not known");
 	buf_clear(&r->start);

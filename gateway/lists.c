@@ -349,8 +349,8 @@ static int take_all(struct taking *k, enum list_kind kind, struct view body,
 static bool is_doubtful(struct planned *p, const struct listed_state *was,
     size_t n)
 {
-	bool shrank = was->fetched != 0 && was->pairs > FEW &&
-	    n < was->pairs / 2;
+	bool shrank = was->fetched != 0 && ((was->pairs > FEW &&
+	    n < was->pairs / 2) || (was->pairs > 0 && n == 0));
 
 	if (!shrank || (p->is_doubted && p->doubted == n)) {
 		p->is_doubted = false;

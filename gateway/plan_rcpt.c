@@ -224,7 +224,7 @@ int plan_is_enough(struct txn *t, const char **lack, struct err *e)
 		const struct treatment *w = &t->v->rcpt[i].wanted;
 
 		if (!plan_seals(t, i) || w->pass || !w->encrypt ||
-		    w->encrypt_or != OR_MUST)
+		    w->encrypt_or == OR_PLAIN)
 			continue;
 		if (is_weaker(cms_cipher(c), w->writing.cipher.floor)) {
 			*lack = "with a broken cipher, or less than min-cipher";

@@ -100,10 +100,12 @@ int keystore_tell(struct keystore *ks, const char *to, struct view mail,
 int keystore_told_next(struct keystore *ks, int64_t now, int64_t *id,
     int64_t *next, struct buf *to, struct buf *mail, struct err *e)
     MUST_CHECK;
-/* It was sent, or (again not 0) is to be tried again at that time. After
- * TOLD_TRIES it is given up: *lost. What was sent an hour before now is
- * forgotten. */
+/* It was sent, or (again not 0) is to be tried again at that time, and the
+ * first TOLD_SOON times sooner. After TOLD_TRIES it is given up: *lost. What
+ * was sent an hour before now is forgotten. */
 #define TOLD_TRIES 20
+#define TOLD_SOON 3   /* tries after which it waits until again */
+#define TOLD_SOON_S 10 /* between them: who takes mail just starts */
 int keystore_told_done(struct keystore *ks, int64_t id, int64_t now,
     int64_t again, bool *lost, struct err *e) MUST_CHECK;
 

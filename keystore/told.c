@@ -146,6 +146,8 @@ int keystore_told_done(struct keystore *ks, int64_t id, int64_t now,
 		return -1;
 	rc = count_tries(ks, id, &tries, e);
 	*lost = again != 0 && tries + 1 >= TOLD_TRIES;
+	if (again != 0 && tries < TOLD_SOON)
+		again = now + TOLD_SOON_S;
 	if (rc == 0 && again != 0 && !*lost)
 		rc = try_again(ks, id, again, tries + 1, e);
 	else if (rc == 0)

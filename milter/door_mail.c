@@ -282,6 +282,9 @@ static int prepare_copies(struct run *r, struct err *e)
 		return -1;
 	if (identify(r, e) != 0)
 		return -1;
+	/* our Received is in it at least */
+	if (a->body_at >= spool_size(a->body))
+		return err_set(e, FAIL_BUG, "a message without an octet");
 	return add_here(a, &r->txn) == 0 ? 0 :
 	    err_set(e, FAIL_TEMP, "copies: out of memory");
 }
@@ -351,6 +354,9 @@ static bool is_refused(const struct door_conn *c, struct smtp_reply *r)
 		log_err("id=%s error=\"%s\"", c->id, c->txn.why.msg);
 		set_reply(r, 451, "4.3.0", "Internal fault, please try "
 		    "again");
+	} else if (c->txn.is_cut) {
+		log_warn("id=%s event=too-large door=%s", c->id, c->d->name);
+		set_reply(r, 552, "5.3.4", "Message too large");
 	} else if (c->hops.n > HOPS_MAX) {
 		log_warn("id=%s event=loop door=%s received=%u", c->id,
 		    c->d->name, c->hops.n);

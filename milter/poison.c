@@ -46,8 +46,13 @@ void poison_free(struct poison **p)
 int poison_hash(const struct spool *msg, unsigned char out[32],
     struct err *e)
 {
+	return poison_hash_from(msg, 0, out, e);
+}
+
+int poison_hash_from(const struct spool *msg, uint64_t off,
+    unsigned char out[32], struct err *e)
+{
 	unsigned char *b = malloc(32 + POISON_BLOCK);
-	uint64_t off = 0;
 	size_t n;
 	int rc = -1;
 

@@ -22,6 +22,9 @@ void poison_free(struct poison **p);
  */
 int poison_hash(const struct spool *msg, unsigned char out[32],
     struct err *e) MUST_CHECK;
+/* The same of what is from off on. */
+int poison_hash_from(const struct spool *msg, uint64_t off,
+    unsigned char out[32], struct err *e) MUST_CHECK;
 
 /* One more death: how many there were with it. */
 unsigned poison_death(struct poison *p, const unsigned char hash[32],

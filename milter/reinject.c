@@ -12,6 +12,7 @@
 
 #include "gateway/reply.h"
 #include "milter/clock.h"
+#include "milter/poison.h"
 #include "smtp/hop.h"
 #include "util/log.h"
 #include "util/ossl.h"
@@ -23,6 +24,7 @@ struct work {
 	const struct reinject *r;
 	struct answer *a;
 	struct store_line line;
+	unsigned char body[32]; /* of the message that came */
 	/* of every recipient of the message */
 	unsigned char *key;
 	unsigned char *said; /* enum store_said */
@@ -71,12 +73,27 @@ static int later(struct work *w, const struct err *e)
 	    "please try again");
 }
 
+/* What is wrong with us, with the conversation or with the next hop itself
+ * must not come back to the sender for good: it says nothing of the mail. */
+static int code_for_client(const struct smtp_reply *r, bool is_turned_away)
+{
+	static const int other[] = { 421, 500, 502, 503, 530 };
+
+	for (size_t i = 0; i < ARRAY_LEN(other); i++)
+		if (r->code == other[i])
+			return 451;
+	if (r->code < 400 || r->code > 599 ||
+	    (r->code >= 500 && is_turned_away))
+		return 451;
+	return r->code;
+}
+
 /* What the next hop said, in its words. */
-static int refused_by_hop(struct work *w, const struct smtp_reply *r)
+static int refused_by_hop(struct work *w, const struct smtp_reply *r,
+    bool is_turned_away)
 {
 	struct buf b;
-	int code = r->code >= 400 && r->code <= 599 && r->code != 421 ?
-	    r->code : 451;
+	int code = code_for_client(r, is_turned_away);
 	const char *enhanced = r->enhanced;
 
 	log_err("id=%s event=not-passed-on next-hop=%s reply=\"%d %s %s\"",
@@ -92,6 +109,32 @@ static int refused_by_hop(struct work *w, const struct smtp_reply *r)
 
 /* ---- who ---- */
 
+/*
+ * What the worker calls the message by is what it wants to. With a hash that
+ * we made, too, one that was taken over cannot have other mail passed over
+ * but such as has this body, this sender and these recipients.
+ */
+static int hash_body(struct work *w, struct err *e)
+{
+	const struct spool *msg = w->r->txn->msg;
+	char *p = malloc(CAP_HEADER_SECTION);
+	uint64_t at = spool_size(msg);
+	const char *end;
+	size_t n;
+	int rc = -1;
+
+	if (p == NULL)
+		return err_set(e, FAIL_TEMP, "copies: out of memory");
+	if (spool_read(msg, 0, p, CAP_HEADER_SECTION, &n, e) == 0) {
+		end = memmem(p, n, "\r\n\r\n", 4);
+		if (end != NULL)
+			at = (uint64_t)(end - p) + 4;
+		rc = poison_hash_from(msg, at, w->body, e);
+	}
+	free(p);
+	return rc;
+}
+
 static int make_key(const struct work *w, size_t i, struct err *e)
 {
 	const struct txn *t = w->r->txn;
@@ -100,6 +143,9 @@ static int make_key(const struct work *w, size_t i, struct err *e)
 
 	buf_init(&b, KEY_MAX);
 	buf_put(&b, w->a->content, sizeof(w->a->content));
+	buf_put(&b, w->body, sizeof(w->body));
+	/* what went out by one door may come in by another */
+	buf_putc(&b, w->r->env->side);
 	buf_puts(&b, t->mail_from);
 	buf_putc(&b, '\0');
 	buf_puts(&b, t->rcpt[i]);
@@ -394,7 +440,7 @@ static int note(struct work *w, const struct smtp_mail *m, struct err *e)
 	if (store_line_failed(&w->line, &k, e) != 0)
 		log_err("id=%s event=journal-lost error=\"%s\"",
 		    w->r->env->id, e->msg);
-	return refused_by_hop(w, bad);
+	return refused_by_hop(w, bad, m->is_turned_away);
 }
 
 static int send_copy(struct work *w)
@@ -464,13 +510,18 @@ static int hold(struct work *w, const char *const *rcpt, struct err *e)
 		.direction = (int)w->a->direction, .rcpt = rcpt,
 		.rcpts = w->n, .size = w->copy->copy.size,
 		.may_tell = w->a->may_tell, .reason = w->copy->reason };
+	unsigned char whom[32];
 	struct buf id;
 	int rc;
 
+	/* groups have other numbers next time, and an id that is held already
+	 * is taken for held: it has to say for whom */
+	ossl_sha256(k.key, k.n * JOURNAL_KEY, whom);
 	m.login = env->login == NULL ? "" : env->login;
 	m.client = env->client_ip == NULL ? "" : env->client_ip;
 	buf_init(&id, 64);
-	buf_printf(&id, "%s-%d", env->id, w->copy->copy.group);
+	buf_printf(&id, "%s-%02x%02x%02x%02x", env->id, whom[0], whom[1],
+	    whom[2], whom[3]);
 	m.id = buf_str(&id);
 	rc = buf_ok(&id, e);
 	if (rc == 0)
@@ -555,13 +606,22 @@ static void leave_out(struct work *w)
 
 static void count_skipped(struct work *w)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < w->r->txn->rcpts; i++)
 		if (w->said[i] == STORE_HAS) {
-			w->is_known = true;
+			n++;
 			stats_add(&w->r->stats->journal_skipped);
 		} else if (w->said[i] == STORE_UNKNOWN) {
 			w->is_known = true;
 		}
+	if (n == 0)
+		return;
+	w->is_known = true;
+	/* who looks for a mail that was answered with 250 finds this */
+	log_info("id=%s event=sent-before recipients=%zu next-hop=%s "
+	    "reason=\"the same mail was tried before, and they have it\"",
+	    w->r->env->id, n, w->r->spec);
 }
 
 static int prepare(struct work *w, struct err *e)
@@ -581,6 +641,8 @@ static int prepare(struct work *w, struct err *e)
 	    w->who == NULL || w->who_key == NULL || w->to == NULL ||
 	    w->from == NULL)
 		return err_set(e, FAIL_TEMP, "copies: out of memory");
+	if (hash_body(w, e) != 0)
+		return -1;
 	for (size_t i = 0; i < n; i++) {
 		w->path[i] = with_brackets(t->rcpt[i]);
 		if (w->path[i] == NULL)
@@ -608,6 +670,9 @@ static int run(struct work *w)
 {
 	struct err e = { 0 };
 
+	/* a copy would be the beginning of the mail, and the rest nowhere */
+	if (w->r->txn->is_cut)
+		return refuse(w, 552, "5.3.4", "The message is too large");
 	if (prepare(w, &e) != 0)
 		return later(w, &e);
 	if (check_paths(w) != 0)

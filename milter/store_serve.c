@@ -600,7 +600,7 @@ static bool step_line(struct store_serve *s, struct serve_line *l,
 		lose_front(l);
 		return l->sock < 0;
 	}
-	if (readable ? read_hop(s, l) : clock_ms() >= l->until_ms) {
+	if ((readable && read_hop(s, l)) || clock_ms() >= l->until_ms) {
 		say_unknown(l);
 		return true;
 	}

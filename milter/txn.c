@@ -152,8 +152,10 @@ static void put(struct txn *t, const void *p, size_t n)
 	if (t->fault != TXN_OK || t->msg == NULL)
 		return;
 	room = t->max - spool_size(t->msg);
-	if (n > room)
+	if (n > room) {
 		n = (size_t)room;
+		t->is_cut = true;
+	}
 	if (spool_write(t->msg, p, n, &t->why) != 0)
 		t->fault = TXN_TEMP;
 }

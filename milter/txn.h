@@ -36,6 +36,7 @@ struct txn {
 	size_t rcpts;
 	struct spool *msg; /* up to max octets; what is beyond is not kept */
 	uint64_t max;
+	bool is_cut; /* there was more: it may be judged, never sent on */
 	bool has_end_of_header;
 };
 

@@ -141,13 +141,19 @@ static void finish(struct smtp_client *c, const struct smtp_reply *r)
 	c->state = ST_OVER;
 }
 
+/* It would take no mail at all (RFC 5321 3.1). */
+static int turned_away(struct smtp_client *c, const struct smtp_reply *r)
+{
+	c->m->is_turned_away = true;
+	finish(c, r);
+	return 0;
+}
+
 static int on_helo(struct smtp_client *c, const struct smtp_reply *r,
     struct err *e)
 {
-	if (!is_good(r)) {
-		finish(c, r);
-		return 0;
-	}
+	if (!is_good(r))
+		return turned_away(c, r);
 	if (check_offers(c, e) != 0)
 		return -1;
 	c->m->lacks_dsn = !c->can_dsn && wants_dsn(c->m);
@@ -246,10 +252,8 @@ static int on_reply(struct smtp_client *c, const struct smtp_reply *r,
 {
 	switch (c->state) {
 	case ST_GREETING:
-		if (r->code != 220) {
-			finish(c, r);
-			return 0;
-		}
+		if (r->code != 220)
+			return turned_away(c, r);
 		buf_printf(&c->out, "%s %s", c->lmtp ? "LHLO" : "EHLO",
 		    c->helo);
 		command(c);
@@ -459,7 +463,7 @@ int smtp_client_new(struct smtp_client **out, struct smtp_mail *m,
 
 	*out = NULL;
 	memset(&m->reply, 0, sizeof(m->reply));
-	m->is_unknown = m->lacks_dsn = false;
+	m->is_unknown = m->is_turned_away = m->lacks_dsn = false;
 	for (size_t i = 0; i < m->rcpts; i++) {
 		memset(&m->rcpt[i].reply, 0, sizeof(m->rcpt[i].reply));
 		m->rcpt[i].accepted = false;

@@ -30,6 +30,8 @@ struct smtp_mail {
 	struct smtp_reply reply; /* that ended it, or to the data */
 	bool is_unknown;	 /* the end of the data was sent, and no
 				    answer came (RFC 1047) */
+	bool is_turned_away; /* before the mail was named: reply says nothing
+				of it */
 	bool lacks_dsn; /* parameters of RFC 3461 could not be passed on */
 };
 

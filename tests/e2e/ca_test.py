@@ -331,7 +331,9 @@ def a_request_from_elsewhere():
 
 def sealed_keys(of):
     db = sqlite3.connect(of.path('keystore.db'))
-    rows = [r[0] for r in db.execute('SELECT sealed FROM key')]
+    rows = [r[0] for r in db.execute(
+        'SELECT sealed FROM key WHERE spki NOT IN '
+        '(SELECT spki FROM held_cert)')]
     db.close()
     return rows
 

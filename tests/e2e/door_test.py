@@ -265,6 +265,8 @@ def M10_replies_of_the_next_hop_are_passed_on():
         (b'RCPT', b'421 4.3.2 bye\r\n', '451', '4.'),
         (b'.', b'421 4.3.2 bye\r\n', '451', '4.'),
         (b'LHLO', b'450 4.3.0 what\r\n', '450', '4.3.0'),
+        (b'LHLO', b'554 5.3.2 nothing here\r\n', '451', '4.'),
+        (b'MAIL', b'530 5.7.0 STARTTLS first\r\n', '451', '4.'),
         (b'DATA', b'250 2.0.0 no data wanted\r\n', '451', '4.'),
         (b'DATA', None, '451', '4.'),
         (b'RCPT', b'hello\r\n', '451', '4.'),

@@ -341,7 +341,8 @@ def A64_list_of_passwords():
           'another address', err)
     check(b'list:5: fritz@example.com: no such file' in err, 'unused', err)
     check(b'pw of' not in err + out, 'a password is shown', err, out)
-    equal(killing.rows(db(s), 'key'), 4, 'keys')
+    # and that of the quarantine
+    equal(killing.rows(db(s), 'key'), 5, 'keys')
     for bad in (b'no tab here\n', b'a\tx\na\ty\n', b'', b'a\tx\0y\n'):
         put(lines, bad)
         status, _, err = s.cmd('key', 'import', d, '--password-list', lines)

@@ -295,6 +295,38 @@ def in_clear_only_by_name_and_noted():
     equal(listed(), [], 'held')
 
 
+def on_terminal(*argv):
+    pid, fd = lib.fork_on_terminal()
+    if pid == 0:
+        os.execv(lib.POSTSEAL, [lib.POSTSEAL, '-c', a.conf, *argv])
+    shown, more = b'', b'x'
+    while more:
+        try:
+            more = os.read(fd, 65536)
+        except OSError:
+            more = b''
+        shown += more
+    os.close(fd)
+    equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0, 'status')
+    return shown
+
+
+@test
+def A48_addresses_of_held_mail_move_no_terminal():
+    """attack A48: an address on the envelope has an escape sequence for the
+    terminal of whoever releases or deletes the mail
+    verdict: question marks"""
+    fresh()
+    row = hold()
+    query('UPDATE held SET sender = ?, rcpts = ? WHERE id = ?',
+          '<"a\x1b[2J"@example.com>', '<"b\x1b[2J"@partner.example>\n',
+          row['id'])
+    for words in (('delete', '--dry-run'),
+                  ('release', '--in-clear', '--yes', '--dry-run')):
+        shown = on_terminal('quarantine', *words, row['id'])
+        check(b'?[2J' in shown and b'\x1b' not in shown, words[0], shown)
+
+
 def signed_by_a_stranger():
     """Signed, by a certificate that nothing is known of."""
     ssl, d = lib.need('openssl'), a.path('stranger')

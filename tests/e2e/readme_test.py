@@ -15,6 +15,9 @@ from lib import check, equal, test  # noqa: E402
 
 TRY, INSTALL = 'Try it by command', 'Install and attach'
 WRITTEN = 'How mail is written'
+WATCH, COPIES = 'Watch first', 'Recipients who need different copies'
+DOORS, HELD = 'Which door for whom', 'Mail that is held'
+LANGUAGES = 'In the sender\'s language'
 base = text = None
 
 
@@ -431,10 +434,187 @@ def socket_for_postfix_and_check():
           'postseal-milter -n', out)
 
 
+# ---- what a site of several kinds of mail needs ----
+
+class Own:
+    """A folder with keys of alice, bob and dave, and its command."""
+
+    def __init__(self, name, rules=None):
+        self.dir = os.path.join(base, name)
+        self.conf = os.path.join(self.dir, 'postseal.conf')
+        lib.must_run([lib.POSTSEAL, 'init', '--dir', self.dir, '--domain',
+                      'example.com'])
+        self.must('ca', 'init', '--no-passphrase', '--permit', 'any')
+        for who in ('alice@example.com', 'bob@example.org',
+                    'dave@example.org'):
+            self.must('ca', 'issue', '--email', who, '--algorithm',
+                      'ec:p256')
+        if rules:
+            with open(os.path.join(self.dir, 'rules'), 'w',
+                      encoding='ascii') as f:
+                f.write(rules)
+
+    def must(self, *argv, **more):
+        return lib.must_run([lib.POSTSEAL, '-c', self.conf, *argv],
+                            **more).decode()
+
+    def run(self, line, data=b''):
+        """A line of README, from its own folder."""
+        line = line.replace('postseal', '%s -c %s' % (
+            lib.POSTSEAL, self.conf), 1)
+        return lib.run(['sh', '-c', line.replace(
+            'samples/', lib.SAMPLES + '/')], data, cwd=self.dir)
+
+    def add(self, lines, block=False):
+        """Lines at the end of the configuration, or of milter { }."""
+        with open(self.conf, encoding='utf-8') as f:
+            conf = f.read()
+        more = '\n'.join(lines) + '\n'
+        with open(self.conf, 'w', encoding='utf-8') as f:
+            f.write(conf.replace('milter {\n', 'milter {\n' + more)
+                    if block else conf + more)
+
+
+@test
+def every_section_has_a_test():
+    known = (TRY, INSTALL, WRITTEN, WATCH, COPIES, DOORS, HELD, LANGUAGES,
+             PEOPLE, 'Two commands', 'When you want to know why')
+    for part in re.split(r'^## ', text, flags=re.MULTILINE)[1:]:
+        check(not code(part) or part.startswith(known),
+              'no test knows the commands of: ' + part.splitlines()[0])
+
+
+@test
+def watch_first():
+    part = section(WATCH)
+    own = Own('watch')
+    own.add([re.search(r'`(observe yes)`', part).group(1)], True)
+    lines = code(part)
+    equal(len(lines), 3, 'commands')
+    for line in lines:
+        status, out, err = own.run(line)
+        check(status in ((0, 78) if 'doctor' in line else (0,)), line, err)
+        check(out, 'nothing is said', line)
+    check(b'observe no' in out, 'doctor does not see it', out)
+    check('`observe no`' in part and '`systemctl reload postseal-milter`'
+          in re.sub(r'\s+', ' ', part), 'how to end it', part)
+
+
+@test
+def different_copies():
+    own = Own('copies')
+    reinject, explain, seal = code(section(COPIES))
+    status, out, err = own.run(explain)
+    equal(status, 0, err)
+    check(b'need different copies' in out and b'a blind copy' in out,
+          'no groups, or no refusal', out)
+    own.add([reinject], True)
+    out = own.run(explain)[1]
+    check(b'need different copies' not in out and b'reply' not in out,
+          'still refused', out)
+    status, out, err = own.run(seal)
+    equal((status, out), (0, b''), lib.show(err))
+    found = sorted(os.listdir(os.path.join(own.dir, 'copies')))
+    equal(found, ['group-1.eml', 'group-1.rcpt', 'group-2.eml',
+                  'group-2.rcpt', 'verdict.json'], 'copies')
+
+
+@test
+def doors():
+    part, own = section(DOORS), Own('doors')
+    lines = code(part)
+    postconf = only(lines, 'postconf -e ').split()[2:]
+    block = [x for x in lines if not x.startswith('postconf')]
+    equal((block[0], block[-1]), ('door in {', '}'), 'block')
+    where = re.search(r'lmtp "unix:/var/spool/postfix/([^"]+)"',
+                      block[1]).group(1)
+    check('virtual_transport=lmtp:unix:' + where in postconf,
+          'Postfix connects elsewhere', *lines)
+    with open(os.path.join(lib.TOP, 'contrib/postfix/dovecot.main.cf'),
+              encoding='utf-8') as f:
+        snippet = f.read()
+    for x in [x.replace('=', ' = ', 1) for x in postconf] + [where]:
+        check(x in snippet, 'contrib says something else', x)
+    own.add([re.sub('unix:/[^"]*/', 'unix:%s/' % own.dir, x).replace(
+        'group postfix', 'group ' + lib.SETGID_GROUP) for x in block])
+    if os.getuid() == 0:
+        lib.must_run(['chown', '-R', lib.MILTER_USER, own.dir])
+        own.add(['user ' + lib.MILTER_USER], True)
+    out = lib.must_run([lib.MILTER, '-n', '-c', own.conf])
+    check(b'door.in' in out, 'no door', out)
+    lib.need_postfix()
+    p = lib.Postfix(os.path.join(base, 'pf'), 'example.com')
+    p.configure({})
+    etc = os.path.join(p.dir, 'etc')
+    equal(p.command('postconf', '-c', etc, '-e', *postconf)[0], 0, 'set')
+    _, out, err = p.command('postconf', '-c', etc, '-n')
+    check(b'unused' not in err and where.encode() in out, 'unknown', err)
+
+
+@test
+def a_shared_mailbox():
+    own = Own('shared')
+    line = re.search(r'`(info@[^`]*)`', section(DOORS)).group(1)
+    with open(os.path.join(own.dir, 'map'), 'w', encoding='ascii') as f:
+        f.write(re.sub(r'\s+', ' ', line) + '\n')
+    name = os.path.join(lib.SAMPLES, 'messages', 'plain.eml')
+    with open(name, 'rb') as f:
+        sealed = own.must('seal', '--from', 'alice@example.com', '--to',
+                          'bob@example.org', data=f.read()).encode()
+    for words, opened in ([], False), (['address-map file "map"'], True):
+        own.add(words)
+        out = own.must('open', '--from', 'alice@example.net', '--to',
+                       'info@example.com', data=sealed)
+        equal('was encrypted' in out, opened, out)
+
+
+@test
+def held_mail():
+    own = Own('held', 'outbound : sign, encrypt or quarantine\n'
+              'inbound : decrypt, verify or quarantine\n')
+    lines = code(section(HELD))
+    block = lines[lines.index('quarantine {'):lines.index('}') + 1]
+    commands = [x for x in lines if x not in block]
+    status, _, err = own.run('postseal rules check')
+    equal(status, 78, 'rules without a quarantine')
+    check(b'quarantine { }' in err, 'no reason', err)
+    own.add(block)
+    own.add(code(section(COPIES))[:1], True)
+    own.must('rules', 'check')
+    equal(len(commands), 6, 'commands')
+    for line in commands:
+        status, out, err = own.run(line)
+        if line.endswith(('init', 'list')):
+            equal(status, 0, line + lib.show(err))
+            continue
+        # of nothing that is held
+        equal(status, 65, line + lib.show(err))
+        check(b'no held mail with the id ID' in err, line, err)
+
+
+@test
+def languages():
+    own = Own('languages', 'outbound : sign, encrypt\n'
+              'inbound : decrypt, verify\n')
+    lines = code(section(LANGUAGES))
+    texts = os.path.join(lib.TOP, 'share', 'texts')
+    own.add(['texts "%s"' % texts] + lines)
+    own.must('rules', 'check')
+    status, _, err = own.run('postseal seal --from alice@example.com --to '
+                             'nobody@example.org < '
+                             'samples/messages/plain.eml')
+    equal(status, 69, lib.show(err))
+    check(b'Nicht gesendet' in err, 'not in German', err)
+    for name, short in (('English', 'en'), ('German', 'de'),
+                        ('French', 'fr'), ('Polish', 'pl')):
+        check(name in section(LANGUAGES) and os.path.exists(
+            os.path.join(texts, short)), name)
+
+
 @test
 def files_that_readme_names_are_there():
-    names = re.findall(r'`((?:samples|doc|gateway|milter|contrib|util)/'
-                       r'[\w./-]+)`', text)
+    names = re.findall(r'`((?:samples|doc|gateway|milter|contrib|util|'
+                       r'share/texts)/[\w./-]+)`', text)
     names += re.findall(r'man \./(\S+?)`', text)
     names += re.findall(r'(?:Security|Speed):\s+(\S+\.md)\.', text)
     check(len(names) >= 8, 'few names', *names)

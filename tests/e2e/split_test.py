@@ -299,7 +299,10 @@ def M24_journal_survives_a_restart():
 @test
 def M10_refused_for_good_when_nobody_has_anything():
     fresh()
-    relay.refuse = [b'554 5.3.2 never\r\n']
+    relay.refuse = [b'554 5.3.2 never\r\n',
+                    b'220 x\r\n250 x\r\n554 5.3.2 never\r\n']
+    code, said = submit(text(8), [at(u) for u in EVERYBODY])
+    equal(code, 451, 'no greeting: nothing is said of the mail: ' + said)
     code, said = submit(text(8), [at(u) for u in EVERYBODY])
     equal(code, 554, said)
     check('never' in said and 'id ' in said, 'the reply says nothing', said)

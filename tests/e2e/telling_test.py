@@ -499,6 +499,8 @@ def A53_doctor_looks_at_the_port_for_copies():
     check(not [c for c, l in found.items()
                if c.startswith('reinject') and l == 'danger'],
           'the port is right', json.dumps(found))
+    equal(found.get('reinject-mappings'), None, json.dumps(found))
+    found = doctor(['receive_override_options = no_address_mappings'], '')
     equal(found.get('reinject-mappings'), 'hint', json.dumps(found))
     for check_name, line in (
             ('reinject-open', '%d inet n - n - - smtpd\n'

@@ -50,9 +50,7 @@ static const char good_services[] =
     "127.0.0.1:10026 inet n - n - - smtpd -o smtpd_milters=\n";
 static const char good_overrides[] =
     "submission/inet/smtpd_sasl_auth_enable = yes\n"
-    "127.0.0.1:10026/inet/smtpd_milters =\n"
-    "127.0.0.1:10026/inet/receive_override_options = "
-    "no_address_mappings\n";
+    "127.0.0.1:10026/inet/smtpd_milters =\n";
 
 static const struct doctor_row *find(const struct doctor *d,
     const char *check, enum doctor_level at_least)
@@ -159,6 +157,8 @@ static const struct {
 	    "reinject-networks", DOCTOR_DANGER},
 	{OVERRIDE, "127.0.0.1:10026/inet/content_filter = smtp:x",
 	    "reinject-filter", DOCTOR_DANGER},
+	{OVERRIDE, "127.0.0.1:10026/inet/receive_override_options = "
+	    "no_address_mappings", "reinject-mappings", DOCTOR_HINT},
 	{SETTING, "mynetworks = 127.0.0.0/8, ::/0", "open-relay",
 	    DOCTOR_DANGER},
 	{SETTING, "milter_content_timeout = 30s", "content-timeout",

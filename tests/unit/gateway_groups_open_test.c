@@ -7,6 +7,9 @@
 #include "tests/unit/gateway_make.h"
 #include "tests/unit/gateway_split.h"
 
+#include "gateway/lists.h"
+#include "keystore/listed.h"
+
 static struct world w;
 
 #define ALICE "alice@example.com"
@@ -299,6 +302,49 @@ static void A55_what_nobody_can_work_on_is_held_sealed(void **state)
 	assert_int_equal(w.v.copy_n, 0);
 }
 
+/* attack A55: workers die on a message for somebody of a group out of a
+ * directory, whose mail may not be stored in clear
+ * verdict: the list is asked, and what it does not say yet is waited for */
+static void A55_S83_who_is_in_a_list_is_asked_all_the_same(void **state)
+{
+	static const struct listed_pair bob = {BOB, ""};
+	const struct listed_news none = {NULL, 0, 1, 2}, news = {&bob, 1, 1,
+	    2};
+	struct gateway g = {NULL, NULL, w.ks, NULL, NULL};
+	char name[LIST_NAME_SIZE];
+	const struct list_source *const *lists;
+	bool changed;
+	size_t n;
+
+	(void)state;
+	world_config(&w, QUARANTINE "directory {\nldap \"ldap://127.0.0.1\"\n"
+	    "name staff\n}\n");
+	world_rules(&w, PASS "group guests ldap staff \"(x=y)\"\n"
+	    "inbound to guests : pass\ninbound : store-encrypted\n");
+	g.config = w.config;
+	g.rules = w.rules;
+	lists = rules_lists(w.rules, &n);
+	assert_int_equal(n, 1);
+	lists_name(lists[0], name);
+	for (int i = 0; i < 3; i++) {
+		world_envelope(&w, ALICE, BOB);
+		w.env.forced = DIR_INBOUND;
+		w.env.can_split = w.env.can_hold = true;
+		world_message(&w, TEXT);
+		verdict_free(&w.v);
+		gateway_poisoned(&g, &w.env, w.msg, &w.v);
+		if (i == 0)
+			assert_int_equal(w.v.code, 451);
+		else
+			assert_int_equal(w.v.code, 0);
+		assert_int_equal(w.v.action, i == 0 ? ACT_DEFERRED :
+		    i == 1 ? ACT_QUARANTINED : ACT_REPLACED);
+		assert_int_equal(listed_replace(w.ks, name, i == 0 ? &none :
+		    &news, &changed, &w.e), 0);
+	}
+	world_config(&w, QUARANTINE);
+}
+
 /* ---- store-encrypted ---- */
 
 static void store_encrypted_seals_for_each_what_is_his(void **state)
@@ -382,6 +428,48 @@ static void sealed_and_opened_copies_of_one_message(void **state)
 	assert_non_null(w.v.made_algorithm);
 }
 
+static void internal_mail(const char *from, const char *rules)
+{
+	struct buf b;
+
+	buf_init(&b, 4096);
+	buf_printf(&b, PASS "inbound : verify\n%s", rules);
+	world_rules(&w, buf_str(&b));
+	buf_clear(&b);
+	buf_printf(&b, "From: %s\nTo: " BOB "\nSubject: x\n\n"
+	    "Secret plans\n", from);
+	world_envelope(&w, ALICE, BOB);
+	w.env.auth = ENV_AUTH_LOGIN;
+	w.env.login = ALICE;
+	w.env.can_split = w.env.can_hold = true;
+	world_message(&w, buf_str(&b));
+	world_run(&w);
+	buf_free(&b);
+}
+
+#define TWO ALICE ", " CAROL
+
+/* attack A24: internal mail of two authors, of whom one's rule refuses what is
+ * not signed, and all others' mail is sealed
+ * verdict: what may be meant is demanded of what is sealed, too */
+static void A24_A51_to_be_sealed_is_no_way_round_a_demand(void **state)
+{
+	static const char reject[] = "internal from " CAROL " : verify or "
+	    "reject\ninternal : encrypt\n";
+	static const char hold[] = "internal from " CAROL " : verify or "
+	    "quarantine\ninternal : encrypt\n";
+
+	(void)state;
+	internal_mail(ALICE, reject);
+	assert_int_equal(outcome_of(&w, BOB), OUT_SEALED);
+	internal_mail(TWO, reject);
+	assert_int_equal(w.v.code, 550);
+	internal_mail(TWO, hold);
+	assert_int_equal(outcome_of(&w, BOB), OUT_QUARANTINED);
+	assert_int_equal(w.v.copy_n, 1);
+	assert_int_equal(w.v.copy[0].kind, COPY_HELD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +487,10 @@ int main(void)
 		cmocka_unit_test(
 		    store_encrypted_is_shared_by_those_who_are_shown),
 		cmocka_unit_test(sealed_and_opened_copies_of_one_message),
+		cmocka_unit_test(
+		    A24_A51_to_be_sealed_is_no_way_round_a_demand),
+		cmocka_unit_test(
+		    A55_S83_who_is_in_a_list_is_asked_all_the_same),
 	};
 
 	return cmocka_run_group_tests_name("gateway_groups_open", tests,

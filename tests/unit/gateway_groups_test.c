@@ -553,6 +553,41 @@ static void M24_what_makes_a_message_the_same(void **state)
 	assert_memory_equal(first, other, 32);
 }
 
+#define BEFORE "Received: from a.example\n\tby postseal.mx.example " \
+	"(postseal) with ESMTP id abc;\n\tSat, 21 Nov 2026 10:00:00 +0000\n"
+#define AGAIN "Received: from a.example\n\tby postseal.mx.example " \
+	"(postseal) with ESMTP id xyz;\n\tSat, 21 Nov 2026 11:00:00 +0000\n"
+#define PLANS FIELDS "To: a@b.example\n\nSecret plans\n"
+
+static void identify_whole(const char *text, unsigned char id[32])
+{
+	world_envelope(&w, ALICE, NOBODY);
+	w.env.forced = DIR_OUTBOUND;
+	w.env.whole = true;
+	world_message(&w, text);
+	world_run(&w);
+	memcpy(id, w.v.content, 32);
+}
+
+/* attack M24: the next hop hands a mail back to us, or to another door
+ * verdict: it is not the same mail tried again, which would be answered with
+ * 250 and be nowhere; what a door puts on top itself is no difference */
+static void M24_what_passed_us_before_is_another(void **state)
+{
+	unsigned char first[32], other[32];
+
+	(void)state;
+	rules("outbound to " CAROL " : sign, encrypt\noutbound : pass");
+	identify(CAROL " " NOBODY, PLANS, first);
+	identify(CAROL " " NOBODY, BEFORE PLANS, other);
+	assert_memory_not_equal(first, other, 32);
+	identify_whole(BEFORE PLANS, first);
+	identify_whole(AGAIN PLANS, other); /* tried again */
+	assert_memory_equal(first, other, 32);
+	identify_whole(AGAIN BEFORE PLANS, other); /* went in a circle */
+	assert_memory_not_equal(first, other, 32);
+}
+
 static void verdict_names_the_copies(void **state)
 {
 	struct buf b;
@@ -601,6 +636,7 @@ int main(void)
 		cmocka_unit_test(all_are_held),
 		cmocka_unit_test(M10_without_a_place_to_hold_it_is_refused),
 		cmocka_unit_test(M24_what_makes_a_message_the_same),
+		cmocka_unit_test(M24_what_passed_us_before_is_another),
 		cmocka_unit_test(verdict_names_the_copies),
 	};
 

@@ -5,6 +5,7 @@
  * for the inner author, and its word counts.
  */
 #include "tests/unit/gateway_forge.h"
+#include "tests/unit/gateway_split.h"
 
 static struct world w;
 static struct testca ca;
@@ -151,6 +152,41 @@ static void S155_S76_a_broken_signature_beside_it(void **state)
 	assert_true(has(&w, LIST));
 }
 
+/* attack A22: From is somebody else's, the signer's own stands inside; one
+ * recipient's rule unwraps, the other one's stores it sealed as it arrived
+ * verdict: whose From inside did not come out is not told that it is valid */
+static void S155_A22_a_claim_is_for_one_copy_only(void **state)
+{
+	static const char *const to[] = {"bob@example.org dave@example.org",
+	    "dave@example.org bob@example.org"};
+	struct forge f = by(&alice);
+	struct buf m, text;
+	struct sink all = sink_to_buf(&text);
+
+	(void)state;
+	world_person(&w, "dave@example.org", "ec:p256");
+	world_rules(&w, "outbound : pass\n"
+	    "inbound to dave@example.org : verify, store-encrypted\n"
+	    "inbound : decrypt, verify\n");
+	forge_open_as(&w, "From: carol@example.com\r\n", &f, 1);
+	buf_init(&text, BIG);
+	assert_int_equal(spool_copy(w.msg, 0, spool_size(w.msg),
+	    &all, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(to); i++) {
+		split_open(&w, "alice@example.com", to[i], buf_view(&text));
+		assert_int_equal(w.v.action, ACT_SPLIT);
+		message_of(&w, "bob@example.org", &m);
+		assert_true(buf_has(&m, "From: Alice <alice@example.com>"));
+		assert_true(buf_has(&m, "smime=pass"));
+		buf_free(&m);
+		message_of(&w, "dave@example.org", &m);
+		assert_true(buf_has(&m, "From: carol@example.com"));
+		assert_false(buf_has(&m, "smime=pass"));
+		buf_free(&m);
+	}
+	buf_free(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +195,7 @@ int main(void)
 	    cmocka_unit_test(S155_S168_a_claim_that_fails_changes_nothing),
 	    cmocka_unit_test(S155_A22_the_second_signer_claims_nothing),
 	    cmocka_unit_test(S155_S76_a_broken_signature_beside_it),
+	    cmocka_unit_test(S155_A22_a_claim_is_for_one_copy_only),
 	};
 
 	return cmocka_run_group_tests_name("gateway_headers_author", tests,

@@ -207,6 +207,27 @@ static void a_list_that_shrinks_is_looked_at_twice(void **state)
 	assert_true(o.ok);
 }
 
+/* attack A47: the directory is empty for a moment, and of a small group nobody
+ * would have to be encrypted to
+ * verdict: nothing at all is believed when it is said twice */
+static void A47_of_few_none_is_doubted_too(void **state)
+{
+	static const char *const few[] = {"a@example.com=alice@example.com"};
+	struct lists_outcome o;
+
+	(void)state;
+	(void)answer(0, NULL, 0, DAY0 + 1000);
+	(void)answer(0, NULL, 0, DAY0 + 1060);
+	o = answer(0, few, 1, DAY0 + 1120);
+	assert_true(o.ok);
+	o = answer(0, NULL, 0, DAY0 + 1180);
+	assert_true(!o.ok && o.is_waiting);
+	assert_true(has_alice(0, "a@example.com"));
+	o = answer(0, NULL, 0, DAY0 + 1240);
+	assert_true(o.ok && o.changed);
+	assert_false(has_alice(0, "a@example.com"));
+}
+
 static void lists_of_yesterday_are_forgotten(void **state)
 {
 	struct listed_news none = {NULL, 0, DAY0, DAY0};
@@ -282,6 +303,7 @@ int main(void)
 		TEST(a_malformed_answer_changes_nothing),
 		TEST(a_failure_is_tried_again_and_the_old_list_holds),
 		TEST(a_list_that_shrinks_is_looked_at_twice),
+		TEST(A47_of_few_none_is_doubted_too),
 		TEST(lists_of_yesterday_are_forgotten),
 		TEST(statements_have_their_errors),
 	};

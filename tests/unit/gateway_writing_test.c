@@ -370,6 +370,38 @@ static void S43_S105_why_encrypted_mail_is_encrypted_again(void **state)
 	}
 }
 
+/* attack S43: encrypted to somebody else, or badly, where a rule says encrypt
+ * or quarantine
+ * verdict: that is no encryption for its recipients; it is encrypted once
+ * more */
+static void S43_S105_or_quarantine_looks_at_it_too(void **state)
+{
+	static const struct {
+		const char *words, *to;
+	} rows[] = {
+		{"encrypt or quarantine, min-cipher aes-256-cbc", RSA},
+		{"encrypt or quarantine", EC},
+	};
+	struct buf b;
+
+	(void)state;
+	world_config(&w, "quarantine {\nsize 1M\n}\n");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_init(&b, MAKE_MAX);
+		buf_puts(&b, "Content-Type: text/plain\r\n\r\nSecret\r\n");
+		make_sealed(&w, RSA, ENC_AES128_CBC, &b);
+		make_between(&b, "From: " ALICE "\r\nMIME-Version: 1.0\r\n",
+		    "");
+		world_seal_with(&w, rows[i].words, ALICE, rows[i].to,
+		    buf_str(&b));
+		if (w.v.rcpt[0].outcome != OUT_SEALED)
+			fail_msg("row %zu: %d %s %s", i, w.v.code, w.v.text,
+			    buf_str(&w.v.warnings));
+		buf_free(&b);
+	}
+	world_config(&w, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +416,7 @@ int main(void)
 		cmocka_unit_test(the_verdict_says_what_the_choice_went_by),
 		cmocka_unit_test(
 		    S43_S105_why_encrypted_mail_is_encrypted_again),
+		cmocka_unit_test(S43_S105_or_quarantine_looks_at_it_too),
 	};
 
 	return cmocka_run_group_tests_name("gateway_writing", tests,

@@ -234,6 +234,24 @@ static void M45_many_at_once(void **state)
 	assert_true(i);
 }
 
+/* attack M10: a message above all limits, its SIZE not declared
+ * verdict: 552 for each; the part of it that was kept goes nowhere */
+static void M10_message_that_is_cut_is_refused(void **state)
+{
+	static char line[65536];
+	int fd = to_data(true, "RCPT TO:<b@b.example>\r\n");
+	uint64_t n, all = CAP_MESSAGE_DEFAULT + CAP_HEADER_SECTION + 2;
+
+	(void)state;
+	memset(line, 'x', sizeof(line) - 3);
+	memcpy(line + sizeof(line) - 3, "\r\n", 3);
+	put(fd, "Subject: x\r\n\r\n");
+	for (n = 0; n < all; n += sizeof(line) - 1)
+		put(fd, line);
+	ask(fd, ".\r\n", "552 5.3.4");
+	close(fd);
+}
+
 static void a_loop_is_refused(void **state)
 {
 	int fd = to_data(true, "RCPT TO:<b@b.example>\r\n"), i;
@@ -278,6 +296,7 @@ int main(void)
 		cmocka_unit_test(received_fields_are_counted),
 		cmocka_unit_test(M25_each_recipient_has_an_answer),
 		cmocka_unit_test(M45_many_at_once),
+		cmocka_unit_test(M10_message_that_is_cut_is_refused),
 		cmocka_unit_test(a_loop_is_refused),
 		cmocka_unit_test(A44_a_bare_LF_closes),
 		cmocka_unit_test(M18_a_stop_is_told),

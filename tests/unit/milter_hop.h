@@ -28,6 +28,9 @@ enum how {
 	GOOD,
 	BARE,	       /* offers nothing */
 	REFUSES,       /* RCPT: 550 */
+	TURNS_AWAY,    /* 554 in place of its greeting */
+	NO_HELLO,      /* EHLO: 502 */
+	WANTS_AUTH,    /* MAIL: 530 */
 	BUSY,	       /* the data: 452 */
 	DIES_BEFORE,   /* in the middle of the data */
 	DIES_ACCEPTED, /* has all of it and says nothing (RFC 1047) */
@@ -101,8 +104,12 @@ static UNUSED void be_hop(FILE *f, int fd, enum how how)
 {
 	char line[2048];
 
-	say(fd, "220 hop");
+	say(fd, how == TURNS_AWAY ? "554 5.3.2 no service" : "220 hop");
 	while (fgets(line, sizeof(line), f) != NULL) {
+		if (how == TURNS_AWAY || how == NO_HELLO) {
+			say(fd, "502 5.5.1 not here");
+			continue;
+		}
 		if (strncmp(line, "EHLO", 4) == 0) {
 			say(fd, how == BARE ? "250 hop" : "250-hop\r\n250-DSN"
 			    "\r\n250-SMTPUTF8\r\n250-REQUIRETLS\r\n"
@@ -117,6 +124,8 @@ static UNUSED void be_hop(FILE *f, int fd, enum how how)
 				break;
 		} else if (strncmp(line, "RCPT", 4) == 0 && how == REFUSES) {
 			say(fd, "550 5.1.1 nobody of that name");
+		} else if (how == WANTS_AUTH) {
+			say(fd, "530 5.7.0 say STARTTLS first");
 		} else {
 			say(fd, "250 2.1.0 ok");
 		}
@@ -251,6 +260,7 @@ static _Atomic int ticks;
 static int deadline_ms;
 static bool has_message_id;
 static const char *our_id; /* of the transaction */
+static enum direction door; /* it came through, or 0 */
 static char from[] = "<alice@a.example>";
 
 #define FIRST "Received: x\r\nSubject: one\r\n\r\nfirst copy\r\n"
@@ -337,6 +347,7 @@ static UNUSED int go(void)
 		{ clock_ms() + deadline_ms, 50, tick, NULL } };
 
 	txn_envelope(&txn, our_id, NULL, &env);
+	env.side = door;
 	return reinject_copies(&r, &answer);
 }
 
@@ -358,6 +369,7 @@ static UNUSED int setup(void **state)
 	deadline_ms = 20000;
 	has_message_id = true;
 	our_id = "testid";
+	door = 0;
 	store_start();
 	hop_start();
 	five();

@@ -6,6 +6,7 @@
  */
 #include "milter_hop.h"
 
+#include "milter/poison.h"
 #include "util/ossl.h"
 
 static const unsigned char keys_whole[JOURNAL_KEY];
@@ -74,27 +75,39 @@ static void M24_held_copy_is_kept_once(void **state)
 	store_start();
 }
 
+static void key_of(unsigned char key[JOURNAL_KEY], const char *rcpt)
+{
+	unsigned char body[32];
+	struct buf b;
+
+	assert_int_equal(poison_hash(txn.msg, body, NULL), 0); /* no header */
+
+	buf_init(&b, 1000);
+	buf_put(&b, answer.content, sizeof(answer.content));
+	buf_put(&b, body, sizeof(body));
+	buf_putc(&b, 0); /* through no door */
+	buf_puts(&b, "<alice@a.example>");
+	buf_putc(&b, '\0');
+	buf_puts(&b, rcpt);
+	ossl_sha256(b.p, b.n, key);
+	buf_free(&b);
+}
+
 /* It was kept, and the store died before the journal knew. */
 static void M24_held_copy_is_found_again(void **state)
 {
-	struct journal_keys k = { NULL, 1, keys_whole, "testid",
+	struct journal_keys k = { NULL, 2, keys_whole, "testid",
 		time(NULL) };
-	unsigned char key[JOURNAL_KEY];
+	unsigned char key[2 * JOURNAL_KEY];
 	uint64_t n, octets;
-	struct buf b;
 
 	(void)state;
 	with_quarantine("1M");
 	hold_second();
 	assert_int_equal(go(), 0);
 	store_stop();
-	buf_init(&b, 1000);
-	buf_put(&b, answer.content, sizeof(answer.content));
-	buf_puts(&b, "<alice@a.example>");
-	buf_putc(&b, '\0');
-	buf_puts(&b, "<eve@e.example>");
-	ossl_sha256(b.p, b.n, key);
-	buf_free(&b);
+	key_of(key, "<eve@e.example>");
+	key_of(key + JOURNAL_KEY, "<frank@e.example>");
 	k.key = key;
 	assert_int_equal(journal_drop(w.ks, &k, true, NULL), 0);
 	assert_int_equal(journal_set(w.ks, &k, JOURNAL_SENT, NULL), 0);
@@ -105,6 +118,34 @@ static void M24_held_copy_is_found_again(void **state)
 	store_stop();
 	assert_int_equal(keystore_held_total(w.ks, &n, &octets, NULL), 0);
 	assert_int_equal(n, 1);
+	store_start();
+}
+
+/* attack M24: Dave's copy is held, the next hop dies over that of eve and
+ * frank; then they are to be held, too, under the number Dave's group had
+ * verdict: held beside his, for them; nobody's mail passes for another's */
+static void M24_held_under_the_number_of_another_group(void **state)
+{
+	static const int group[5] = { 2, 3, 2, 1, 1 };
+	uint64_t n, octets;
+
+	(void)state;
+	with_quarantine("1M");
+	hop.how[0] = DIES_ACCEPTED;
+	answer_split();
+	answer.copy[0].copy.kind = COPY_HELD;
+	assert_int_equal(go(), -1);
+	store_stop();
+	store_start();
+	our_id = "otherid";
+	answer_split();
+	answer.copy[0].copy.kind = COPY_HELD;
+	answer.copy[1].copy.kind = COPY_HELD;
+	memcpy(answer.group, group, sizeof(group));
+	assert_int_equal(go(), 0);
+	store_stop();
+	assert_int_equal(keystore_held_total(w.ks, &n, &octets, NULL), 0);
+	assert_int_equal(n, 2);
 	store_start();
 }
 
@@ -245,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(M24_held_copy_is_kept_once),
 		T(M24_held_copy_is_found_again),
+		T(M24_held_under_the_number_of_another_group),
 		T(quarantine_that_is_full_is_a_452),
 		T(M24_no_quarantine_no_250),
 		T(M24_store_reads_the_answer_when_the_front_is_dead),

@@ -146,6 +146,18 @@ static void A45_bare_line_end_in_a_copy(void **state)
 	assert_int_equal(hop_taken(), 0);
 }
 
+/* attack M10: a message beyond all limits, of which only the beginning was
+ * kept, is to be sent on (incoming and too large: left as it is)
+ * verdict: 552; the beginning is not the mail */
+static void M10_beginning_of_a_message_is_not_sent(void **state)
+{
+	(void)state;
+	txn.is_cut = true;
+	assert_int_equal(try(), -1);
+	expect(552, "5.3.4");
+	assert_int_equal(hop.connections, 0);
+}
+
 /* ---- failures ---- */
 
 static void M24_second_try_skips_who_has_it(void **state)
@@ -206,6 +218,72 @@ static void M24_M10_final_only_while_nobody_has_anything(void **state)
 	assert_int_equal(try(), -1);
 	expect(451, "4.3.0");
 	assert_int_equal(told("TO:<Dave"), 2);
+}
+
+/* attack M10: the next hop wants nothing of us: greeting, EHLO, no login
+ * verdict: 451; it said nothing of the mail, and no sender gets it back */
+static void M10_next_hop_that_turns_us_away(void **state)
+{
+	static const enum how how[] = { TURNS_AWAY, NO_HELLO, WANTS_AUTH };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(how); i++) {
+		hop.how[i] = how[i];
+		assert_int_equal(try(), -1);
+		if (answer.code != 451 || answer.enhanced[0] != '4')
+			fail_msg("row %zu: %d %s", i, answer.code,
+			    answer.enhanced);
+	}
+	assert_int_equal(hop_taken(), 0);
+	assert_int_equal(try(), 0);
+	assert_int_equal(hop_taken(), 2);
+}
+
+/* attack M24: mail that nothing was done to went out by one door, and comes
+ * in by another with the same envelope
+ * verdict: it goes on; who got it from the first door has not got it yet */
+static void M24_what_one_door_sent_another_may_receive(void **state)
+{
+	(void)state;
+	door = DIR_OUTBOUND;
+	assert_int_equal(try(), 0);
+	door = DIR_INBOUND;
+	assert_int_equal(try(), 0);
+	assert_int_equal(hop_taken(), 4);
+	assert_int_equal(count(&stats.journal_skipped), 0);
+	/* and there, once */
+	assert_int_equal(try(), 0);
+	assert_int_equal(hop_taken(), 4);
+}
+
+static void take_body(const char *header, const char *body)
+{
+	txn_reset(&txn);
+	five();
+	txn_put_body(&txn, header, strlen(header));
+	txn_put_body(&txn, "\r\n", 2);
+	txn_put_body(&txn, body, strlen(body));
+}
+
+/* attack M24: a worker that was taken over calls its message by the name of
+ * another one, so that that one be passed over when it comes
+ * verdict: not where the body is another; the header is the worker's word,
+ * because each server on the way may add to it */
+static void M24_worker_that_lies_what_message_it_is(void **state)
+{
+	(void)state;
+	take_body("Received: one\r\nSubject: x\r\n", "the attacker's\r\n");
+	assert_int_equal(try(), 0);
+	assert_int_equal(hop_taken(), 2);
+	take_body("Received: one\r\nSubject: x\r\n", "another's\r\n");
+	assert_int_equal(try(), 0);
+	assert_int_equal(hop_taken(), 4);
+	assert_int_equal(count(&stats.journal_skipped), 0);
+	/* tried again, by another way */
+	take_body("Received: two\r\nReceived: one\r\nSubject: x\r\n",
+	    "another's\r\n");
+	assert_int_equal(try(), 0);
+	assert_int_equal(hop_taken(), 4);
 }
 
 static void M24_hop_that_dies_before_the_end_has_nothing(void **state)
@@ -319,6 +397,7 @@ int main(void)
 		T(A47_commands_in_addresses),
 		T(A47_path_without_brackets_gets_them),
 		T(A45_bare_line_end_in_a_copy),
+		T(M10_beginning_of_a_message_is_not_sent),
 		T(M23_A53_each_copy_goes_to_its_recipients_alone),
 		T(S49_S47_M22_parameters_are_kept),
 		T(M28_M29_requiretls_and_smtputf8_where_needed),
@@ -327,6 +406,9 @@ int main(void)
 		T(M24_second_try_skips_who_has_it),
 		T(M24_other_groups_the_second_time),
 		T(M24_M10_final_only_while_nobody_has_anything),
+		T(M24_worker_that_lies_what_message_it_is),
+		T(M10_next_hop_that_turns_us_away),
+		T(M24_what_one_door_sent_another_may_receive),
 		T(M24_hop_that_dies_before_the_end_has_nothing),
 		T(M24_hop_that_dies_with_the_message_is_counted),
 		T(M13_M24_answer_after_the_deadline_counts),

@@ -114,10 +114,13 @@ static void M10_message_above_the_limit_is_cut_above_it(void **state)
 	(void)state;
 	assert_non_null(chunk);
 	begin(&t, 1000);
+	txn_put_body(&t, chunk, 65536);
+	assert_false(t.is_cut);
 	for (i = 0; i < 32; i++)
 		txn_put_body(&t, chunk, 65536);
 	assert_int_equal(t.fault, TXN_OK);
 	assert_true(spool_size(t.msg) > 1000);
+	assert_true(t.is_cut);
 	assert_true(spool_size(t.msg) <= 1000 + CAP_HEADER_SECTION + 1);
 	txn_reset(&t);
 	free(chunk);
