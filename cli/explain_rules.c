@@ -358,6 +358,23 @@ static const char *why_alone(const struct question *q, size_t i)
 	return "nobody else is treated like this";
 }
 
+static void json_group(struct question *q, size_t i)
+{
+	const struct verdict_rcpt *r = &q->plan.rcpt[i], *other;
+	size_t at = 0, n = 0;
+
+	json_int(&q->json, "group", r->group);
+	json_array(&q->json, "same_copy_for");
+	while ((other = next_member(&q->plan, r->group, &at)) != NULL)
+		if (other != r && ++n > 0)
+			json_str(&q->json, NULL, other->address);
+	json_end_array(&q->json);
+	if (n == 0)
+		json_str(&q->json, "alone", why_alone(q, i));
+	else
+		json_null(&q->json, "alone");
+}
+
 static void print_group(struct question *q, size_t i)
 {
 	const struct verdict_rcpt *r = &q->plan.rcpt[i], *other;
@@ -366,6 +383,10 @@ static void print_group(struct question *q, size_t i)
 
 	if (i >= q->plan.rcpts || r->group == 0)
 		return;
+	if (q->is_json) {
+		json_group(q, i);
+		return;
+	}
 	buf_init(&text, 1u << 20);
 	buf_printf(&text, "%d", r->group);
 	while ((other = next_member(&q->plan, r->group, &at)) != NULL)

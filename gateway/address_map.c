@@ -177,14 +177,6 @@ void address_map_sort(struct map_row *row, size_t n)
 		qsort(row, n, sizeof(*row), by_who);
 }
 
-bool address_map_has_lists(const struct config *c)
-{
-	for (size_t i = 0; i < c->lists; i++)
-		if (c->list[i].kind == LIST_ADDRESS_MAP)
-			return true;
-	return false;
-}
-
 /* ---- all of them ---- */
 
 struct walk {

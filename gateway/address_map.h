@@ -35,8 +35,6 @@ struct list_reader list_reader_of_snapshot(struct list_snapshot *s);
 
 /* Of the configuration, once it is read. */
 void address_map_sort(struct map_row *row, size_t n);
-/* Does any list of a directory say it? */
-bool address_map_has_lists(const struct config *c);
 
 enum opens_by {
 	OPENS_BY_OWN,	/* the address itself, its detail stripped */

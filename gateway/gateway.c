@@ -202,6 +202,7 @@ static void make_rule_input(const struct txn *t, const struct addr *from,
 {
 	memset(in, 0, sizeof(*in));
 	in->from = from;
+	in->has_authors = from == NULL && t->from_fields > 0;
 	in->envelope_from = t->mail_from.text[0] == '\0' ? NULL
 							 : &t->mail_from;
 	in->client_ip = t->env->client_ip;

@@ -11,7 +11,7 @@
 
 enum reply_case {
 	REPLY_NO_CERTIFICATE,	 /* 550 5.7.3 */
-	REPLY_DIFFERENT_BODIES,	 /* 550 5.7.3: this version cannot split */
+	REPLY_DIFFERENT_BODIES,	 /* 550 5.7.3: no way for several copies */
 	REPLY_NOT_ALLOWED,	 /* 550 5.7.1: login may not sign as From */
 	REPLY_NO_SIGNING_CERT,	 /* 550 5.7.5 */
 	REPLY_ALGORITHM,	 /* 550 5.7.6 */

@@ -73,6 +73,8 @@ typedef enum rule_listed rule_listed(void *ctx, const char *list,
 struct rule_input {
 	enum direction direction;
 	const struct addr *from;	  /* header From; NULL: unparsable */
+	/* there is a From, but it does not name exactly one author */
+	bool has_authors;
 	const struct addr *envelope_from; /* NULL: null sender */
 	const struct addr *to;
 	const char *login;     /* NULL: none */
@@ -94,7 +96,8 @@ void rules_decide(const struct rules *r, const struct rule_input *in,
  * such an author (in->from NULL) or to such a recipient (in->to with empty
  * text), add to out what any rule of this direction demands whose other
  * conditions hold: a valid signature, known revocation; for a recipient also
- * that it stays or gets sealed. True: something was added.
+ * that it stays or gets sealed. For mail that goes out with several authors:
+ * that it is encrypted. True: something was added.
  */
 bool rules_tighten(const struct rules *r, const struct rule_input *in,
     struct treatment *out);

@@ -342,15 +342,17 @@ static int compare_lines(const void *va, const void *vb)
 	return a->n < b->n ? -1 : a->n > b->n;
 }
 
-/* Whoever cannot be read is meant by each line (A24). */
+/* Whoever cannot be read is meant by each line (A24). Mail without any From
+ * is nobody's: mail servers add one. */
 static void make_also_keys(struct keys *k, const struct rules *r,
     const struct rule_input *in)
 {
 	make_keys(k, r, in);
-	if (in->direction == DIR_OUTBOUND)
-		return;
-	k->any_from = in->from == NULL;
-	k->any_to = in->to == NULL || in->to->text[0] == '\0';
+	k->any_from = in->from == NULL && (in->has_authors ||
+	    in->direction != DIR_OUTBOUND);
+	/* mail out to whom nobody can read is refused */
+	k->any_to = in->direction != DIR_OUTBOUND && (in->to == NULL ||
+	    in->to->text[0] == '\0');
 }
 
 int rules_also_named(const struct rules *r, const struct rule_input *in,
@@ -431,22 +433,41 @@ static bool add_sealing(struct treatment *out, const struct treatment *w)
 	return is_more;
 }
 
+/* A second author is no way out of a line for the first. */
+static bool add_secrecy(struct treatment *out, const struct treatment *w)
+{
+	static const int strength[] = {[OR_PLAIN] = 0, [OR_TLS] = 1,
+		[OR_QUARANTINE] = 2, [OR_MUST] = 3, [OR_REJECT] = 3};
+
+	if (!w->encrypt || w->encrypt_or == OR_PLAIN || (out->encrypt &&
+	    strength[out->encrypt_or] >= strength[w->encrypt_or]))
+		return false;
+	if (!out->encrypt)
+		out->writing = w->writing;
+	out->encrypt = true;
+	out->encrypt_or = w->encrypt_or;
+	out->pass = false;
+	return true;
+}
+
 bool rules_tighten(const struct rules *r, const struct rule_input *in,
     struct treatment *out)
 {
 	bool is_more = false;
 	struct keys k;
 
-	make_keys(&k, r, in);
-	k.any_from = in->from == NULL;
-	k.any_to = in->to == NULL || in->to->text[0] == '\0';
-	if (in->direction == DIR_OUTBOUND || (!k.any_from && !k.any_to))
+	make_also_keys(&k, r, in);
+	if (!k.any_from && !k.any_to)
 		return false;
 	for (size_t i = 0; i < r->n; i++) {
 		const struct rule *rule = &r->rule[i];
 
 		if (rule->direction != in->direction || rule->is_last ||
 		    !conditions_hold(&rule->cond, &k))
+			continue;
+		if (in->direction == DIR_OUTBOUND && rule->cond.has_from)
+			is_more |= add_secrecy(out, &rule->treatment);
+		if (in->direction == DIR_OUTBOUND)
 			continue;
 		is_more |= add_demand(out, &rule->treatment);
 		if (k.any_to && rule->cond.has_to)

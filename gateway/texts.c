@@ -220,6 +220,21 @@ static int add_language(struct config *c, struct texts *take)
 	return 0;
 }
 
+static bool is_there(const struct config *c, const char *path,
+    const char *name, struct conf_errors *ce)
+{
+	char nothing[] = "";
+	struct conf_word w = {nothing, false, 1};
+	struct conf_stmt whole = {c->path, 1, &w, 1, NULL, 0, false};
+
+	if (access(path, F_OK) == 0)
+		return true;
+	conf_error(ce, &whole, 0, "language %s: there is no file %s; texts "
+	    "\"FOLDER\" says where they are, share/texts before make install",
+	    name, path);
+	return false;
+}
+
 static void load_one(struct config *c, const char *name,
     struct conf_errors *ce)
 {
@@ -234,10 +249,12 @@ static void load_one(struct config *c, const char *name,
 	/* English words of one's own are a file like any other */
 	if (strcmp(name, "en") == 0 && (c->texts == NULL ||
 	    access(buf_str(&path), F_OK) != 0))
-		buf_free(&path);
-	else if (texts_read(&t, buf_str(&path), name, ce) == 0 &&
+		goto out;
+	if (is_there(c, buf_str(&path), name, ce) &&
+	    texts_read(&t, buf_str(&path), name, ce) == 0 &&
 	    add_language(c, t) != 0)
 		t = NULL;
+out:
 	buf_free(&path);
 }
 

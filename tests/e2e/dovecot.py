@@ -9,6 +9,7 @@ import contextlib
 import grp
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -20,35 +21,29 @@ from base import (DEFAULT_PRIVS, MAIL_OWNER, TOP, Skip, alive, at_exit, check,
                   children, need_root, wait_for)
 
 ROOT = os.path.join(TOP, 'build', 'root-dovecot')
-MODULES = b'/usr/lib/dovecot/modules'
+# What is compiled into the programs, its name in the copy, and a short one.
+PLACES = ((b'/usr/lib/dovecot/modules', 'modules', 'm'),
+          (b'/usr/bin/doveconf', 'doveconf', 'c'))
 
+# What both languages have in common; that of 2.4 is another one than that of
+# 2.3, and says so in its first line.
 CONF = '''
 base_dir = {d}/run
 state_dir = {d}/state
 libexec_dir = {programs}
 log_path = {d}/dovecot.log
-import_environment = LD_LIBRARY_PATH={lib}
 protocols = lmtp
 ssl = no
 default_internal_user = {nobody}
 default_internal_group = {nogroup}
 default_login_user = {nobody}
 first_valid_uid = 1
-mail_location = maildir:{d}/mail/%n
 mail_uid = {uid}
 mail_gid = {gid}
 auth_username_chars =
 recipient_delimiter = +
 postmaster_address = postmaster@{domain}
 hostname = box.{domain}
-passdb {{
-  driver = static
-  args = nopassword=y
-}}
-userdb {{
-  driver = passwd-file
-  args = username_format=%n {d}/users
-}}
 service lmtp {{
   unix_listener {d}/lmtp {{
     mode = 0666
@@ -59,6 +54,38 @@ service anvil {{
 }}
 service stats {{
   chroot =
+}}
+'''
+
+CONF_2_3 = CONF + '''
+import_environment = LD_LIBRARY_PATH={lib}
+mail_location = maildir:{d}/mail/%n
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%n {d}/users
+}}
+'''
+
+CONF_2_4 = '''dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+''' + CONF + '''
+import_environment {{
+  LD_LIBRARY_PATH = {lib}
+}}
+mail_driver = maildir
+mail_path = {d}/mail/%{{user | username}}
+passdb static {{
+  fields {{
+    nopassword = yes
+  }}
+}}
+userdb passwd-file {{
+  passwd_file_path = {d}/users
+  auth_username_format = %{{user | username}}
 }}
 '''
 
@@ -81,25 +108,30 @@ class Dovecot:
         self.child = None
 
     def copy_programs(self):
-        """Where modules are is compiled into them: in a copy it is another
-        folder, whose name is not longer."""
+        """Where modules and doveconf(1) are is compiled into them: in a copy
+        it is another folder, whose name is not longer."""
         short = tempfile.mkdtemp(prefix='dv', dir='/tmp')
         at_exit(lambda: shutil.rmtree(short, ignore_errors=True))
         os.chmod(short, 0o755)
-        modules = os.path.join(short, 'm').encode()
-        check(len(modules) <= len(MODULES), 'name too long', modules)
-        os.symlink(os.path.join(self.programs, 'modules'), modules)
         shutil.copytree(os.path.join(ROOT, 'usr/lib/dovecot'), self.programs,
                         symlinks=True)
+        shutil.copy2(os.path.join(ROOT, 'usr/bin/doveconf'), self.programs)
+        new = []
+        for old, here, name in PLACES:
+            place = os.path.join(short, name).encode()
+            check(len(place) <= len(old), 'name too long', place)
+            os.symlink(os.path.join(self.programs, here), place)
+            new.append((old + b'\0', place.ljust(len(old) + 1, b'\0')))
         for name in os.listdir(self.programs):
             path = os.path.join(self.programs, name)
             if os.path.islink(path) or not os.path.isfile(path):
                 continue
             with open(path, 'rb') as f:
                 data = f.read()
+            for old, place in new:
+                data = data.replace(old, place)
             with open(path, 'wb') as f:
-                f.write(data.replace(MODULES + b'\0', modules.ljust(
-                    len(MODULES) + 1, b'\0')))
+                f.write(data)
 
     def libraries(self):
         found = [self.programs, os.path.join(self.programs, 'modules'),
@@ -110,6 +142,20 @@ class Dovecot:
                 found += [os.path.join(base, x)
                           for x in sorted(os.listdir(base)) if '-linux-' in x]
         return ':'.join(found)
+
+    def environment(self):
+        return {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
+                'LD_LIBRARY_PATH': self.libraries()}
+
+    def language(self):
+        said = subprocess.run(
+            [os.path.join(ROOT, 'usr/sbin/dovecot'), '--version'],
+            stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            env=self.environment()).stdout
+        known = re.match(rb'(\d+)\.(\d+)\.', said)
+        check(known, 'no version of Dovecot', said)
+        version = tuple(int(x) for x in known.groups())
+        return CONF_2_3 if version < (2, 4) else CONF_2_4
 
     def configure(self):
         if not os.path.isdir(self.programs):
@@ -126,25 +172,19 @@ class Dovecot:
         nobody = pwd.getpwnam(DEFAULT_PRIVS)
         with open(os.path.join(self.dir, 'dovecot.conf'), 'w',
                   encoding='ascii') as f:
-            f.write(CONF.format(
+            f.write(self.language().format(
                 d=self.dir, programs=self.programs, lib=self.libraries(),
                 domain=self.domain, uid=u.pw_uid, gid=u.pw_gid,
                 nobody=DEFAULT_PRIVS,
                 nogroup=grp.getgrgid(nobody.pw_gid).gr_name))
 
     def start(self):
-        env = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
-               'LD_LIBRARY_PATH': self.libraries()}
         with open(os.path.join(self.dir, 'out.log'), 'ab') as log:
-            # dovecot(1) would start doveconf(1) at its installed place
             self.child = subprocess.Popen(
-                [os.path.join(ROOT, 'usr/bin/doveconf'), '-c',
-                 os.path.join(self.dir, 'dovecot.conf'), '-f',
-                 'service=master', '-m', 'master', '-e',
-                 os.path.join(ROOT, 'usr/sbin/dovecot'), '-F', '-c',
+                [os.path.join(ROOT, 'usr/sbin/dovecot'), '-F', '-c',
                  os.path.join(self.dir, 'dovecot.conf')],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
-                start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.environment(), start_new_session=True)
         at_exit(self.stop)
         wait_for(self.answers, lambda: 'Dovecot to answer; log:\n' +
                  self.log()[-3000:], 20)

@@ -334,7 +334,9 @@ def explain_tells_who_had_which_copy():
                   'group       2, a copy alone'):
         check(words in out, 'not told: ' + words, out)
     rows = json.loads(rules_explain('--to', BOB, '--to', DAVE, '--json'))
-    check(rows[0]['group'] != rows[1]['group'], 'one group',
+    equal([r['group'] for r in rows], [1, 2], 'groups')
+    equal([r['same_copy_for'] for r in rows], [[], []], 'who shares')
+    check(all(isinstance(r['alone'], str) for r in rows), 'why alone',
           json.dumps(rows))
 
 

@@ -189,6 +189,38 @@ static void A24_a_bare_name_is_a_local_mailbox(void **state)
 	assert_int_equal(w.key_ops, 0);
 }
 
+/* attack A24: a second author in From, so that a line for the first one does
+ *   not fit, rule and also line
+ * verdict: every line for some author is meant: encrypted, or refused */
+static void A24_S45_a_second_author_is_no_way_out_of_a_line(void **state)
+{
+	static const char *const rules[] = {
+		"outbound from " ALICE " : encrypt\n"
+		"outbound : pass\ninbound : pass\n",
+		"also outbound from " ALICE " : encrypt\n"
+		"outbound : pass\ninbound : pass\n",
+	};
+	static const char two[] = "From: " ALICE ", x@example.net\nTo: "
+	    DAVE "\nSubject: x\n\nsecret words\n";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		world_rules(&w, rules[i]);
+		submit(ALICE, DAVE, ALICE, two);
+		assert_int_equal(w.v.code, 0);
+		expect_sealed();
+		submit(ALICE, "<nobody@partner.example>", ALICE, two);
+		assert_int_equal(w.v.code, 550);
+		/* one author whom no line names, and none at all */
+		submit(ALICE, "<nobody@partner.example>", ALICE,
+		    "From: x@example.net\n\nwords\n");
+		assert_int_equal(w.v.code, 0);
+		submit(ALICE, "<nobody@partner.example>", ALICE,
+		    "Subject: x\n\nwords\n");
+		assert_int_equal(w.v.code, 0);
+	}
+}
+
 static void A24_odd_but_readable_recipients_are_as_before(void **state)
 {
 	(void)state;
@@ -654,6 +686,8 @@ int main(void)
 		cmocka_unit_test(M10_A24_also_by_network_and_when_forced),
 		cmocka_unit_test(A24_incoming_mail_to_them_is_not_refused),
 		cmocka_unit_test(A24_a_bare_name_is_a_local_mailbox),
+		cmocka_unit_test(
+		    A24_S45_a_second_author_is_no_way_out_of_a_line),
 		cmocka_unit_test(
 		    A24_odd_but_readable_recipients_are_as_before),
 		cmocka_unit_test(A9_S203_to_be_named_opens_nothing),
