@@ -214,6 +214,10 @@ static void A35_the_parent_is_told_of_rights_that_changed(void **state)
 	/* the same again is no news */
 	answer(next_job(), buf_view(&b));
 	assert_false(parent_was_told());
+	/* nobody at all is believed when it is said twice */
+	answer(next_job(), view_make(NULL, 0));
+	assert_true(bob_is_alice());
+	assert_false(parent_was_told());
 	answer(next_job(), view_make(NULL, 0));
 	assert_false(bob_is_alice());
 	assert_true(parent_was_told());
