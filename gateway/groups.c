@@ -135,7 +135,7 @@ static void end(struct verdict *own)
 
 static bool has_line(const struct buf *b, struct view line)
 {
-	return line.n != 0 &&
+	return line.n != 0 && b->n != 0 &&
 	    memmem(b->p, b->n, line.p, line.n) != NULL;
 }
 
