@@ -270,7 +270,7 @@ static int step(struct parent *p, bool *stop)
 		if (sig == SIGTERM || sig == SIGINT)
 			*stop = true;
 		else if (sig == SIGHUP)
-			reload(p);
+			p->wants_reload = true;
 	}
 	code = parent_reap(p);
 	if (code != 0)
@@ -279,6 +279,11 @@ static int step(struct parent *p, bool *stop)
 	hand_over(p);
 	hand_new_workers(p);
 	check_started(p);
+	/* what just starts is not disturbed: a death would count */
+	if (p->wants_reload && p->has_started) {
+		p->wants_reload = false;
+		reload(p);
+	}
 	return -1;
 }
 

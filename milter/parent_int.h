@@ -63,6 +63,7 @@ struct parent {
 	struct generation *old;	     /* list; ending */
 	uint32_t last_generation;
 	bool has_started; /* all were ready once */
+	bool wants_reload; /* told so, and not begun */
 	bool is_reloading;
 	bool is_stale; /* lists that keys has a copy of have changed */
 	bool has_lost_socket;

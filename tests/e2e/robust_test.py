@@ -232,6 +232,19 @@ def a_reload_brings_new_rules():
 
 
 @test
+def M18_a_reload_while_it_starts_waits_until_it_has_started():
+    a.stop()
+    before = a.milter_log().count('event=started')
+    a.start()
+    a.child.send_signal(signal.SIGHUP)
+    lib.wait_for(lambda: a.milter_log().count('event=started') > before,
+                 'the start')
+    lib.wait_for(lambda: 'event=generation id=2' in a.milter_log().rsplit(
+        'event=started', 1)[1], 'the reload')
+    works()
+
+
+@test
 def A35_two_senders_with_keys_of_different_kinds_each_their_own():
     fresh()
     n = 50 if lib.SANITIZER else 250
