@@ -231,12 +231,25 @@ def a_reload_brings_new_rules():
     lib.wait_for(lambda: send(text('x'))[0] == 250, 'the old rules', 20, 0.3)
 
 
+def blocks_hup(pid):
+    with contextlib.suppress(OSError), open('/proc/%d/status' % pid,
+                                            encoding='ascii') as f:
+        mask = re.search(r'SigBlk:\s*([0-9a-f]+)', f.read())
+        return mask is not None and int(mask.group(1), 16) & 1
+    return False
+
+
 @test
 def M18_a_reload_while_it_starts_waits_until_it_has_started():
     a.stop()
     before = a.milter_log().count('event=started')
-    a.start()
+    starting = threading.Thread(target=a.start)
+    starting.start()
+    # as soon as it would not end by it
+    lib.wait_for(lambda: a.child is not None and blocks_hup(a.child.pid),
+                 'the parent', every=0.001)
     a.child.send_signal(signal.SIGHUP)
+    starting.join()
     lib.wait_for(lambda: a.milter_log().count('event=started') > before,
                  'the start')
     lib.wait_for(lambda: 'event=generation id=2' in a.milter_log().rsplit(
