@@ -138,10 +138,15 @@ static void ask_all(const struct rules *r)
 		ask(r, &in);
 		add_lines(r, &in);
 		for (size_t i = 0; i < n; i++) {
-			in = (struct rule_input){ (enum direction)d, &a[i],
-				i == 0 ? NULL : &a[i], &a[(i + 1) % n],
-				i == 1 ? "alice" : NULL,
-				i == 2 ? "192.0.2.1" : NULL, NULL, NULL };
+			in.from = &a[i];
+			in.envelope_from = i == 0 ? NULL : &a[i];
+			in.to = &a[(i + 1) % n];
+			in.login = i == 1 ? "alice" : NULL;
+			in.client_ip = i == 2 ? "192.0.2.1" : NULL;
+			ask(r, &in);
+			add_lines(r, &in);
+			in.from = NULL;
+			in.has_authors = true;
 			ask(r, &in);
 			add_lines(r, &in);
 		}
