@@ -34,6 +34,7 @@ SMTP_SRC     = $(sort $(wildcard smtp/*.c))
 GATEWAY_SRC  = $(sort $(wildcard gateway/*.c))
 MILTER_SRC   = $(filter-out milter/main.c,$(sort $(wildcard milter/*.c)))
 CLI_SRC      = $(filter-out cli/main.c,$(sort $(wildcard cli/*.c)))
+RELAY_SRC    = $(filter-out relay/main.c,$(sort $(wildcard relay/*.c)))
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -41,8 +42,10 @@ LIBS = $(BUILD)/libutil.a
 UTIL_LIBS     = -lcrypto -lidn2 -lseccomp
 SMIME_LIBS    = -lz
 KEYSTORE_LIBS = -lsqlite3 -lmagic
+SMTP_LIBS     = -lssl
 FETCH_LIBS    = -lcurl -lldap -llber -lunbound
 MILTER_LIBS   = -lmilter -levent -lpthread
+RELAY_LIBS    = -levent -lcrypt -lpthread
 
 # Libraries in link order, highest first: an archive may use only those
 # behind it (DESIGN: arrows go down only).
@@ -54,12 +57,14 @@ A_SMTP     = $(BUILD)/libsmtp.a
 A_UTIL     = $(BUILD)/libutil.a
 A_MILTER   = $(BUILD)/libmilter-side.a
 A_CLI      = $(BUILD)/libcli.a
+A_RELAY    = $(BUILD)/librelay.a
 
 CORE_A    = $(A_GATEWAY) $(A_FETCH) $(A_KEYSTORE) $(A_SMIME) $(A_SMTP) \
             $(A_UTIL)
-CORE_LIBS = $(FETCH_LIBS) $(KEYSTORE_LIBS) $(SMIME_LIBS) $(UTIL_LIBS)
+CORE_LIBS = $(FETCH_LIBS) $(KEYSTORE_LIBS) $(SMIME_LIBS) $(SMTP_LIBS) \
+            $(UTIL_LIBS)
 
-PROGRAMS = $(BUILD)/postseal $(BUILD)/postseal-milter
+PROGRAMS = $(BUILD)/postseal $(BUILD)/postseal-milter $(BUILD)/postseal-relay
 
 all: $(PROGRAMS)
 
@@ -87,9 +92,13 @@ $(A_MILTER): $(call obj,$(MILTER_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
 $(A_CLI): $(call obj,$(CLI_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
+$(A_RELAY): $(call obj,$(RELAY_SRC))
+	rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/postseal: $(BUILD)/cli/main.o $(A_CLI) $(CORE_A)
-	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+$(BUILD)/postseal: $(BUILD)/cli/main.o $(A_CLI) $(A_RELAY) $(CORE_A)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(RELAY_LIBS) $(CORE_LIBS)
+$(BUILD)/postseal-relay: $(BUILD)/relay/main.o $(A_RELAY) $(CORE_A)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(RELAY_LIBS) $(CORE_LIBS)
 $(BUILD)/postseal-milter: $(BUILD)/milter/main.o $(A_MILTER) $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(MILTER_LIBS) $(CORE_LIBS)
 
@@ -109,16 +118,27 @@ $(BUILD)/tests/unit/smime_%: $(BUILD)/tests/unit/smime_%.o $(TESTCA) \
 $(BUILD)/tests/unit/keystore_%: $(BUILD)/tests/unit/keystore_%.o $(TESTCA) \
     $(A_KEYSTORE) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(KEYSTORE_LIBS) $(UTIL_LIBS)
-$(BUILD)/tests/unit/smtp_%: $(BUILD)/tests/unit/smtp_%.o $(A_SMTP) $(A_UTIL)
-	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(UTIL_LIBS)
+$(BUILD)/tests/unit/smtp_%: $(BUILD)/tests/unit/smtp_%.o $(TESTCA) \
+    $(A_SMTP) $(A_UTIL)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(SMTP_LIBS) $(UTIL_LIBS)
+$(BUILD)/tests/unit/relay_%: $(BUILD)/tests/unit/relay_%.o $(TESTCA) \
+    $(A_RELAY) $(CORE_A)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(RELAY_LIBS) $(CORE_LIBS)
+# Owners of connections and their peers; keys without their process.
+PEER_T = conn tls_server tls_tickets tls_client tls_flood session session_auth \
+         tunnel tunnel_octets
+$(PEER_T:%=$(BUILD)/tests/unit/relay_%_test): %: %.o $(TESTCA) \
+    $(BUILD)/tests/unit/relay_peer.o $(A_RELAY) $(CORE_A)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(RELAY_LIBS) $(CORE_LIBS)
 $(BUILD)/tests/unit/fetch_%: $(BUILD)/tests/unit/fetch_%.o $(TESTCA) \
     $(A_FETCH) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(FETCH_LIBS) $(UTIL_LIBS)
 $(BUILD)/tests/unit/gateway_%: $(BUILD)/tests/unit/gateway_%.o $(TESTCA) \
     $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
-$(BUILD)/tests/unit/cli_%: $(BUILD)/tests/unit/cli_%.o $(A_CLI) $(CORE_A)
-	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
+$(BUILD)/tests/unit/cli_%: $(BUILD)/tests/unit/cli_%.o $(A_CLI) $(A_RELAY) \
+    $(CORE_A)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(RELAY_LIBS) $(CORE_LIBS)
 $(BUILD)/tests/unit/milter_%: $(BUILD)/tests/unit/milter_%.o $(TESTCA) \
     $(A_MILTER) $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(MILTER_LIBS) $(CORE_LIBS)
@@ -199,6 +219,8 @@ requirements:
 
 demo: all
 	@tests/demo.py
+demo-relay: all
+	@tests/demo_relay.py
 
 # Fuzz targets: tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput, tokens in
 # fuzz_NAME.dict, inputs in the folder fuzz_NAME (some targets make theirs).
@@ -222,8 +244,8 @@ FUZZ_AID     = $(call obj,$(filter-out $(FUZZ_SRC) tests/fuzz/driver.c,\
 
 fuzz-build: $(FUZZ_RUNS)
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
-    $(BUILD)/tests/fuzz/driver.o $(FUZZ_AID) $(CORE_A)
-	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+    $(BUILD)/tests/fuzz/driver.o $(FUZZ_AID) $(A_RELAY) $(CORE_A)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(RELAY_LIBS) $(CORE_LIBS)
 
 fuzz-smoke:
 	@$(MAKE) -s BUILD=build-asan SAN="$(ASAN)" HARDEN=-fPIE \
@@ -235,9 +257,11 @@ fuzz-smoke:
 FUZZ_SAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
            -fno-omit-frame-pointer
 fuzz-clang: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
-$(BUILD)/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_AID) $(CORE_A)
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_AID) $(A_RELAY) \
+    $(CORE_A)
 	@mkdir -p $(@D)
-	$(CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ $(CORE_LIBS)
+	$(CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ $(RELAY_LIBS) \
+	    $(CORE_LIBS)
 fuzz:
 	@MAKE="$(MAKE)" FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SAN="$(FUZZ_SAN)" \
 	    tests/fuzz/long.sh $(FUZZ_TARGETS)
@@ -255,13 +279,15 @@ install: all
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
 	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DOCDIR)/samples/messages
 	$(INSTALL) -m 755 $(BUILD)/postseal $(DESTDIR)$(BINDIR)
-	$(INSTALL) -m 755 $(BUILD)/postseal-milter $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 755 $(BUILD)/postseal-milter $(BUILD)/postseal-relay \
+	    $(DESTDIR)$(SBINDIR)
 	for f in doc/*.[1-8]; do s=$${f##*.}; \
 	    $(INSTALL) -d $(DESTDIR)$(MANDIR)/man$$s && \
 	    $(INSTALL) -m 644 $$f $(DESTDIR)$(MANDIR)/man$$s || exit 1; done
-	sed 's|/usr/sbin/postseal|$(SBINDIR)/postseal|' \
-	    contrib/postseal-milter.service \
-	    >$(DESTDIR)$(UNITDIR)/postseal-milter.service
+	for u in milter relay; do \
+	    sed 's|/usr/sbin/postseal|$(SBINDIR)/postseal|' \
+	    contrib/postseal-$$u.service \
+	    >$(DESTDIR)$(UNITDIR)/postseal-$$u.service || exit 1; done
 	$(INSTALL) -m 644 README.md SECURITY.md CHANGES.md LICENSE \
 	    $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -d $(DESTDIR)$(TEXTSDIR)
@@ -270,7 +296,7 @@ install: all
 	    $(DESTDIR)$(DOCDIR)/samples {} +
 	find samples/messages -type f -exec $(INSTALL) -m 644 -t \
 	    $(DESTDIR)$(DOCDIR)/samples/messages {} +
-	for d in postfix sendmail; do \
+	for d in postfix sendmail fail2ban; do \
 	    $(INSTALL) -d $(DESTDIR)$(DOCDIR)/contrib/$$d && \
 	    $(INSTALL) -m 644 contrib/$$d/* $(DESTDIR)$(DOCDIR)/contrib/$$d || \
 	    exit 1; done
@@ -283,7 +309,7 @@ clean:
     -o -name 'interop-*' \) -prune -o -name '*.d' -type f -print 2>/dev/null)
 
 .PHONY: all unit check asan tsan check-full soak interop interop-doc lint \
-    attacks requirements demo fuzz \
+    attacks requirements demo demo-relay bench-relay fuzz \
     fuzz-build fuzz-clang fuzz-smoke install clean
 .SECONDARY:
 
@@ -294,13 +320,17 @@ clean:
 # growth memory postfix peers. mfload also serves the end-to-end tests.
 
 B_TOOLS = $(addprefix $(BUILD)/tests/bench/,mfload nullmilter cryptobase \
-    growbase manycerts)
+    growbase manycerts relayload)
 B_MFLOAD = $(addprefix $(BUILD)/tests/bench/,mfload.o mfrun.o mfclient.o \
     mfanswer.o mfmessage.o)
 
 bench-tools: $(B_TOOLS)
 bench: all bench-tools
 	@POSTSEAL_BUILD=$(BUILD) tests/bench/bench.py $(PARTS)
+
+# The relay beside stunnel, haproxy, nginx and Postfix: minutes.
+bench-relay: all bench-tools
+	@POSTSEAL_BUILD=$(BUILD) tests/bench/relay.py $(PARTS)
 
 check: bench-tools
 E2E_T += tests/bench/mfload_test.py
@@ -321,6 +351,8 @@ $(BUILD)/tests/failing.so: tests/e2e/failing.c
 
 $(BUILD)/tests/bench/mfload: $(B_MFLOAD) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(UTIL_LIBS) -lpthread
+$(BUILD)/tests/bench/relayload: $(BUILD)/tests/bench/relayload.o
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
 $(BUILD)/tests/bench/nullmilter: $(BUILD)/tests/bench/nullmilter.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lmilter -lpthread
 $(BUILD)/tests/bench/cryptobase: $(BUILD)/tests/bench/cryptobase.o

@@ -9,6 +9,7 @@
 #include "cli/doctor.h"
 
 struct postconf;
+struct postconf_service;
 
 /* The next of words separated by blanks and commas. */
 bool mail_next_word(struct view *all, struct view *word);
@@ -22,6 +23,10 @@ void mail_check_order(struct doctor *d, const char *where, bool outgoing,
 /* Is the MTA's limit (0: none) enough for what grows by sealing? */
 void mail_check_size(struct doctor *d, const char *where, uint64_t limit,
     const char *name);
+/* The port s, where mail comes to that must have a verified hop (tls-route):
+ * doctor_route.c. */
+void doctor_tls_route(struct doctor *d, const struct postconf *p,
+    const struct postconf_service *s, const char *where);
 /* Settings of main.cf that stand alone: doctor_settings.c. */
 void mail_check_settings(struct doctor *d, const struct postconf *p,
     const char *where);

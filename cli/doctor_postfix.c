@@ -235,6 +235,19 @@ static bool is_behind_door(const struct look *l)
 	return false;
 }
 
+/* Where mail comes to that must have a verified hop. */
+static bool is_tls_route(const struct look *l)
+{
+	const struct config *c = l->d->config;
+	int port = doctor_port(l->s->name);
+	bool is = c->tls_route != NULL && port == doctor_port(c->tls_route);
+
+	for (size_t i = 0; i < c->doors; i++)
+		is = is || (c->door[i].tls_route != NULL &&
+		    port == doctor_port(c->door[i].tls_route));
+	return is && port != 0;
+}
+
 /* A net that has everybody in it. */
 static bool is_open(const char *networks)
 {
@@ -267,16 +280,13 @@ static void check_mappings(struct look *l)
 		    "  -o receive_override_options=");
 }
 
-static void check_reinject(struct look *l)
+/* Of a port that mail comes to from postseal. */
+static void check_ours_only(struct look *l)
 {
 	if (has_ours(l))
 		doctor_say(l->d, DOCTOR_DANGER, "reinject-loop", l->where,
 		    "copies that are sent on come back to postseal: a loop",
 		    "  -o smtpd_milters=");
-	if (is_set(l, "content_filter"))
-		doctor_say(l->d, DOCTOR_DANGER, "reinject-filter", l->where,
-		    "what is sent on goes through the content filter once "
-		    "more: a loop", "  -o content_filter=");
 	if (!is_on_loopback(l))
 		doctor_say(l->d, DOCTOR_DANGER, "reinject-open", l->where,
 		    "others can reach the port that passes mail on without "
@@ -286,6 +296,15 @@ static void check_reinject(struct look *l)
 		doctor_say(l->d, DOCTOR_DANGER, "reinject-networks",
 		    l->where, "mynetworks lets everybody relay through the "
 		    "port for copies", "  -o mynetworks=127.0.0.0/8,[::1]/128");
+}
+
+static void check_reinject(struct look *l)
+{
+	check_ours_only(l);
+	if (is_set(l, "content_filter"))
+		doctor_say(l->d, DOCTOR_DANGER, "reinject-filter", l->where,
+		    "what is sent on goes through the content filter once "
+		    "more: a loop", "  -o content_filter=");
 	check_mappings(l);
 }
 
@@ -322,6 +341,11 @@ static void check_service(struct look *l)
 {
 	struct order o;
 
+	if (is_tls_route(l)) {
+		check_ours_only(l);
+		doctor_tls_route(l->d, l->p, l->s, l->where);
+		return;
+	}
 	if (is_reinject(l) || is_behind_door(l)) {
 		check_reinject(l);
 		return;
@@ -343,13 +367,14 @@ static void check_service(struct look *l)
 
 static void check_services(struct look *l)
 {
-	bool reinject = false;
+	bool reinject = false, route = false;
 
 	for (size_t i = 0; i < l->p->services; i++) {
 		if (!is_smtpd(&l->p->service[i]))
 			continue;
 		set_where(l, &l->p->service[i]);
 		reinject |= is_reinject(l);
+		route |= is_tls_route(l);
 		check_service(l);
 	}
 	set_where(l, NULL);
@@ -358,6 +383,11 @@ static void check_services(struct look *l)
 		    l->where, "no smtpd listens where postseal sends copies: "
 		    "mail that must be split waits",
 		    "127.0.0.1:10026 inet n - n - - smtpd -o smtpd_milters=");
+	if (l->d->config->tls_route != NULL && !route)
+		doctor_say(l->d, DOCTOR_WARNING, "tls-route-missing",
+		    l->where, "no smtpd listens where postseal sends what "
+		    "must have a verified hop: it waits",
+		    "contrib/postfix/tls-route.master.cf");
 	if (l->d->config->listen != NULL && l->asked == 0)
 		doctor_say(l->d, DOCTOR_DANGER, "milter-unused", l->where,
 		    "no smtpd asks postseal: nothing is sealed",

@@ -270,13 +270,21 @@ static void read_port(const char *text, struct port *p)
 	}
 }
 
-static bool is_reinject(const struct sendmail *s, const struct port *p)
+static bool is_port(const struct port *p, const char *spec)
 {
 	char *end;
 	long port = strtol(p->number, &end, 10);
 
-	return s->d->config->reinject != NULL && *end == '\0' &&
-	    port == doctor_port(s->d->config->reinject);
+	return spec != NULL && *end == '\0' && port == doctor_port(spec);
+}
+
+/* What comes in by any port goes to one queue, from there by any mailer. */
+static void say_no_route(struct sendmail *s, const char *where)
+{
+	doctor_say(s->d, DOCTOR_DANGER, "tls-route-open", where,
+	    "Sendmail sends what comes in by a port over any hop: what had to "
+	    "be encrypted can leave in clear",
+	    "no \"or tls\" in the rules, or a Postfix for tls-route");
 }
 
 static void check_reinject(struct sendmail *s, const struct port *p,
@@ -306,7 +314,9 @@ static void check_port(struct sendmail *s, const char *text,
 	    p.name);
 	ours = check_list(s, p.has_filters ? p.filters : s->filters,
 	    p.has_filters ? ';' : ',', buf_str(&where));
-	if (is_reinject(s, &p)) {
+	if (is_port(&p, s->d->config->tls_route)) {
+		say_no_route(s, buf_str(&where));
+	} else if (is_port(&p, s->d->config->reinject)) {
 		*has_reinject = true;
 		check_reinject(s, &p, buf_str(&where), ours);
 	} else if (ours) {

@@ -47,6 +47,7 @@ static void set_possible(struct dry *d)
 	d->env.now = (int64_t)time(NULL);
 	d->env.can_split = c->reinject != NULL || c->doors > 0;
 	d->env.can_hold = c->quarantine.is_set;
+	d->env.can_tls = config_has_tls_route(c);
 }
 
 static void decide(struct dry *d, const struct key_ops *keys,

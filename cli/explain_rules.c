@@ -27,6 +27,7 @@ struct question {
 	struct cert *cert; /* that the last selection found, or NULL */
 	/* for the recipient at hand */
 	bool is_signed, is_encrypted;
+	bool is_by_tls;      /* in clear, over verified hops alone */
 	bool is_unknown;     /* no directory could say */
 	const char *why_not; /* refused, or deferred */
 };
@@ -226,8 +227,13 @@ static int explain_encryption(struct question *q, const struct treatment *t,
 	if (rc == 0 && q->cert == NULL)
 		rc = explain_directory(q, t, to);
 	q->is_encrypted = q->cert != NULL;
+	q->is_by_tls = !q->is_encrypted && !q->is_unknown &&
+	    t->encrypt_or == OR_TLS && config_has_tls_route(q->c->config);
 	if (rc == 0 && q->is_encrypted)
 		rc = print_cipher(q, &t->writing, to);
+	else if (t->encrypt_or == OR_TLS && !q->is_by_tls && !q->is_unknown)
+		q->why_not = "no usable certificate of the recipient, and no "
+		    "tls-route";
 	else if (t->encrypt_or == OR_MUST && !q->is_unknown)
 		q->why_not = "no usable certificate of the recipient";
 	return rc;
@@ -248,6 +254,12 @@ static void print_result(struct question *q, const struct treatment *t)
 		buf_puts(&text, q->is_signed && q->is_encrypted
 			? "signed and encrypted"
 			: q->is_encrypted ? "encrypted, not signed"
+			: q->is_by_tls && q->is_signed
+			? "signed, in clear, by tls-route alone: over "
+			  "verified hops, else it waits and bounces"
+			: q->is_by_tls
+			? "not signed, in clear, by tls-route alone: over "
+			  "verified hops, else it waits and bounces"
 			: q->is_signed	  ? "signed, in clear"
 					  : "in clear, not signed");
 	say(q, "result", "result", buf_str(&text));
@@ -494,6 +506,7 @@ static int explain_rcpt(struct question *q, size_t i)
 	    addr_parse_path(&loose, raw_to, &e) != 0)
 		return cli_usage(q->c, "--to: %s", e.msg);
 	q->is_signed = q->is_encrypted = q->is_unknown = false;
+	q->is_by_tls = false;
 	q->why_not = NULL;
 	set_input(q, &to, &in);
 	decide(q, i, &in, &t, &ref);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/policy.h"
+#include "cli/relay.h"
 #include "util/log.h"
 #include "util/ossl.h"
 #include "util/proc.h"
@@ -67,6 +69,10 @@ static const struct cli_verb verbs[] = {
 	{ "audit", cmd_audit,
 	    "audit [--json] [--all | --last N] [--days N] [WHAT]",
 	    "who changed what in the keystore" },
+	{ "relay", cmd_relay, "relay check|import|passwd ...",
+	    "the relay's configuration, and what others had" },
+	{ "policy", cmd_policy, "policy explain|probe ...",
+	    "what TLS a destination is asked for, and what it shows" },
 	{ "quarantine", cmd_quarantine,
 	    "quarantine init|list|show|release|delete|export ...",
 	    "mail that is held until you decide" },

@@ -215,7 +215,7 @@ static int send_all(struct release *r)
 {
 	bool is_split = r->v.action == ACT_SPLIT;
 	struct copy first = { COPY_SENT, is_split ? r->v.here : 0, 0, 0,
-		r->v.ret_hdrs };
+		r->v.ret_hdrs, false };
 	struct err e = { 0 };
 	int rc = EX_OK;
 
@@ -234,7 +234,7 @@ static int send_all(struct release *r)
 static int send_as_it_is(struct release *r)
 {
 	struct copy piece = { COPY_SENT, 0, 0, spool_size(r->held.msg),
-		true };
+		true, false };
 
 	return send_piece(r, r->held.msg, &piece);
 }

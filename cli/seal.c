@@ -126,6 +126,7 @@ static int open_dir(struct job *j)
 	if (j->dir_path == NULL)
 		return 0;
 	j->env.can_hold = j->c->config->quarantine.is_set;
+	j->env.can_tls = config_has_tls_route(j->c->config);
 	return seal_dir_open(&j->dir, j->dir_path);
 }
 
@@ -331,10 +332,28 @@ static int record(struct job *j)
 	return rc;
 }
 
+/* What goes to standard output could leave by any hop. */
+static void say_route(const struct job *j)
+{
+	const struct verdict *v = &j->v;
+
+	for (size_t i = 0; i < v->rcpts && !j->env.can_tls; i++)
+		if (v->rcpt[i].wanted.encrypt_or == OR_TLS &&
+		    v->rcpt[i].reason[0] != '\0' &&
+		    config_has_tls_route(j->c->config)) {
+			(void)cli_say(0, "note: to %s a copy would leave by "
+			    "tls-route; --out-dir writes it",
+			    v->rcpt[i].address);
+			return;
+		}
+}
+
 static int say_reply(struct job *j)
 {
 	const struct verdict *v = &j->v;
 
+	if (v->code != 0)
+		say_route(j);
 	if (v->action == ACT_QUARANTINED)
 		return cli_say(EX_UNAVAILABLE, "quarantined: signature %s%s%s"
 		    " (id %s)", v->sig_result,
@@ -359,6 +378,11 @@ static void say_clear(const struct job *j)
 			(void)cli_say(0, "note: to %s held, not sent%s%s",
 			    r->address, r->reason[0] == '\0' ? "" : ": ",
 			    r->reason);
+		else if (r->outcome == OUT_TLS_REQUIRED)
+			(void)cli_say(0, "note: to %s not encrypted%s%s: its "
+			    "copy (verdict.json: route tls) may leave by "
+			    "tls-route alone", r->address,
+			    r->reason[0] == '\0' ? "" : ": ", r->reason);
 		else if (r->wanted.encrypt && r->outcome == OUT_PLAIN)
 			(void)cli_say(0, "note: to %s in clear, neither "
 			    "signed nor encrypted; \"postseal rules "

@@ -173,11 +173,13 @@ out:
 int seal_dir_write(struct out_dir *d, const struct verdict *v,
     const struct spool *msg, bool has_crlf)
 {
+	/* of whom nobody is here, each has a copy of his own */
+	bool is_here = v->action != ACT_QUARANTINED &&
+	    (v->copy_n == 0 || v->here != 0);
 	char name[OUT_NAME];
 	struct err e = {0};
 
-	if (v->action != ACT_QUARANTINED &&
-	    put_here(d, v, msg, has_crlf, &e) != 0)
+	if (is_here && put_here(d, v, msg, has_crlf, &e) != 0)
 		return cli_fail(&e);
 	for (size_t i = 0; i < v->copy_n; i++) {
 		const struct copy *c = &v->copy[i];

@@ -40,8 +40,9 @@ void http_drop(struct http *h)
 	(void)curl_multi_remove_handle(h->multi, h->easy);
 	curl_easy_cleanup(h->easy);
 	curl_slist_free_all(h->headers);
+	curl_slist_free_all(h->at);
 	h->easy = NULL;
-	h->headers = NULL;
+	h->headers = h->at = NULL;
 }
 
 void http_free(struct http **hp)
@@ -138,6 +139,11 @@ static int set_request(struct http *h, const struct http_request *r)
 	SET(CURLOPT_HEADERDATA, h);
 	SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	SET(CURLOPT_OPENSOCKETDATA, h);
+	if (r->at != NULL) {
+		h->at = curl_slist_append(NULL, r->at);
+		rc |= h->at == NULL;
+		SET(CURLOPT_RESOLVE, h->at);
+	}
 	if (r->post.n == 0)
 		return rc;
 	buf_init(&type, 256);
@@ -160,7 +166,7 @@ int http_fresh(struct http *h, size_t max, struct err *e)
 	h->mail_at = h->header_n = 0;
 	h->too_large = h->too_many_headers = h->refused = false;
 	h->is_done = false;
-	h->why[0] = '\0';
+	h->why[0] = h->type[0] = '\0';
 	h->easy = curl_easy_init();
 	return h->easy != NULL ? 0 : err_set(e, FAIL_TEMP,
 	    "transfer: cannot begin");
@@ -198,6 +204,7 @@ void http_cancel(struct http *h)
 static void take_result(struct http *h)
 {
 	struct CURLMsg *m;
+	char *type = NULL;
 	int left;
 
 	while ((m = curl_multi_info_read(h->multi, &left)) != NULL) {
@@ -207,6 +214,9 @@ static void take_result(struct http *h)
 		h->code = m->data.result;
 		(void)curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE,
 		    &h->status);
+		if (curl_easy_getinfo(h->easy, CURLINFO_CONTENT_TYPE,
+		    &type) == CURLE_OK && type != NULL)
+			text_set(h->type, sizeof(h->type), type);
 	}
 }
 
@@ -278,6 +288,11 @@ int http_result(struct http *h, struct view *body, struct err *e)
 		return -1;
 	*body = buf_view(&h->body);
 	return 1;
+}
+
+const char *http_type(const struct http *h)
+{
+	return h->type;
 }
 
 int http_get(struct http *h, const struct http_request *r, struct view *body,

@@ -25,6 +25,9 @@ struct http_request {
 	size_t max;	  /* octets of the answer */
 	struct view post; /* empty: GET */
 	const char *type; /* of post */
+	/* "HOST:PORT:ADDRESS,ADDRESS": where that is, so that no name is
+	 * looked up; NULL: by the system */
+	const char *at;
 };
 
 struct http;
@@ -49,6 +52,9 @@ void http_wait(struct http *h, struct pollfd *fd, size_t n, int ms);
  * than max; FAIL_POLICY: a redirect, or an address that may not be asked.
  */
 int http_result(struct http *h, struct view *body, struct err *e) MUST_CHECK;
+
+/* Content-Type of the answer that http_result() gave, "": none was said. */
+const char *http_type(const struct http *h);
 
 /* All of that, for who has nothing else to do. */
 int http_get(struct http *h, const struct http_request *r, struct view *body,

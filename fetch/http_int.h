@@ -17,6 +17,8 @@ struct http {
 	CURLM *multi;
 	CURL *easy; /* NULL: nothing runs */
 	struct curl_slist *headers; /* or recipients */
+	struct curl_slist *at;	    /* addresses of the host */
+	char type[128];		    /* Content-Type */
 	struct buf mail; /* what is sent; empty: HTTP */
 	size_t mail_at;
 	struct buf body;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * SMIMEA with the validating resolver library. It works in a thread of its
- * own, so that every question can end at its time.
+ * SMIMEA with the validating resolver library.
  */
 #include "fetch/smimea.h"
 
@@ -10,18 +9,16 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <unbound.h>
 
 #include "fetch/find_int.h"
+#include "fetch/resolver.h"
 #include "util/ossl.h"
-#include "util/proc.h"
 
 #define TYPE_SMIMEA 53
 #define CLASS_IN 1
 #define RCODE_NXDOMAIN 3
-#define ANCHOR_MAX 1048576 /* octets of the file with the keys */
 
 /* ---- names and records ---- */
 
@@ -105,124 +102,17 @@ void smimea_directory_free(struct smimea_directory **sp)
 	*sp = NULL;
 }
 
-/* Where systems keep the root's key. */
-static const char *default_anchor(void)
-{
-	static const char *const file[] = {"/var/lib/unbound/root.key",
-	    "/usr/share/dns/root.key", "/etc/unbound/root.key"};
-
-	for (size_t i = 0; i < ARRAY_LEN(file); i++)
-		if (access(file[i], R_OK) == 0)
-			return file[i];
-	return NULL;
-}
-
-static int set_option(struct ub_ctx *ub, const char *name, const char *value,
-    struct err *e)
-{
-	int rc = ub_ctx_set_option(ub, name, value);
-
-	if (rc == 0)
-		return 0;
-	return err_set(e, FAIL_TEMP, "directory smimea: %s %s: %s", name,
-	    value, ub_strerror(rc));
-}
-
-/* A DS or DNSKEY in a line of a zone file (RFC 1035 5.1)? */
-static bool has_key(struct view line)
-{
-	struct view word;
-	size_t n;
-
-	line = view_sub(line, 0, view_chr(line, ';', 0));
-	for (; line.n > 0; line = view_sub(line, n + 1, line.n)) {
-		for (n = 0; n < line.n && line.p[n] > ' '; n++)
-			continue;
-		word = view_sub(line, 0, n);
-		if (view_ieq_str(word, "DS") || view_ieq_str(word, "DNSKEY"))
-			return true;
-	}
-	return false;
-}
-
-/* The library takes a file that is empty, as a full disk leaves it. */
-static int check_anchor(const char *path, struct err *e)
-{
-	struct err why = {0};
-	struct view rest, line;
-	struct buf b;
-	bool found = false;
-	size_t nl;
-	int rc;
-
-	buf_init(&b, ANCHOR_MAX);
-	rc = io_read_file(path, &b, &why);
-	for (rest = buf_view(&b); rc == 0 && rest.n > 0 && !found;
-	    rest = view_sub(rest, line.n + 1, rest.n)) {
-		nl = view_chr(rest, '\n', 0);
-		line = view_sub(rest, 0, nl);
-		found = has_key(line);
-	}
-	buf_free(&b);
-	if (rc != 0)
-		return err_set(e, FAIL_TEMP, "directory smimea: anchor: %s",
-		    why.msg);
-	return found ? 0 : err_set(e, FAIL_TEMP, "directory smimea: anchor "
-	    "%s: no key is in it (DS or DNSKEY), so DNSSEC could secure "
-	    "nothing", path);
-}
-
-static int set_up(const struct directory *d, struct ub_ctx *ub,
-    struct err *e)
-{
-	const char *anchor = d->anchor_file == NULL ? default_anchor()
-						    : d->anchor_file;
-	int rc;
-
-	/* the library would call everything insecure, so: nothing found */
-	if (anchor == NULL)
-		return err_set(e, FAIL_TEMP, "directory smimea: no trust "
-		    "anchor of DNSSEC on this system; want \"anchor FILE\"");
-	if (check_anchor(anchor, e) != 0)
-		return -1;
-	rc = ub_ctx_add_ta_file(ub, anchor);
-	if (rc != 0)
-		return err_set(e, FAIL_TEMP, "directory smimea: anchor %s: "
-		    "%s", anchor, ub_strerror(rc));
-	if (d->resolver != NULL) {
-		rc = ub_ctx_set_fwd(ub, d->resolver);
-		if (rc != 0)
-			return err_set(e, FAIL_TEMP, "directory smimea: "
-			    "resolver %s: %s", d->resolver, ub_strerror(rc));
-		if (set_option(ub, "do-not-query-localhost:", "no", e) != 0)
-			return -1;
-	}
-	/* RFC 8162 7: answers are large */
-	if (set_option(ub, "tcp-upstream:", "yes", e) != 0 ||
-	    set_option(ub, "val-log-level:", "0", e) != 0 ||
-	    set_option(ub, "msg-cache-size:", "1m", e) != 0 ||
-	    set_option(ub, "rrset-cache-size:", "2m", e) != 0)
-		return -1;
-	(void)ub_ctx_debugout(ub, NULL);
-	rc = ub_ctx_async(ub, 1);
-	return rc == 0 ? 0 : err_set(e, FAIL_TEMP, "directory smimea: %s",
-	    ub_strerror(rc));
-}
-
 static int open_resolver(struct smimea_directory *s, struct err *e)
 {
-	struct ub_ctx *ub;
+	/* RFC 8162 7: answers are large */
+	const struct resolver_setup setup = {
+		.anchor_file = s->d->anchor_file, .forward = s->d->resolver,
+		.is_tcp = true, .cache = "2m" };
 
 	if (s->ub != NULL)
 		return 0;
-	ub = ub_ctx_create();
-	if (ub == NULL)
-		return err_sys(e, FAIL_TEMP, "directory smimea: resolver");
-	if (set_up(s->d, ub, e) != 0) {
-		ub_ctx_delete(ub);
-		return -1;
-	}
-	s->ub = ub;
+	if (resolver_open(&s->ub, &setup, e) != 0)
+		return err_add(e, "directory smimea");
 	return 0;
 }
 

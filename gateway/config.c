@@ -27,7 +27,7 @@ static void set_domains(struct config *c, const struct conf_stmt *st,
 			conf_error(ce, st, w, "local-domains: %s", e.msg);
 			continue;
 		}
-		d = config_grow(&a, &c->domains, sizeof(*d), st, ce);
+		d = conf_grow(&a, &c->domains, sizeof(*d), st, ce);
 		c->domain = a;
 		if (d != NULL && (*d = strdup(name)) == NULL)
 			conf_error(ce, st, w, "out of memory");
@@ -42,7 +42,7 @@ static void set_kind_path(char **out, const char *kind,
 		conf_error(ce, st, 1, "%s: expected %s PATH, found %s",
 		    st->word[0].s, kind, st->word[1].s);
 	else
-		config_path(out, st, 2, ce);
+		conf_path(out, st, 2, ce);
 }
 
 static void set_keystore(struct config *c, const struct conf_stmt *st,
@@ -83,7 +83,7 @@ static void set_secret(struct config *c, const struct conf_stmt *st,
 	if (strcmp(st->word[1].s, "credential") == 0)
 		set_credential(c, st, ce);
 	else if (strcmp(st->word[1].s, "file") == 0)
-		config_path(&c->secret, st, 2, ce);
+		conf_path(&c->secret, st, 2, ce);
 	else
 		conf_error(ce, st, 1, "secret: expected file PATH or "
 		    "credential NAME, found %s", st->word[1].s);
@@ -92,13 +92,13 @@ static void set_secret(struct config *c, const struct conf_stmt *st,
 static void set_rules(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_path(&c->rules, st, 1, ce);
+	conf_path(&c->rules, st, 1, ce);
 }
 
 static void set_spool(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_path(&c->spool, st, 1, ce);
+	conf_path(&c->spool, st, 1, ce);
 }
 
 static void set_authserv(struct config *c, const struct conf_stmt *st,
@@ -116,7 +116,7 @@ static void set_authserv(struct config *c, const struct conf_stmt *st,
 		    "hyphens (RFC 8601 2.5)");
 		return;
 	}
-	config_string(&c->authserv_id, st, 1, ce);
+	conf_string(&c->authserv_id, st, 1, ce);
 }
 
 static void set_delimiter(struct config *c, const struct conf_stmt *st,
@@ -149,7 +149,7 @@ static void set_administrator(struct config *c, const struct conf_stmt *st,
 	if (addr_parse(&a, view_of(st->word[1].s), &e) != 0)
 		conf_error(ce, st, 1, "administrator: %s", e.msg);
 	else
-		config_string(&c->administrator, st, 1, ce);
+		conf_string(&c->administrator, st, 1, ce);
 }
 
 static void set_keep_audit(struct config *c, const struct conf_stmt *st,
@@ -176,8 +176,8 @@ static void set_log(struct config *c, const struct conf_stmt *st,
 static void set_metrics(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	if (config_host_port(st, 1, ce) == 0)
-		config_string(&c->metrics, st, 1, ce);
+	if (conf_host_port(st, 1, ce) == 0)
+		conf_string(&c->metrics, st, 1, ce);
 }
 
 static void set_sign_for(struct config *c, const struct conf_stmt *st,
@@ -197,7 +197,7 @@ static void set_sign_for(struct config *c, const struct conf_stmt *st,
 	who = config_who(st, 1, ce);
 	if (who == NULL)
 		return;
-	s = config_grow(&a, &c->sign_fors, sizeof(*s), st, ce);
+	s = conf_grow(&a, &c->sign_fors, sizeof(*s), st, ce);
 	c->sign_for = a;
 	if (s == NULL) {
 		free(who);
@@ -208,10 +208,10 @@ static void set_sign_for(struct config *c, const struct conf_stmt *st,
 		conf_error(ce, st, 3, "sign-for: %s", e.msg);
 }
 
-static void set_relay(struct config *c UNUSED, const struct conf_stmt *st,
-    struct conf_errors *ce)
+/* relay/config.c reads and checks it, for postseal-relay. */
+static void set_relay(struct config *c UNUSED,
+    const struct conf_stmt *st UNUSED, struct conf_errors *ce UNUSED)
 {
-	conf_error(ce, st, 0, "relay: not yet in this version");
 }
 
 static const struct config_key top_key[] = {
@@ -356,6 +356,7 @@ void config_free(struct config **cp)
 	free(c->keys_user);
 	free(c->outbound);
 	free(c->reinject);
+	free(c->tls_route);
 	config_fetch_free(c);
 	config_quarantine_free(c);
 	config_free_doors(c);
@@ -407,6 +408,7 @@ void config_print(const struct config *c, struct buf *out)
 	buf_printf(out, "milter.outbound-networks %zu networks\n",
 	    c->outbounds);
 	print_str(out, "milter.reinject", c->reinject);
+	print_str(out, "milter.tls-route", c->tls_route);
 	config_print_doors(c, out);
 	config_print_fetch(c, out);
 }

@@ -95,6 +95,8 @@ struct door {
 	int listen_mode; /* of a unix socket */
 	char *listen_group;
 	char *next_hop; /* as hop_send() wants it */
+	char *tls_route; /* the same, of what must have a verified hop; or
+			    NULL */
 	enum door_side side;
 	struct net *client; /* who may connect over TCP */
 	size_t clients;
@@ -185,6 +187,7 @@ struct config {
 	struct net *outbound;
 	size_t outbounds;
 	char *reinject; /* "smtp:127.0.0.1:10026" as hop.h has it, or NULL */
+	char *tls_route; /* the same, of what must have a verified hop */
 
 	struct door *door;
 	size_t doors;
@@ -199,6 +202,11 @@ int config_read(struct config **out, const char *path,
 void config_free(struct config **c);
 /* What would be used, one "key value" line each, for -n; appended. */
 void config_print(const struct config *c, struct buf *out);
+/* Which way for outgoing mail has no tls-route ("milter { }"); false: all
+ * have one. */
+bool config_lacks_tls_route(const struct config *c, char *where, size_t size);
+/* Is there any? */
+bool config_has_tls_route(const struct config *c);
 /* What it says of doors. */
 void config_print_doors(const struct config *c, struct buf *out);
 

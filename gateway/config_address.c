@@ -23,7 +23,7 @@ static void read_rows(struct config *c, const struct conf_stmt *st,
 	struct conf *rows = NULL;
 	char *path = NULL;
 
-	config_path(&path, st, 2, ce);
+	conf_path(&path, st, 2, ce);
 	if (path == NULL)
 		return;
 	if (conf_read(&rows, path, ce) != 0)
@@ -49,7 +49,7 @@ static void add_authority(struct config *c, const struct conf_stmt *row,
 
 		if (who == NULL)
 			continue;
-		r = config_grow(&a, &c->authorities, sizeof(*r), row, ce);
+		r = conf_grow(&a, &c->authorities, sizeof(*r), row, ce);
 		c->authority = a;
 		if (r == NULL) {
 			free(who);
@@ -83,7 +83,7 @@ static void add_opener(struct config *c, const struct conf_stmt *row,
 	void *a = c->map;
 	struct map_row *r;
 
-	r = config_grow(&a, &c->maps, sizeof(*r), row, ce);
+	r = conf_grow(&a, &c->maps, sizeof(*r), row, ce);
 	c->map = a;
 	if (r == NULL)
 		return;
@@ -130,7 +130,7 @@ static void read_kind(struct config *c, const struct conf_stmt *st,
 	}
 	if (lists_words(&s, kind, st, 2, ce) != 0)
 		return;
-	slot = config_grow(&a, &c->lists, sizeof(*slot), st, ce);
+	slot = conf_grow(&a, &c->lists, sizeof(*slot), st, ce);
 	c->list = a;
 	if (slot == NULL)
 		list_source_free(&s);

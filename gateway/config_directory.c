@@ -23,7 +23,7 @@ static int add_text(char ***list, size_t *n, const char *text,
     const struct conf_stmt *st, struct conf_errors *ce)
 {
 	void *a = *list;
-	char **slot = config_grow(&a, n, sizeof(*slot), st, ce);
+	char **slot = conf_grow(&a, n, sizeof(*slot), st, ce);
 
 	*list = a;
 	if (slot == NULL)
@@ -107,7 +107,7 @@ static void set_for(struct config *c, const struct conf_stmt *st,
 static void set_base(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_string(&here(c)->base, st, 1, ce);
+	conf_string(&here(c)->base, st, 1, ce);
 }
 
 static void set_filter(struct config *c, const struct conf_stmt *st,
@@ -118,7 +118,7 @@ static void set_filter(struct config *c, const struct conf_stmt *st,
 	if (ldap_filter_check(st->word[1].s, &e) != 0)
 		conf_error(ce, st, 1, "%s", e.msg);
 	else
-		config_string(&here(c)->filter, st, 1, ce);
+		conf_string(&here(c)->filter, st, 1, ce);
 }
 
 static void set_attribute(struct config *c, const struct conf_stmt *st,
@@ -132,7 +132,7 @@ static void set_attribute(struct config *c, const struct conf_stmt *st,
 		conf_error(ce, st, 1, "attribute: expected a name such as "
 		    "\"userCertificate;binary\" (RFC 4512 2.5), found %s", s);
 	else
-		config_string(&here(c)->attribute, st, 1, ce);
+		conf_string(&here(c)->attribute, st, 1, ce);
 }
 
 static void set_bind(struct config *c, const struct conf_stmt *st,
@@ -143,14 +143,14 @@ static void set_bind(struct config *c, const struct conf_stmt *st,
 		    "\"PATH\", found %s", st->word[2].s);
 		return;
 	}
-	config_string(&here(c)->bind_dn, st, 1, ce);
-	config_path(&here(c)->password_file, st, 3, ce);
+	conf_string(&here(c)->bind_dn, st, 1, ce);
+	conf_path(&here(c)->password_file, st, 3, ce);
 }
 
 static void set_ca(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_path(&here(c)->ca_file, st, 1, ce);
+	conf_path(&here(c)->ca_file, st, 1, ce);
 }
 
 static void set_start_tls(struct config *c, const struct conf_stmt *st,
@@ -182,13 +182,13 @@ static void set_resolver(struct config *c, const struct conf_stmt *st,
 		conf_error(ce, st, 1, "resolver: expected \"ADDRESS\" or "
 		    "\"ADDRESS@PORT\", such as \"127.0.0.1@53\", found %s", s);
 	else
-		config_string(&here(c)->resolver, st, 1, ce);
+		conf_string(&here(c)->resolver, st, 1, ce);
 }
 
 static void set_anchor(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_path(&here(c)->anchor_file, st, 1, ce);
+	conf_path(&here(c)->anchor_file, st, 1, ce);
 }
 
 static void set_trust(struct config *c, const struct conf_stmt *st,
@@ -219,7 +219,7 @@ static void set_name(struct config *c, const struct conf_stmt *st,
 		    strcmp(c->directory[i].name, s) == 0)
 			conf_error(ce, st, 1, "name: another directory { } "
 			    "is called %s", s);
-	config_string(&here(c)->name, st, 1, ce);
+	conf_string(&here(c)->name, st, 1, ce);
 }
 
 static void set_lists_every(struct config *c, const struct conf_stmt *st,
@@ -364,7 +364,7 @@ void config_directory(struct config *c, const struct conf_stmt *st,
 	struct directory *d;
 	void *a = c->directory;
 
-	d = config_grow(&a, &c->directories, sizeof(*d), st, ce);
+	d = conf_grow(&a, &c->directories, sizeof(*d), st, ce);
 	c->directory = a;
 	if (d == NULL)
 		return;

@@ -34,8 +34,7 @@ static int read_protocol(const struct conf_stmt *st, bool *lmtp,
 	return -1;
 }
 
-/* What hop_send() calls it; its own check says whether it is right. */
-static char *read_place(const struct conf_stmt *st, bool lmtp,
+char *config_hop(const struct conf_stmt *st, bool lmtp,
     struct conf_errors *ce)
 {
 	char *spec = NULL;
@@ -62,10 +61,10 @@ static void set_socket_option(struct door *d, const struct conf_stmt *st,
 		conf_error(ce, st, w, "listen: mode and group are for unix "
 		    "sockets, found %s", s);
 	else if (w + 1 < st->words && strcmp(s, "mode") == 0)
-		config_mode(&d->listen_mode, st, w + 1, ce);
+		conf_mode(&d->listen_mode, st, w + 1, ce);
 	else if (w + 1 < st->words && strcmp(s, "group") == 0 &&
 	    d->listen_group == NULL)
-		config_string(&d->listen_group, st, w + 1, ce);
+		conf_string(&d->listen_group, st, w + 1, ce);
 	else
 		conf_error(ce, st, w, "listen: expected mode MODE or group "
 		    "GROUP, each once, found %s", s);
@@ -79,9 +78,9 @@ static void set_listen(struct config *c, const struct conf_stmt *st,
 
 	if (read_protocol(st, &d->lmtp, ce) != 0)
 		return;
-	spec = read_place(st, d->lmtp, ce);
+	spec = config_hop(st, d->lmtp, ce);
 	if (spec != NULL)
-		config_string(&d->listen, st, 2, ce);
+		conf_string(&d->listen, st, 2, ce);
 	free(spec);
 	for (size_t w = 3; w < st->words; w += 2)
 		set_socket_option(d, st, w, ce);
@@ -93,13 +92,22 @@ static void set_next_hop(struct config *c, const struct conf_stmt *st,
 	bool lmtp;
 
 	if (read_protocol(st, &lmtp, ce) == 0)
-		door_of(c)->next_hop = read_place(st, lmtp, ce);
+		door_of(c)->next_hop = config_hop(st, lmtp, ce);
+}
+
+static void set_tls_route(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	bool lmtp;
+
+	if (read_protocol(st, &lmtp, ce) == 0)
+		door_of(c)->tls_route = config_hop(st, lmtp, ce);
 }
 
 static void set_dsn(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_yes_no(&door_of(c)->dsn, st, ce);
+	conf_yes_no(&door_of(c)->dsn, st, ce);
 }
 
 static void set_direction(struct config *c, const struct conf_stmt *st,
@@ -123,7 +131,7 @@ static void add_client(struct door *d, const char *text,
 	struct net *n;
 	void *a = d->client;
 
-	n = config_grow(&a, &d->clients, sizeof(*n), st, ce);
+	n = conf_grow(&a, &d->clients, sizeof(*n), st, ce);
 	d->client = a;
 	if (n != NULL && net_parse(n, text, &e) != 0)
 		conf_error(ce, st, w, "clients: %s", e.msg);
@@ -149,13 +157,13 @@ static void set_login(struct config *c, const struct conf_stmt *st,
 static void set_require_tls(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_yes_no(&door_of(c)->require_tls, st, ce);
+	conf_yes_no(&door_of(c)->require_tls, st, ce);
 }
 
 static void set_observe(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_yes_no(&door_of(c)->observe, st, ce);
+	conf_yes_no(&door_of(c)->observe, st, ce);
 }
 
 static void set_limit(struct config *c, const struct conf_stmt *st,
@@ -164,7 +172,7 @@ static void set_limit(struct config *c, const struct conf_stmt *st,
 	if (strcmp(st->word[2].s, "connections") != 0)
 		conf_error(ce, st, 2, "limit: expected connections, found %s",
 		    st->word[2].s);
-	config_number(&door_of(c)->limit, st, 1, 1, LIMIT_MAX, ce);
+	conf_number(&door_of(c)->limit, st, 1, 1, LIMIT_MAX, ce);
 }
 
 static const struct config_key door_key[] = {
@@ -173,6 +181,8 @@ static const struct config_key door_key[] = {
 	    set_listen},
 	{"next-hop", 2, 2, "lmtp or smtp, then \"unix:/PATH\" or "
 	    "\"ADDRESS:PORT\"", false, false, true, set_next_hop},
+	{"tls-route", 2, 2, "lmtp or smtp, then \"unix:/PATH\" or "
+	    "\"ADDRESS:PORT\"", false, false, false, set_tls_route},
 	{"direction", 1, 1, "inbound or outbound", false, false, true,
 	    set_direction},
 	{"clients", 1, 0, "NETWORK ...", false, false, false, set_clients},
@@ -213,11 +223,21 @@ static void check_door(const struct config *c, const struct conf_stmt *st,
 	if (!d->lmtp && strncmp(d->next_hop, "lmtp:", 5) == 0)
 		conf_error(ce, st, 0, "door %s: one that listens with smtp "
 		    "needs a next-hop smtp", d->name);
+	if (!d->lmtp && d->tls_route != NULL &&
+	    strncmp(d->tls_route, "lmtp:", 5) == 0)
+		conf_error(ce, st, 0, "door %s: one that listens with smtp "
+		    "needs a tls-route smtp", d->name);
+	if (d->tls_route != NULL && strcmp(d->tls_route + 5, d->next_hop +
+	    5) == 0)
+		conf_error(ce, st, 0, "door %s: its tls-route is its next "
+		    "hop, from where mail leaves over any hop", d->name);
 	if (d->login_envelope_from && d->side == DOOR_INBOUND)
 		conf_error(ce, st, 0, "door %s: login is for direction "
 		    "outbound", d->name);
-	if (d->listen != NULL && d->next_hop != NULL &&
-	    strcmp(d->listen, d->next_hop + 5) == 0)
+	if (d->listen != NULL && ((d->next_hop != NULL &&
+	    strcmp(d->listen, d->next_hop + 5) == 0) ||
+	    (d->tls_route != NULL &&
+	    strcmp(d->listen, d->tls_route + 5) == 0)))
 		conf_error(ce, st, 0, "door %s: its next hop is itself",
 		    d->name);
 }
@@ -234,13 +254,13 @@ void config_door(struct config *c, const struct conf_stmt *st,
 		    "letters, digits, hyphens", NAME_MAX_OCTETS);
 		return;
 	}
-	d = config_grow(&a, &c->doors, sizeof(*d), st, ce);
+	d = conf_grow(&a, &c->doors, sizeof(*d), st, ce);
 	c->door = a;
 	if (d == NULL)
 		return;
 	d->limit = LIMIT_DEFAULT;
 	d->listen_mode = 0660;
-	config_string(&d->name, st, 1, ce);
+	conf_string(&d->name, st, 1, ce);
 	config_walk(c, door_key, ARRAY_LEN(door_key), st->sub, st->subs, ce);
 	if (d->clients == 0) {
 		add_client(d, "127.0.0.0/8", st, 0, ce);
@@ -259,6 +279,7 @@ void config_free_doors(struct config *c)
 		free(d->listen);
 		free(d->listen_group);
 		free(d->next_hop);
+		free(d->tls_route);
 		free(d->client);
 	}
 	free(c->door);
@@ -278,6 +299,9 @@ void config_print_doors(const struct config *c, struct buf *out)
 			    d->listen_group);
 		buf_printf(out, "\ndoor.%s.next-hop %.4s %s\n", d->name,
 		    d->next_hop, d->next_hop + 5);
+		if (d->tls_route != NULL)
+			buf_printf(out, "door.%s.tls-route %.4s %s\n",
+			    d->name, d->tls_route, d->tls_route + 5);
 		buf_printf(out, "door.%s.direction %s\n", d->name,
 		    d->side == DOOR_INBOUND ? "inbound" : "outbound");
 		buf_printf(out, "door.%s.clients %zu networks\n", d->name,
@@ -293,6 +317,34 @@ void config_print_doors(const struct config *c, struct buf *out)
 		buf_printf(out, "door.%s.limit %d connections\n", d->name,
 		    d->limit);
 	}
+}
+
+bool config_lacks_tls_route(const struct config *c, char *where, size_t size)
+{
+	struct buf b;
+	bool lacks = c->listen != NULL && c->tls_route == NULL;
+
+	text_set(where, size, lacks ? "milter { }" : "");
+	for (size_t i = 0; i < c->doors && !lacks; i++) {
+		if (c->door[i].side != DOOR_OUTBOUND ||
+		    c->door[i].tls_route != NULL)
+			continue;
+		lacks = true;
+		buf_init(&b, 256);
+		buf_printf(&b, "door %s { }", c->door[i].name);
+		text_set(where, size, buf_str(&b));
+		buf_free(&b);
+	}
+	return lacks;
+}
+
+bool config_has_tls_route(const struct config *c)
+{
+	bool has = c->tls_route != NULL;
+
+	for (size_t i = 0; i < c->doors; i++)
+		has = has || c->door[i].tls_route != NULL;
+	return has;
 }
 
 static bool is_loopback(const char *listen)

@@ -16,7 +16,7 @@
 static void set_user(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_string(&c->fetch.user, st, 1, ce);
+	conf_string(&c->fetch.user, st, 1, ce);
 }
 
 /* crl URL every TIME */
@@ -45,12 +45,12 @@ static void add_crl(struct config *c, const struct conf_stmt *st,
 			conf_error(ce, st, 1, "crl: this URL is here twice");
 			return;
 		}
-	x = config_grow(&a, &c->fetch.crls, sizeof(*x), st, ce);
+	x = conf_grow(&a, &c->fetch.crls, sizeof(*x), st, ce);
 	c->fetch.crl = a;
 	if (x == NULL)
 		return;
 	x->every_s = every;
-	config_string(&x->url, st, 1, ce);
+	conf_string(&x->url, st, 1, ce);
 }
 
 static void add_allow(struct config *c, const struct conf_stmt *st,
@@ -65,11 +65,11 @@ static void add_allow(struct config *c, const struct conf_stmt *st,
 			    "HOST:PORT, found %s", st->word[w].s);
 			continue;
 		}
-		host = config_grow(&a, &c->fetch.allows, sizeof(*host), st,
+		host = conf_grow(&a, &c->fetch.allows, sizeof(*host), st,
 		    ce);
 		c->fetch.allow = a;
 		if (host != NULL)
-			config_string(host, st, w, ce);
+			conf_string(host, st, w, ce);
 	}
 }
 
@@ -105,7 +105,7 @@ static void add_nearby(struct config *c, const struct conf_stmt *st,
 		struct err e = {0};
 		struct net *n;
 
-		n = config_grow(&a, &c->fetch.nearbys, sizeof(*n), st, ce);
+		n = conf_grow(&a, &c->fetch.nearbys, sizeof(*n), st, ce);
 		c->fetch.nearby = a;
 		if (n != NULL && net_parse(n, st->word[w].s, &e) != 0)
 			conf_error(ce, st, w, "private-addresses: %s", e.msg);
@@ -124,7 +124,7 @@ static void set_timeout(struct config *c, const struct conf_stmt *st,
 static void set_ca_file(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_path(&c->fetch.ca_file, st, 1, ce);
+	conf_path(&c->fetch.ca_file, st, 1, ce);
 }
 
 static const struct config_key fetch_key[] = {

@@ -19,7 +19,7 @@ void config_harvest_defaults(struct config *c)
 static void set_days(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_number(&c->harvest.days, st, 1, 1, 365, ce);
+	conf_number(&c->harvest.days, st, 1, 1, 365, ce);
 }
 
 static void set_same_ca(struct config *c, const struct conf_stmt *st,
@@ -60,13 +60,13 @@ static void set_require_dmarc(struct config *c, const struct conf_stmt *st,
 static void set_max_per_address(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_number(&c->harvest.max_per_address, st, 1, 1, 64, ce);
+	conf_number(&c->harvest.max_per_address, st, 1, 1, 64, ce);
 }
 
 static void set_max(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_number(&c->harvest.max, st, 1, 1, 100000, ce);
+	conf_number(&c->harvest.max, st, 1, 1, 100000, ce);
 }
 
 static const struct config_key harvest_key[] = {

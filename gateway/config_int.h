@@ -8,6 +8,7 @@
 #define GATEWAY_CONFIG_INT_H
 
 #include "gateway/config.h"
+#include "util/conf_walk.h"
 
 struct config_key {
 	const char *word;
@@ -20,35 +21,13 @@ struct config_key {
 	    struct conf_errors *ce);
 };
 
-#define CONFIG_KEYS_MAX 32
-
 /* Check every statement against the table and call its setter. */
 void config_walk(struct config *c, const struct config_key *key, size_t keys,
     const struct conf_stmt *st, size_t n, struct conf_errors *ce);
 
-/* Copy of the word w into *out. */
-void config_string(char **out, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce);
-/* The same for a path; a relative one is relative to the file's folder. */
-void config_path(char **out, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce);
-/* Whole number in [min, max]. */
-void config_number(int *out, const struct conf_stmt *st, size_t w, int min,
-    int max, struct conf_errors *ce);
 /* ADDRESS or @DOMAIN in key form; NULL after an error. */
 char *config_who(const struct conf_stmt *st, size_t w,
     struct conf_errors *ce);
-/* "host:port"; reports and gives -1 when it is not. */
-int config_host_port(const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce);
-/* Its value, yes or no. */
-void config_yes_no(bool *out, const struct conf_stmt *st,
-    struct conf_errors *ce);
-/* One more element in an array of elements of this size, zeroed; NULL
- * (reported) when memory is out. */
-void *config_grow(void **array, size_t *n, size_t size,
-    const struct conf_stmt *st, struct conf_errors *ce);
-
 /* verify-policy { }, decrypt-policy { }, speaks-for, domain-signatures. */
 void config_verify(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce);
@@ -78,6 +57,10 @@ void config_notice_address(char **out, const struct conf_stmt *st,
 
 /* quarantine { }, language, texts */
 void config_quarantine_defaults(struct config *c);
+/* A place in word 2 as hop_send() calls it; its own check says whether it is
+ * right. NULL with an error in ce. */
+char *config_hop(const struct conf_stmt *st, bool lmtp,
+    struct conf_errors *ce);
 void config_quarantine(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce);
 void config_language(struct config *c, const struct conf_stmt *st,
@@ -109,9 +92,6 @@ void config_door(struct config *c, const struct conf_stmt *st,
 void config_free_doors(struct config *c);
 void config_warn_doors(const struct config *c,
     void (*say)(const char *sentence));
-/* A mode of a socket, octal as chmod(1) has it. */
-void config_mode(int *out, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce);
 
 /* The statements of milter { }. */
 void config_milter(struct config *c, const struct conf_stmt *st,

@@ -10,24 +10,6 @@
 
 #include "smtp/hop.h"
 
-void config_mode(int *out, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce)
-{
-	const char *s = st->word[w].s;
-	int mode = 0;
-
-	for (; *s >= '0' && *s <= '7' && mode <= 0777; s++)
-		mode = mode * 8 + (*s - '0');
-	if (*s != '\0' || s == st->word[w].s || mode > 0777 ||
-	    (mode & 0600) != 0600) {
-		conf_error(ce, st, w,
-		    "listen: expected a mode such as 0660, found %s",
-		    st->word[w].s);
-		return;
-	}
-	*out = mode;
-}
-
 static void check_socket(const struct conf_stmt *st, struct conf_errors *ce)
 {
 	const char *s = st->word[1].s;
@@ -57,7 +39,7 @@ static void set_listen(struct config *c, const struct conf_stmt *st,
 {
 	bool mode = false, group = false;
 
-	config_string(&c->listen, st, 1, ce);
+	conf_string(&c->listen, st, 1, ce);
 	check_socket(st, ce);
 	for (size_t w = 2; w < st->words; w += 2) {
 		const char *s = st->word[w].s;
@@ -73,34 +55,34 @@ static void set_listen(struct config *c, const struct conf_stmt *st,
 		}
 		*seen = true;
 		if (seen == &mode)
-			config_mode(&c->listen_mode, st, w + 1, ce);
+			conf_mode(&c->listen_mode, st, w + 1, ce);
 		else
-			config_string(&c->listen_group, st, w + 1, ce);
+			conf_string(&c->listen_group, st, w + 1, ce);
 	}
 }
 
 static void set_user(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_string(&c->user, st, 1, ce);
+	conf_string(&c->user, st, 1, ce);
 }
 
 static void set_keys_user(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_string(&c->keys_user, st, 1, ce);
+	conf_string(&c->keys_user, st, 1, ce);
 }
 
 static void set_workers(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_number(&c->workers, st, 1, 1, 256, ce);
+	conf_number(&c->workers, st, 1, 1, 256, ce);
 }
 
 static void set_waiting(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_number(&c->waiting, st, 1, 0, 100000, ce);
+	conf_number(&c->waiting, st, 1, 0, 100000, ce);
 }
 
 static void set_networks(struct config *c, const struct conf_stmt *st,
@@ -114,7 +96,7 @@ static void set_networks(struct config *c, const struct conf_stmt *st,
 		struct net *n;
 		void *a = c->outbound;
 
-		n = config_grow(&a, &c->outbounds, sizeof(*n), st, ce);
+		n = conf_grow(&a, &c->outbounds, sizeof(*n), st, ce);
 		c->outbound = a;
 		if (n != NULL && net_parse(n, st->word[w].s, &e) != 0)
 			conf_error(ce, st, w, "outbound-networks: %s", e.msg);
@@ -148,10 +130,23 @@ static void set_reinject(struct config *c, const struct conf_stmt *st,
 	buf_free(&spec);
 }
 
+/* What it cannot deliver yet it must queue: a port of the mail server. */
+static void set_tls_route(struct config *c, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	if (strcmp(st->word[1].s, "smtp") != 0) {
+		conf_error(ce, st, 1, "tls-route: expected smtp, a port of the "
+		    "mail server, which can keep what waits for its hop, "
+		    "found %s", st->word[1].s);
+		return;
+	}
+	c->tls_route = config_hop(st, false, ce);
+}
+
 static void set_observe(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_yes_no(&c->observe, st, ce);
+	conf_yes_no(&c->observe, st, ce);
 }
 
 static const struct config_key milter_key[] = {
@@ -168,6 +163,8 @@ static const struct config_key milter_key[] = {
 	    set_networks},
 	{"reinject", 2, 2, "smtp \"ADDRESS:PORT\"", false, false, false,
 	    set_reinject},
+	{"tls-route", 2, 2, "smtp \"ADDRESS:PORT\"", false, false, false,
+	    set_tls_route},
 };
 
 void config_milter(struct config *c, const struct conf_stmt *st,
@@ -175,4 +172,8 @@ void config_milter(struct config *c, const struct conf_stmt *st,
 {
 	config_walk(c, milter_key, ARRAY_LEN(milter_key), st->sub, st->subs,
 	    ce);
+	if (c->tls_route != NULL && c->reinject != NULL &&
+	    strcmp(c->tls_route, c->reinject) == 0)
+		conf_error(ce, st, 0, "milter: tls-route is the same as "
+		    "reinject, from where mail leaves over any hop");
 }

@@ -20,7 +20,7 @@ void config_notice_address(char **out, const struct conf_stmt *st,
 		conf_error(ce, st, 1, "%s: expected an address that every "
 		    "mail server takes, without UTF-8 (RFC 6531)", key);
 	else
-		config_string(out, st, 1, ce);
+		conf_string(out, st, 1, ce);
 }
 
 static void set_to(struct config *c, const struct conf_stmt *st,
@@ -32,8 +32,8 @@ static void set_to(struct config *c, const struct conf_stmt *st,
 static void set_via(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	if (config_host_port(st, 1, ce) == 0)
-		config_string(&c->notice_via, st, 1, ce);
+	if (conf_host_port(st, 1, ce) == 0)
+		conf_string(&c->notice_via, st, 1, ce);
 }
 
 static void set_every(struct config *c, const struct conf_stmt *st,

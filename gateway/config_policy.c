@@ -74,7 +74,7 @@ static void add_patterns(struct pattern **list, size_t *n, unsigned kinds,
 
 		if (read_pattern(&p, st, w, kinds, ce) != 0)
 			continue;
-		slot = config_grow(&a, n, sizeof(*slot), st, ce);
+		slot = conf_grow(&a, n, sizeof(*slot), st, ce);
 		*list = a;
 		if (slot != NULL)
 			*slot = p;
@@ -110,7 +110,7 @@ bool pattern_has(const struct pattern *p, const struct addr *a)
 static void set_rsa_bits(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_number(&c->min_rsa_bits, st, 1, CAP_RSA_MIN_OLD, CAP_RSA_MAX,
+	conf_number(&c->min_rsa_bits, st, 1, CAP_RSA_MIN_OLD, CAP_RSA_MAX,
 	    ce);
 }
 
@@ -160,13 +160,13 @@ void config_verify(struct config *c, const struct conf_stmt *st,
 static void set_legacy(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_yes_no(&c->legacy_ciphers, st, ce);
+	conf_yes_no(&c->legacy_ciphers, st, ce);
 }
 
 static void set_gcm(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_yes_no(&c->gcm_in_enveloped, st, ce);
+	conf_yes_no(&c->gcm_in_enveloped, st, ce);
 }
 
 static void set_clear_answers(struct config *c, const struct conf_stmt *st,
@@ -174,7 +174,7 @@ static void set_clear_answers(struct config *c, const struct conf_stmt *st,
 {
 	bool may = true;
 
-	config_yes_no(&may, st, ce);
+	conf_yes_no(&may, st, ce);
 	c->no_clear_answers = !may;
 }
 
@@ -248,7 +248,7 @@ void config_speaks_for(struct config *c, const struct conf_stmt *st,
 	if (read_pattern(&sf.who, st, 1, ~(1u << PATTERN_ANY), ce) != 0 ||
 	    read_speaker(&sf, st, ce) != 0)
 		return;
-	slot = config_grow(&a, &c->speaks_fors, sizeof(*slot), st, ce);
+	slot = conf_grow(&a, &c->speaks_fors, sizeof(*slot), st, ce);
 	c->speaks_for = a;
 	if (slot != NULL)
 		*slot = sf;

@@ -29,7 +29,7 @@ static void set_keep(struct config *c, const struct conf_stmt *st,
 static void set_notify_sender(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_yes_no(&c->quarantine.notify_sender, st, ce);
+	conf_yes_no(&c->quarantine.notify_sender, st, ce);
 }
 
 static void set_notify(struct config *c, const struct conf_stmt *st,
@@ -88,7 +88,7 @@ static void add_for(struct config *c, const char *name, size_t w,
 
 	if (who == NULL)
 		return;
-	l = config_grow(&a, &c->language_fors, sizeof(*l), st, ce);
+	l = conf_grow(&a, &c->language_fors, sizeof(*l), st, ce);
 	c->language_for = a;
 	if (l == NULL) {
 		free(who);
@@ -126,7 +126,7 @@ void config_language(struct config *c, const struct conf_stmt *st,
 void config_texts(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	config_path(&c->texts, st, 1, ce);
+	conf_path(&c->texts, st, 1, ce);
 }
 
 /* ---- all of them ---- */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Values of configuration statements: checked and copied, faults reported
- * at the word.
+ * The table of statements, and the one kind of value that is ours.
  */
 #include "gateway/config_int.h"
 
@@ -11,137 +10,33 @@
 
 #include "util/log.h"
 
-static const struct config_key *find_key(const struct config_key *key,
-    size_t keys, const char *word)
-{
-	for (size_t i = 0; i < keys; i++)
-		if (strcmp(key[i].word, word) == 0)
-			return &key[i];
-	return NULL;
-}
+struct walk {
+	struct config *c;
+	const struct config_key *key;
+};
 
-/* "local-domains, keystore, ..." */
-static void list_keys(struct buf *out, const struct config_key *key,
-    size_t keys)
-{
-	for (size_t i = 0; i < keys; i++)
-		buf_printf(out, "%s%s", i == 0 ? "" : ", ", key[i].word);
-}
-
-static void report_unknown(const struct config_key *key, size_t keys,
-    const struct conf_stmt *st, struct conf_errors *ce)
-{
-	char q[ERR_QUOTED];
-	struct buf list;
-
-	buf_init(&list, 4096);
-	list_keys(&list, key, keys);
-	conf_error(ce, st, 0, "unknown statement %s, expected one of %s",
-	    err_quote(q, sizeof(q), st->word[0].s, strlen(st->word[0].s)),
-	    buf_str(&list));
-	buf_free(&list);
-}
-
-static int check_form(const struct config_key *k, const struct conf_stmt *st,
+static void call(void *arg, size_t i, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
-	size_t values = st->words - 1;
+	struct walk *w = arg;
 
-	if (k->block != st->has_block) {
-		conf_error(ce, st, 0,
-		    k->block ? "%s: expected a block in braces"
-			     : "%s: expected no block in braces",
-		    k->word);
-		return -1;
-	}
-	if (k->block && values > k->max) {
-		conf_error(ce, st, 1, "%s: expected {", k->word);
-		return -1;
-	}
-	if (values < k->min || (k->max != 0 && values > k->max)) {
-		conf_error(ce, st, values < k->min ? 0 : k->max + 1,
-		    "%s: expected %s", k->word, k->expected);
-		return -1;
-	}
-	return 0;
+	w->key[i].set(w->c, st, ce);
 }
 
 void config_walk(struct config *c, const struct config_key *key, size_t keys,
     const struct conf_stmt *st, size_t n, struct conf_errors *ce)
 {
-	int seen[CONFIG_KEYS_MAX] = {0}; /* line */
+	struct conf_key k[CONF_KEYS_MAX];
+	struct walk w = {c, key};
+	struct conf_table t = {k, keys, c->path, 1, call, &w};
 
-	if (keys > CONFIG_KEYS_MAX)
+	if (keys > CONF_KEYS_MAX)
 		log_bug("config_walk: %zu keys", keys);
-	for (size_t i = 0; i < n; i++) {
-		const struct config_key *k;
-
-		k = find_key(key, keys, st[i].word[0].s);
-		if (k == NULL || st[i].word[0].quoted) {
-			report_unknown(key, keys, &st[i], ce);
-			continue;
-		}
-		if (seen[k - key] != 0 && !k->many) {
-			conf_error(ce, &st[i], 0,
-			    "%s stands in line %d already", k->word,
-			    seen[k - key]);
-			continue;
-		}
-		seen[k - key] = st[i].line;
-		if (check_form(k, &st[i], ce) == 0)
-			k->set(c, &st[i], ce);
-	}
-	for (size_t i = 0; i < keys; i++) {
-		struct conf_word w = {(char *)(uintptr_t)key[i].word, false,
-		    1};
-		struct conf_stmt none = {c->path, 1, &w, 1, NULL, 0, false};
-
-		if (key[i].required && seen[i] == 0)
-			conf_error(ce, &none, 0, "missing: %s %s", key[i].word,
-			    key[i].expected);
-	}
-}
-
-void config_string(char **out, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce)
-{
-	free(*out);
-	*out = strdup(st->word[w].s);
-	if (*out == NULL)
-		conf_error(ce, st, w, "out of memory");
-	else if (**out == '\0')
-		conf_error(ce, st, w, "%s: expected a value, found \"\"",
-		    st->word[0].s);
-}
-
-void config_path(char **out, const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce)
-{
-	const char *raw = st->word[w].s, *slash;
-	struct buf b;
-
-	slash = strrchr(st->file, '/');
-	if (raw[0] == '/' || raw[0] == '\0' || slash == NULL) {
-		config_string(out, st, w, ce);
-		return;
-	}
-	buf_init(&b, 8192);
-	buf_put(&b, st->file, (size_t)(slash - st->file) + 1);
-	buf_puts(&b, raw);
-	free(*out);
-	*out = b.failed ? NULL : strdup(buf_str(&b));
-	if (*out == NULL)
-		conf_error(ce, st, w, "path too long, or out of memory");
-	buf_free(&b);
-}
-
-void config_number(int *out, const struct conf_stmt *st, size_t w, int min,
-    int max, struct conf_errors *ce)
-{
-	int64_t x;
-
-	if (conf_int(ce, st, w, min, max, &x) == 0)
-		*out = (int)x;
+	for (size_t i = 0; i < keys; i++)
+		k[i] = (struct conf_key){key[i].word, key[i].min, key[i].max,
+		    key[i].expected, key[i].block, key[i].many,
+		    key[i].required, NULL};
+	conf_walk(&t, st, n, ce);
 }
 
 char *config_who(const struct conf_stmt *st, size_t w, struct conf_errors *ce)
@@ -170,60 +65,4 @@ char *config_who(const struct conf_stmt *st, size_t w, struct conf_errors *ce)
 	if (s == NULL)
 		conf_error(ce, st, w, "out of memory");
 	return s;
-}
-
-int config_host_port(const struct conf_stmt *st, size_t w,
-    struct conf_errors *ce)
-{
-	const char *s = st->word[w].s, *colon = strrchr(s, ':');
-	long port = 0;
-
-	for (const char *p = colon == NULL ? "" : colon + 1; *p != '\0'; p++) {
-		if (*p < '0' || *p > '9' || port > 65535) {
-			port = 0;
-			break;
-		}
-		port = port * 10 + (*p - '0');
-	}
-	if (colon == s || port < 1 || port > 65535) {
-		conf_error(ce, st, w,
-		    "%s: expected ADDRESS:PORT with a port in 1..65535",
-		    st->word[0].s);
-		return -1;
-	}
-	return 0;
-}
-
-void config_yes_no(bool *out, const struct conf_stmt *st,
-    struct conf_errors *ce)
-{
-	const char *s = st->word[1].s;
-
-	*out = strcmp(s, "yes") == 0;
-	if (!*out && strcmp(s, "no") != 0)
-		conf_error(ce, st, 1, "%s: expected yes or no, found %s",
-		    st->word[0].s, s);
-}
-
-void *config_grow(void **array, size_t *n, size_t size,
-    const struct conf_stmt *st, struct conf_errors *ce)
-{
-	size_t room = 4;
-	void *p;
-
-	/* Rooms are powers of two, so growth is linear in the end. */
-	if (*n == 0 || (*n >= 4 && (*n & (*n - 1)) == 0)) {
-		if (*n != 0)
-			room = *n * 2;
-		p = reallocarray(*array, room, size);
-		if (p == NULL) {
-			conf_error(ce, st, 0, "out of memory");
-			return NULL;
-		}
-		*array = p;
-	}
-	p = (char *)*array + *n * size;
-	memset(p, 0, size);
-	(*n)++;
-	return p;
 }

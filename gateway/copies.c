@@ -91,8 +91,11 @@ int copies_add(struct txn *t, const struct verdict *x, int group,
 {
 	struct verdict *v = t->v;
 	struct copy c = {.kind = COPY_SENT, .group = group,
-	    .ret_hdrs = x->ret_hdrs};
+	    .by_tls = txn_by_tls(t, group)};
 	struct sink to;
+
+	/* nobody sends it back in clear (S47, T57) */
+	c.ret_hdrs = x->ret_hdrs || c.by_tls;
 
 	if (begin(t, &c, e) != 0)
 		return -1;

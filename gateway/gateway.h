@@ -37,6 +37,9 @@ struct envelope {
 	/* Recipients may get different copies, and some of them may be kept
 	 * waiting; else all get the same, or the message is refused. */
 	bool can_split, can_hold;
+	/* There is a route that enforces a verified hop: for whom a rule says
+	 * encrypt or tls. Whoever leaves by it has a copy of his own. */
+	bool can_tls;
 	/* Nothing is to be done, only decided (verdict_observe). */
 	bool observe;
 	/* Recipients, rules, certificates and groups; nothing is made. */

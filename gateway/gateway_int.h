@@ -26,6 +26,7 @@ struct txn_rcpt {
 	size_t mores;
 	bool visible;	   /* in To or Cc */
 	bool held;	   /* he gets nothing until somebody decides */
+	bool by_tls;	   /* in clear, by tls-route alone */
 	bool by_domain;	   /* the key that opens is all of his domain's */
 };
 
@@ -91,6 +92,8 @@ static inline bool txn_has(const struct txn *t, size_t i)
 }
 /* How many are, and the first of them. */
 size_t txn_members(const struct txn *t, size_t *first);
+/* Does that group get its mail by tls-route alone (T56)? */
+bool txn_by_tls(const struct txn *t, int group);
 /* One more group, whose number is *group. FAIL_LIMIT: CAP_GROUPS. */
 int txn_new_group(struct txn *t, int *group, struct err *e) MUST_CHECK;
 /* Does any recipient go in one of these directions? */
@@ -138,6 +141,7 @@ struct plans {
 /* How the copy of one group is made. */
 struct plan {
 	bool sign, opaque, encrypt;
+	bool by_tls; /* in clear, by tls-route alone */
 	enum sig_alg alg; /* with sign */
 	struct writing writing; /* of the rule, the same for all */
 	enum hp_policy protect;

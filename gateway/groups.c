@@ -25,6 +25,14 @@ size_t txn_members(const struct txn *t, size_t *first)
 	return n;
 }
 
+bool txn_by_tls(const struct txn *t, int group)
+{
+	for (size_t i = 0; i < t->v->rcpts; i++)
+		if (t->v->rcpt[i].group == group && t->rcpt[i].by_tls)
+			return true;
+	return false;
+}
+
 int txn_new_group(struct txn *t, int *group, struct err *e)
 {
 	if (t->groups >= CAP_GROUPS)
@@ -225,7 +233,7 @@ static void hold(struct batch *b, struct verdict *x)
 			t->rcpt[i].held = t->rcpt[i].held || txn_has(t, i);
 		clear_changes(b, x);
 		x->action = ACT_UNCHANGED;
-	} else if (t->groups > 1) {
+	} else if (t->groups > 1 || x != b->v) {
 		/* as it arrived; and what was to be sealed does not wait in
 		 * clear */
 		b->is_held = true;
@@ -264,7 +272,8 @@ static int settle(struct batch *b, struct verdict *own, struct err *e)
 		v->here = group;
 		return 0;
 	}
-	if (v->here == 0 || rank(own) > rank(v)) {
+	if (!txn_by_tls(b->t, group) &&
+	    (v->here == 0 || rank(own) > rank(v))) {
 		int there = v->here;
 
 		exchange(v, own);
@@ -299,13 +308,15 @@ static int do_group(struct batch *b, int group, struct err *e)
 {
 	struct verdict own;
 	struct txn *t = b->t;
-	bool is_own = b->is_used;
+	/* never the transaction's own: not even for an instant */
+	bool by_tls = txn_by_tls(t, group);
+	bool is_own = b->is_used || by_tls;
 	/* the author whom a signature inside names is this group's alone */
 	struct addr from = t->from;
 	bool has_from = t->has_from;
 	int rc = 0;
 
-	b->is_used = true;
+	b->is_used = b->is_used || !by_tls;
 	t->group = group;
 	if (is_own) {
 		rc = begin(b, &own, e);
@@ -313,6 +324,10 @@ static int do_group(struct batch *b, int group, struct err *e)
 	}
 	if (rc == 0)
 		rc = work(b, e);
+	/* which lets mail servers forget what they were to verify (RFC 8689
+	 * 4.2): here it is not its author's to say */
+	if (rc == 0 && by_tls)
+		rc = txn_delete_all(t, "TLS-Required", e);
 	t->from = from;
 	t->has_from = has_from;
 	t->v = b->v;
@@ -359,6 +374,14 @@ static int keep_held(struct txn *t, struct err *e)
 	return copies_hold(t, e);
 }
 
+static bool any_sent(const struct verdict *v)
+{
+	for (size_t i = 0; i < v->copy_n; i++)
+		if (v->copy[i].kind == COPY_SENT)
+			return true;
+	return false;
+}
+
 static int conclude(struct batch *b, struct err *e)
 {
 	struct txn *t = b->t;
@@ -378,7 +401,10 @@ static int conclude(struct batch *b, struct err *e)
 		return -1;
 	if (v->copy_n == 0 || v->code != 0)
 		return 0;
-	v->action = v->here == 0 ? ACT_QUARANTINED : ACT_SPLIT;
+	if (v->here != 0 && txn_by_tls(t, v->here))
+		return err_set(e, FAIL_BUG, "groups: what leaves by tls-route "
+		    "alone is in the transaction");
+	v->action = v->here != 0 || any_sent(v) ? ACT_SPLIT : ACT_QUARANTINED;
 	if (v->here == 0)
 		verdict_cut_edits(v, 0);
 	return copies_identify(t, e);

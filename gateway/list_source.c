@@ -150,7 +150,7 @@ static int set_attribute(char **out, const char *word,
 		    st->word[w + 1].s);
 		return -1;
 	}
-	config_string(out, st, w + 1, ce);
+	conf_string(out, st, w + 1, ce);
 	return *out == NULL ? -1 : 0;
 }
 
@@ -196,8 +196,8 @@ int lists_words(struct list_source *out, enum list_kind kind,
 		conf_error(ce, st, w + 1, "%s", e.msg);
 		return -1;
 	}
-	config_string(&out->directory, st, w, ce);
-	config_string(&out->filter, st, w + 1, ce);
+	conf_string(&out->directory, st, w, ce);
+	conf_string(&out->filter, st, w + 1, ce);
 	if (out->directory != NULL && out->filter != NULL &&
 	    set_attributes(out, sh, st, w + 2, ce) == 0)
 		return 0;

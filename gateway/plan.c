@@ -212,6 +212,14 @@ static void remark_sign_for(struct txn *t)
 
 /* ---- wishes (A.4) ---- */
 
+/* In clear, but over verified hops alone (T56): whoever a rule names so has
+ * a copy of his own, and nothing in the message decides about it. */
+static void leave_by_tls(struct planner *pl, size_t i)
+{
+	pl->p->form[i].by_tls = true;
+	pl->t->rcpt[i].by_tls = true;
+}
+
 /* A class that the sender merely declares does not weaken a "must" (S45). */
 static void check_left(struct planner *pl, size_t i)
 {
@@ -224,6 +232,10 @@ static void check_left(struct planner *pl, size_t i)
 		return;
 	if (w->encrypt_or == OR_QUARANTINE && t->env->can_hold) {
 		pl->t->rcpt[i].held = true;
+		return;
+	}
+	if (w->encrypt_or == OR_TLS && t->env->can_tls) {
+		leave_by_tls(pl, i);
 		return;
 	}
 	text_set(why, sizeof(why), "it must be encrypted, which a message of "
@@ -278,6 +290,21 @@ static void choose_form(struct planner *pl, size_t i)
 		f->key = cert_key_type(pl->t->rcpt[i].cert);
 }
 
+/* There is neither a certificate nor another way that the rule allows. */
+static void refuse_clear(struct planner *pl, size_t i)
+{
+	struct verdict_rcpt *r = &pl->t->v->rcpt[i];
+	struct buf why;
+
+	buf_init(&why, 1024);
+	buf_puts(&why, r->reason);
+	if (r->wanted.encrypt_or == OR_TLS)
+		buf_puts(&why, ", and there is no tls-route here for a "
+		    "verified hop");
+	plan_refuse_rcpt(pl, i, REPLY_NO_CERTIFICATE, buf_str(&why));
+	buf_free(&why);
+}
+
 static int wish_encrypt(struct planner *pl, size_t i, struct err *e)
 {
 	const struct treatment *w = &pl->t->v->rcpt[i].wanted;
@@ -298,8 +325,10 @@ static int wish_encrypt(struct planner *pl, size_t i, struct err *e)
 		plan_refuse_rcpt(pl, i, REPLY_DIRECTORY_AWAY, r->reason);
 	else if (w->encrypt_or == OR_QUARANTINE && pl->t->env->can_hold)
 		pl->t->rcpt[i].held = true;
-	else if (w->encrypt_or == OR_MUST || w->encrypt_or == OR_QUARANTINE)
-		plan_refuse_rcpt(pl, i, REPLY_NO_CERTIFICATE, r->reason);
+	else if (w->encrypt_or == OR_TLS && pl->t->env->can_tls)
+		leave_by_tls(pl, i);
+	else if (w->encrypt_or != OR_PLAIN)
+		refuse_clear(pl, i);
 	return 0;
 }
 
@@ -349,6 +378,7 @@ int plan_group(struct txn *t, const struct plans *all, struct plan *p,
 	p->alg = f->alg;
 	p->opaque = f->opaque;
 	p->encrypt = f->encrypt;
+	p->by_tls = f->by_tls;
 	p->writing = f->writing;
 	p->protect = f->protect;
 	p->must_protect = all->must_protect;

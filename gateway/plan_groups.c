@@ -35,7 +35,8 @@ bool form_signs_alike(const struct copy_form *a, const struct copy_form *b)
 /* Key transport is each recipient's own matter. */
 static bool same_form(const struct copy_form *a, const struct copy_form *b)
 {
-	return form_signs_alike(a, b) && (!a->encrypt ||
+	return form_signs_alike(a, b) && a->by_tls == b->by_tls &&
+	    (!a->encrypt ||
 	    (a->key == b->key && a->apart == b->apart &&
 	    same_cipher(&a->writing.cipher, &b->writing.cipher)));
 }
@@ -115,10 +116,13 @@ static void number_all(struct grouping *g)
 {
 	struct txn *t = g->pl->t;
 	bool has_held = false;
+	int shared = 0; /* groups that could be the transaction's */
 
 	for (size_t i = 0; i < t->v->rcpts; i++)
 		has_held = has_held || t->rcpt[i].held;
-	if (!t->env->can_split && g->n + has_held > 1)
+	for (int k = 0; k < g->n; k++)
+		shared += !g->pl->p->form[g->first[k]].by_tls;
+	if (!t->env->can_split && shared + has_held > 1)
 		refuse(g->pl, "recipients need different copies of the "
 		    "message");
 	else if (g->n > CAP_GROUPS)

@@ -12,6 +12,7 @@
 struct copy_form {
 	bool seals; /* looked at here at all */
 	bool sign, encrypt, opaque;
+	bool by_tls; /* not encrypted: by tls-route alone */
 	enum sig_alg alg; /* with sign */
 	struct writing writing;
 	enum hp_policy protect;

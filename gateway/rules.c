@@ -71,7 +71,7 @@ static void parse_list(struct rules *r, struct group *g,
 	struct err e = {0};
 
 	g->source = calloc(1, sizeof(*g->source));
-	slot = config_grow(&a, &r->lists, sizeof(*slot), st, ce);
+	slot = conf_grow(&a, &r->lists, sizeof(*slot), st, ce);
 	r->list = a;
 	if (g->source == NULL || slot == NULL) {
 		r->lists -= slot != NULL;
@@ -116,7 +116,7 @@ static void parse_group(struct rules *r, const struct conf_stmt *st,
 	if (w < st->words)
 		conf_error(ce, st, w, "group: expected addresses, found %s",
 		    st->word[w].s);
-	g = config_grow(&a, &r->groups, sizeof(*g), st, ce);
+	g = conf_grow(&a, &r->groups, sizeof(*g), st, ce);
 	r->group = a;
 	if (g == NULL) {
 		who_set_free(set);
@@ -224,7 +224,7 @@ static void parse_profile(struct rules *r, const struct conf_stmt *st,
 	own.file = st->file;
 	own.line = st->line;
 	parse_profile_words(r, &own.words, st, ce);
-	p = config_grow(&a, &r->profiles, sizeof(*p), st, ce);
+	p = conf_grow(&a, &r->profiles, sizeof(*p), st, ce);
 	r->profile = a;
 	if (p != NULL)
 		*p = own;
@@ -284,7 +284,7 @@ static void parse_also(struct rules *r, const struct conf_stmt *st,
 		    "also: expected outbound, inbound or internal");
 		return;
 	}
-	rule = config_grow(&a, &r->alsos, sizeof(*rule), st, ce);
+	rule = conf_grow(&a, &r->alsos, sizeof(*rule), st, ce);
 	r->also = a;
 	if (rule == NULL)
 		return;
@@ -303,7 +303,7 @@ static void parse_rule(struct rules *r, const struct conf_stmt *st,
 	size_t w;
 	int *last;
 
-	rule = config_grow(&a, &r->n, sizeof(*rule), st, ce);
+	rule = conf_grow(&a, &r->n, sizeof(*rule), st, ce);
 	r->rule = a;
 	if (rule == NULL)
 		return;
@@ -423,6 +423,9 @@ int rules_read(struct rules **out, const char *path, const struct config *c,
 	r->delimiter = c == NULL ? 0 : c->delimiter;
 	r->config = c;
 	r->no_quarantine = c != NULL && !c->quarantine.is_set;
+	if (c != NULL)
+		(void)config_lacks_tls_route(c, r->no_tls_route,
+		    sizeof(r->no_tls_route));
 	if (conf_read(&r->conf, path, ce) != 0 &&
 	    (r->conf == NULL || r->conf->stmts == 0))
 		goto out;

@@ -91,7 +91,7 @@ static void add_who(struct who_set *set, enum who_kind kind, const char *text,
 	void *a = set->who;
 	struct who *who;
 
-	who = config_grow(&a, &set->n, sizeof(*who), st, ce);
+	who = conf_grow(&a, &set->n, sizeof(*who), st, ce);
 	set->who = a;
 	if (who == NULL)
 		return;
@@ -141,7 +141,7 @@ static void parse_list_file(struct who_set *set, const struct conf_stmt *st,
 	struct conf *list = NULL;
 	char *path = NULL;
 
-	config_path(&path, st, w, ce);
+	conf_path(&path, st, w, ce);
 	if (path == NULL)
 		return;
 	if (conf_read(&list, path, ce) != 0)
@@ -166,7 +166,7 @@ static void add_set(struct who_set *set, const struct who_set *other,
 	void *a = (void *)(uintptr_t)set->group;
 	const struct who_set **slot;
 
-	slot = config_grow(&a, &set->groups, sizeof(*slot), st, ce);
+	slot = conf_grow(&a, &set->groups, sizeof(*slot), st, ce);
 	set->group = a;
 	if (slot != NULL)
 		*slot = other;
@@ -229,7 +229,7 @@ static size_t parse_logins(struct conditions *c, const struct conf_stmt *st,
 		void *a = (void *)(uintptr_t)c->login;
 		const char **slot;
 
-		slot = config_grow(&a, &c->logins, sizeof(*slot), st, ce);
+		slot = conf_grow(&a, &c->logins, sizeof(*slot), st, ce);
 		c->login = a;
 		if (slot != NULL)
 			*slot = st->word[w].s;
@@ -247,7 +247,7 @@ static size_t parse_networks(struct conditions *c, const struct conf_stmt *st,
 		struct net *net;
 		void *a = c->net;
 
-		net = config_grow(&a, &c->nets, sizeof(*net), st, ce);
+		net = conf_grow(&a, &c->nets, sizeof(*net), st, ce);
 		c->net = a;
 		if (net != NULL && net_parse(net, st->word[w].s, &e) != 0)
 			conf_error(ce, st, w, "network: %s", e.msg);

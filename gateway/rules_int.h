@@ -100,6 +100,7 @@ struct rules {
 	int last[DIR_INTERNAL + 1]; /* line of the one without conditions */
 	int delimiter;
 	bool no_quarantine; /* the configuration has none */
+	char no_tls_route[80]; /* what of it has none; "": all that must */
 	const struct config *config; /* while it is read */
 	const struct list_source **list; /* the groups'; array owned */
 	size_t lists;

@@ -20,7 +20,7 @@ static void add_text(char ***list, size_t *n, const struct buf *text,
 	void *a = *list;
 	char **slot;
 
-	slot = config_grow(&a, n, sizeof(*slot), st, ce);
+	slot = conf_grow(&a, n, sizeof(*slot), st, ce);
 	*list = a;
 	if (slot == NULL)
 		return;
@@ -78,7 +78,7 @@ static size_t parse_header(struct look *l, const struct conf_stmt *st,
 		    "without its colon");
 		return w + 1;
 	}
-	h = config_grow(&a, &l->headers, sizeof(*h), st, ce);
+	h = conf_grow(&a, &l->headers, sizeof(*h), st, ce);
 	l->header = a;
 	if (h == NULL)
 		return w + 1;

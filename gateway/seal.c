@@ -346,6 +346,7 @@ static void set_outcomes(struct maker *m)
 {
 	struct verdict *v = m->t->v;
 	enum outcome o = m->p->encrypt ? OUT_SEALED
+	    : m->p->by_tls	       ? OUT_TLS_REQUIRED
 	    : m->p->sign	       ? OUT_SIGNED
 				       : OUT_PLAIN;
 

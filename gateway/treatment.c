@@ -124,9 +124,10 @@ static size_t parse_or(struct parser *p, const struct word *k, size_t w)
 	for (size_t i = OR_PLAIN; i < ARRAY_LEN(or_name); i++)
 		if (strcmp(or_name[i], s) == 0)
 			*slot = (enum or_else)i;
-	if (*slot == OR_TLS)
-		conf_error(p->ce, p->st, w + 1, "encrypt or tls: not yet in "
-		    "this version; it needs a relay");
+	if (*slot == OR_TLS && p->r->no_tls_route[0] != '\0')
+		conf_error(p->ce, p->st, w + 1, "encrypt or tls: %s in "
+		    "postseal.conf has no tls-route, a port from where mail "
+		    "leaves over verified hops alone", p->r->no_tls_route);
 	if (*slot == OR_QUARANTINE && strcmp(k->s, "encrypt") == 0 &&
 	    p->r->no_quarantine)
 		conf_error(p->ce, p->st, w + 1, "encrypt or quarantine: "

@@ -128,6 +128,8 @@ struct copy {
 	int group;	    /* of its recipients (struct verdict_rcpt) */
 	uint64_t off, size; /* octets in the verdict's copies */
 	bool ret_hdrs;	    /* as in the verdict */
+	bool by_tls;	    /* by tls-route, and no other way: it is in clear
+			       where it had to be encrypted (T56) */
 };
 
 struct verdict {
@@ -191,8 +193,9 @@ struct verdict {
 	bool ret_hdrs;	    /* bounces must carry headers only (S47) */
 	/*
 	 * With ACT_SPLIT edits and body are for the recipients of group
-	 * here, and each other group has a copy. With ACT_QUARANTINED there
-	 * is nobody here (0), and one copy, which is held.
+	 * here, if it is not 0, and each other group has a copy. With
+	 * ACT_QUARANTINED there is nobody here (0), and one copy, which is
+	 * held.
 	 */
 	int here;
 	struct copy *copy; /* owned */
@@ -251,7 +254,7 @@ int verdict_apply(const struct verdict *v, const struct spool *msg,
 
 /* Carry them out on msg, and put the whole new message, of at most max
  * octets, in their place and that of the body; nothing to be changed and no
- * copies: nothing is. */
+ * copies, or copies for everybody: nothing is. */
 int verdict_whole(struct verdict *v, const struct spool *msg, uint64_t max,
     struct err *e) MUST_CHECK;
 

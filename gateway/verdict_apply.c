@@ -128,7 +128,7 @@ int verdict_whole(struct verdict *v, const struct spool *msg, uint64_t max,
 {
 	struct spool *whole = NULL;
 
-	if (v->edits == 0 && v->body == NULL && v->copy_n == 0)
+	if (v->copy_n == 0 ? v->edits == 0 && v->body == NULL : v->here == 0)
 		return 0;
 	if (spool_new(&whole, max, e) != 0 ||
 	    verdict_apply(v, msg, whole, e) != 0) {

@@ -265,6 +265,7 @@ static void put_copies(struct json *j, const struct verdict *v)
 		json_object(j, NULL);
 		json_str(j, "kind", c->kind == COPY_HELD ? "held" : "sent");
 		json_int(j, "group", c->group);
+		json_str(j, "route", c->by_tls ? "tls" : NULL);
 		json_int(j, "size", (int64_t)c->size);
 		json_end_object(j);
 	}

@@ -87,6 +87,10 @@ int keystore_add_key(struct keystore *ks, const unsigned char spki_sha256[32],
 int keystore_get_key(struct keystore *ks,
     const unsigned char spki_sha256[32], struct buf *out, struct err *e)
     MUST_CHECK;
+/* Is its private key here, and for more than TLS: for mail, for a CA, or
+ * without a certificate that says what for (A62)? FAIL_TEMP. */
+int keystore_key_is_for_mail(struct keystore *ks,
+    const unsigned char spki_sha256[32], bool *yes, struct err *e) MUST_CHECK;
 int keystore_set_anchor(struct keystore *ks,
     const unsigned char sha256[32], bool on, struct err *e) MUST_CHECK;
 int keystore_set_state(struct keystore *ks, const unsigned char sha256[32],

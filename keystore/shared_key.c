@@ -76,3 +76,18 @@ int ks_key_is_shared(struct keystore *ks, const unsigned char spki[32],
 	ossl_clear();
 	return 0;
 }
+
+int keystore_key_is_for_mail(struct keystore *ks,
+    const unsigned char spki[32], bool *yes, struct err *e)
+{
+	struct uses u = { false, false };
+	bool own;
+
+	*yes = false;
+	if (has_key(ks, spki, &own, e) != 0 ||
+	    (own && ks_list_spki(ks, spki, add_row, &u, e) != 0))
+		return -1;
+	*yes = own && (u.mail || !u.tls);
+	ossl_clear();
+	return 0;
+}

@@ -5,16 +5,10 @@
  */
 #include "milter/child.h"
 
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sysexits.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "milter/ctl.h"
-#include "util/log.h"
 
 const char *role_str(enum role r)
 {
@@ -35,96 +29,18 @@ int child_ids(const struct config *c, enum role r, struct ids *out,
 {
 	const char *user = c->user;
 
-	out->uid = (uid_t)-1;
-	out->gid = (gid_t)-1;
 	if (r == ROLE_KEYS && c->keys_user != NULL)
 		user = c->keys_user;
 	if (r == ROLE_FETCH && c->fetch.user != NULL)
 		user = c->fetch.user;
-	if (user == NULL && geteuid() == 0)
-		return err_set(e, FAIL_CONFIG, "started by root: say in "
-		    "milter { } who it runs as, \"user NAME\"");
-	if (user == NULL)
-		return 0;
-	if (proc_user(user, &out->uid, &out->gid, e) != 0)
-		return -1;
-	if (out->uid == 0)
-		return err_set(e, FAIL_CONFIG, "user %s: that is root, a user "
-		    "without rights is wanted", user);
-	if (geteuid() != 0 && geteuid() != out->uid)
-		return err_set(e, FAIL_CONFIG, "user %s: to become that it "
-		    "must be started by root", user);
-	return 0;
-}
-
-/* Close all descriptors from 3 on but those in keep. */
-static void close_others(const int *keep, size_t n)
-{
-	unsigned from = 3;
-	int next;
-	size_t i;
-
-	for (;;) {
-		next = -1;
-		for (i = 0; i < n; i++)
-			if (keep[i] >= (int)from &&
-			    (next < 0 || keep[i] < next))
-				next = keep[i];
-		if (next < 0)
-			break;
-		if ((unsigned)next > from)
-			(void)close_range(from, (unsigned)next - 1, 0);
-		from = (unsigned)next + 1;
-	}
-	(void)close_range(from, ~0u, 0);
+	return child_user(user, "milter { }", out, e);
 }
 
 void child_begin(enum role r, const int *keep, size_t n)
 {
-	static const int own[] = { SIGHUP, SIGINT, SIGTERM, SIGUSR1 };
-	static char title[64];
-	struct buf b;
-	sigset_t none;
-	size_t i;
-
-	(void)setpgid(0, 0);
-	/* A signal for all of a service is the parent's business: they end
-	 * when their sockets close. In the front libmilter takes them. */
-	for (i = 0; i < ARRAY_LEN(own); i++)
-		(void)signal(own[i], r == ROLE_FRONT ? SIG_DFL : SIG_IGN);
-	(void)signal(SIGCHLD, SIG_DFL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	/* else the log would be written to whatever gets its number */
-	closelog();
-	close_others(keep, n);
-	log_set_name("postseal-milter");
-	buf_init(&b, sizeof(title) - 1);
-	buf_printf(&b, "postseal-milter: %s", role_str(r));
-	memcpy(title, buf_str(&b), b.n + 1);
-	buf_free(&b);
-	proc_title(title);
-}
-
-void child_drop(const struct ids *ids)
-{
-	struct err e = { 0 };
-
-	if (ids->uid != (uid_t)-1 && proc_drop(ids->uid, ids->gid, &e) != 0) {
-		log_err("event=start error=\"%s\"", e.msg);
-		_exit(EX_CONFIG);
-	}
-	proc_no_core();
-	proc_die_with_parent();
-}
-
-void child_sandbox(enum sandbox kind)
-{
-	struct err e = { 0 };
-
-	if (proc_sandbox(kind, &e) != 0)
-		log_warn("event=start sandbox=none reason=\"%s\"", e.msg);
+	/* in the front libmilter takes the signals */
+	child_start(&(struct child_start){ "postseal-milter", role_str(r),
+	    r == ROLE_FRONT, keep, n });
 }
 
 void child_ready(int ctl)
@@ -133,11 +49,4 @@ void child_ready(int ctl)
 
 	if (ctl_send(ctl, &m, NULL) != 0)
 		_exit(EX_TEMPFAIL);
-}
-
-int child_pair(int type, int sock[2], struct err *e)
-{
-	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, sock) != 0)
-		return err_sys(e, FAIL_TEMP, "socketpair");
-	return 0;
 }

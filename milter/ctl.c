@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-#define CTL_SIZE (64 + HOP_SPEC_MAX)
+#define CTL_SIZE (64 + 2 * HOP_SPEC_MAX)
 
 int ctl_send(int sock, const struct ctl *m, struct err *e)
 {
@@ -23,6 +23,7 @@ int ctl_send(int sock, const struct ctl *m, struct err *e)
 	ipc_put_u8(&b, m->observe);
 	ipc_put_u8(&b, m->can_hold);
 	ipc_put_view(&b, view_of(m->reinject));
+	ipc_put_view(&b, view_of(m->tls_route));
 	rc = buf_ok(&b, e);
 	if (rc == 0)
 		rc = ipc_send(sock, buf_view(&b), &m->fd, m->fd >= 0, e);
@@ -33,7 +34,7 @@ int ctl_send(int sock, const struct ctl *m, struct err *e)
 static int decode(struct ctl *m, struct view v)
 {
 	struct rd r;
-	struct view reinject;
+	struct view reinject, tls;
 	uint8_t kind, observe, hold;
 
 	rd_init(&r, v);
@@ -43,7 +44,9 @@ static int decode(struct ctl *m, struct view v)
 	    rd_u8(&r, &observe) != 0 || observe > 1 ||
 	    rd_u8(&r, &hold) != 0 || hold > 1 ||
 	    ipc_get_view(&r, &reinject) != 0 || view_cstr(reinject,
-	    m->reinject, sizeof(m->reinject)) != 0 || rd_left(&r) != 0)
+	    m->reinject, sizeof(m->reinject)) != 0 ||
+	    ipc_get_view(&r, &tls) != 0 || view_cstr(tls, m->tls_route,
+	    sizeof(m->tls_route)) != 0 || rd_left(&r) != 0)
 		return -1;
 	if (kind < CTL_READY || kind > CTL_REQUESTS)
 		return -1;

@@ -33,6 +33,7 @@ struct ctl {
 	/* copies may be kept waiting; where they are sent, "" nowhere */
 	bool can_hold;
 	char reinject[HOP_SPEC_MAX + 1];
+	char tls_route[HOP_SPEC_MAX + 1];
 	int fd; /* -1 none; owned by the receiver */
 };
 

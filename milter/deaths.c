@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
-#include "milter/clock.h"
-#include "milter/notify.h"
+#include "util/clock.h"
+#include "util/notify.h"
 #include "milter/parent_int.h"
 #include "util/log.h"
 

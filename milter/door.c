@@ -17,7 +17,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/door_int.h"
 #include "util/log.h"
 
@@ -180,7 +180,7 @@ static void converse(struct door_conn *c)
 			door_mail_finish(c);
 			c->until_ms = clock_ms() + IDLE_MS;
 			break;
-		case SMTP_CLOSE:
+		default: /* the others are for relays */
 			return;
 		}
 	}
@@ -224,9 +224,15 @@ static void turn_away(int fd, const char *reply)
 
 static void serve(struct door_conn *c)
 {
-	struct smtp_server_setup setup = { c->own_name, c->d->lmtp,
-		c->d->require_tls, c->d->dsn, pool_max_message(c->f->pool),
-		c->d->lmtp ? CAP_DOOR_LMTP : CAP_DOOR_SMTP };
+	struct smtp_server_setup setup = {
+		.name = c->own_name,
+		.lmtp = c->d->lmtp,
+		.require_tls = c->d->require_tls,
+		.dsn = c->d->dsn,
+		.max_size = pool_max_message(c->f->pool),
+		.max_rcpts = c->d->lmtp ? CAP_DOOR_LMTP : CAP_DOOR_SMTP,
+		.xforward = true
+	};
 	struct err e = { 0 };
 	char octet;
 

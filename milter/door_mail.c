@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "gateway/reply.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/door_int.h"
 #include "milter/reinject.h"
 #include "util/log.h"
@@ -211,6 +211,7 @@ static void init_run(struct run *r, const struct door_conn *c, size_t first,
 	r->env.whole = true;
 	r->env.can_split = !c->d->lmtp;
 	r->env.can_hold = now.can_hold;
+	r->env.can_tls = r->c->d->tls_route != NULL;
 	r->env.observe = c->d->observe;
 }
 
@@ -292,7 +293,7 @@ static int prepare_copies(struct run *r, struct err *e)
 static void send_all(struct run *r)
 {
 	struct reinject x = { &r->c->f->requests, r->c->f->stats,
-		r->c->d->next_hop, &r->env, &r->txn,
+		r->c->d->next_hop, r->c->d->tls_route, &r->env, &r->txn,
 		{ clock_ms() + HOP_MS, TICK_MS, tick, NULL } };
 	struct err e = { 0 };
 

@@ -5,7 +5,7 @@
  */
 #include "milter/fetch_client.h"
 
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/fetch_wire.h"
 
 void fetch_client_init(struct fetch_client *c, int sock)

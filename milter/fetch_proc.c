@@ -14,7 +14,7 @@
 
 #include "fetch/submit.h"
 #include "gateway/notice.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/fetch_client.h"
 #include "milter/fetch_list.h"

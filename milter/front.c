@@ -13,7 +13,7 @@
 
 #include "gateway/reply.h"
 #include "milter/apply.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/reinject.h"
 #include "util/log.h"
@@ -122,7 +122,7 @@ static bool splits(void)
 	struct pool_copies now;
 
 	pool_copies(the_front->pool, &the_front->copies, &now);
-	return now.reinject[0] != '\0';
+	return now.reinject[0] != '\0' || now.tls_route[0] != '\0';
 }
 
 /* What the MTA lets us do is not enough for any message (M2). */
@@ -318,12 +318,13 @@ void front_report(struct front *f, const struct envelope *env,
 
 /* A failure makes a reply of a. */
 static void send_copies(const struct envelope *env, const struct txn *t,
-    const char *spec, SMFICTX *ctx, struct answer *a, int64_t start_us)
+    const struct pool_copies *to, SMFICTX *ctx, struct answer *a,
+    int64_t start_us)
 {
 	struct front *f = the_front;
-	struct reinject r = { &f->requests, f->stats, spec, env, t,
-		{ start_us / 1000 + f->deadline_ms, f->progress_ms,
-		tell_progress, ctx } };
+	struct reinject r = { &f->requests, f->stats, to->reinject,
+		to->tls_route, env, t, { start_us / 1000 + f->deadline_ms,
+		f->progress_ms, tell_progress, ctx } };
 
 	/* which says what went wrong in the log */
 	if (a->copies > 0 && reinject_copies(&r, a) != 0)
@@ -355,8 +356,10 @@ static sfsistat finish(SMFICTX *ctx, struct conn *c)
 	env.can_hold = now.can_hold;
 	env.can_split = now.reinject[0] != '\0' &&
 	    (c->actions & ACTIONS_SPLIT) != 0;
+	env.can_tls = now.tls_route[0] != '\0' &&
+	    (c->actions & ACTIONS_SPLIT) != 0;
 	front_run(the_front, &env, &c->txn, tell_progress, ctx, &a);
-	send_copies(&env, &c->txn, now.reinject, ctx, &a, start);
+	send_copies(&env, &c->txn, &now, ctx, &a, start);
 	rc = apply_answer(&to, &a, &e);
 	if (e.kind != 0)
 		log_err("id=%s qid=%s event=not-applied error=\"%s\"", id,

@@ -16,7 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/front.h"
 #include "util/log.h"
@@ -55,6 +55,7 @@ static void order(const struct ctl *m)
 	int rc = 0;
 
 	memcpy(g.reinject, m->reinject, sizeof(g.reinject));
+	memcpy(g.tls_route, m->tls_route, sizeof(g.tls_route));
 	set_timeouts(m->fd);
 	if (m->kind == CTL_GENERATION && m->fd >= 0)
 		rc = pool_generation(front.pool, &g, &e);
@@ -146,6 +147,9 @@ void front_proc(const struct front_start *s)
 	if (s->config->reinject != NULL)
 		text_set(front.copies.reinject, sizeof(front.copies.reinject),
 		    s->config->reinject);
+	if (s->config->tls_route != NULL)
+		text_set(front.copies.tls_route,
+		    sizeof(front.copies.tls_route), s->config->tls_route);
 	front_describe(&front, &d);
 	(void)smfi_setmaxdatasize(MAX_DATA);
 	/* libmilter's own thread takes these three */

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/keys_proc.h"
 #include "milter/packet.h"
@@ -213,6 +213,8 @@ int generation_go_live(struct parent *p, struct err *e)
 
 	if (c->reinject != NULL)
 		text_set(m.reinject, sizeof(m.reinject), c->reinject);
+	if (c->tls_route != NULL)
+		text_set(m.tls_route, sizeof(m.tls_route), c->tls_route);
 	if (ctl_send(p->front.ctl, &m, e) != 0)
 		return -1;
 	close_fd(&g->tickets);

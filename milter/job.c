@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/reply.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/front.h"
 #include "milter/parcel.h"
@@ -88,6 +88,13 @@ static int receive(int fd, struct answer *a, struct err *e)
 	return rc;
 }
 
+static bool can_be_done(const struct envelope *env, const struct copy *c)
+{
+	if (c->kind == COPY_HELD)
+		return env->can_hold;
+	return c->by_tls ? env->can_tls : env->can_split;
+}
+
 /* What must not be believed. */
 static int check(const struct run *r, const struct pool_gen *g,
     const struct answer *a, struct err *e)
@@ -98,12 +105,10 @@ static int check(const struct run *r, const struct pool_gen *g,
 	    spool_size(a->body) > answer_most(g->max_message))
 		return err_set(e, FAIL_BUG, "an answer of %llu octets",
 		    (unsigned long long)spool_size(a->body));
-	if (a->action == ACT_SPLIT && !r->env->can_split)
-		return err_set(e, FAIL_BUG, "copies that nobody can send");
 	for (i = 0; i < a->copies; i++)
-		if (a->copy[i].copy.kind == COPY_HELD && !r->env->can_hold)
-			return err_set(e, FAIL_BUG, "copies that nobody can "
-			    "keep");
+		if (!can_be_done(r->env, &a->copy[i].copy))
+			return err_set(e, FAIL_BUG, "a copy that nobody can "
+			    "send or keep");
 	return answer_check(a, r->env->rcpts, e);
 }
 

@@ -13,7 +13,7 @@
 #include "gateway/lists.h"
 #include "gateway/notice.h"
 #include "keystore/held.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/fetch_wire.h"
 #include "util/log.h"

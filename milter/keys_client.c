@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "util/ossl.h"
 #include "util/proc.h"
 

@@ -15,7 +15,7 @@
 
 #include "gateway/held.h"
 #include "milter/child.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/keys_serve.h"
 #include "util/log.h"

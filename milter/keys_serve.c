@@ -11,7 +11,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/keys_client.h"
 #include "util/der.h"
 #include "util/log.h"

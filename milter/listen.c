@@ -6,34 +6,20 @@
 #include "milter/listen.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <limits.h>
 #include <libmilter/mfapi.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "util/log.h"
 
 #define BACKLOG 512
 #define FDS_LOOKED_AT 1024
-#define GROUP_ENTRY 16384
 
 /* Of the socket that we made, so that we remove no other. */
 static struct stat made;
-
-const char *listen_path(const char *spec)
-{
-	if (strncmp(spec, "unix:", 5) == 0)
-		return spec + 5;
-	if (strncmp(spec, "local:", 6) == 0)
-		return spec + 6;
-	return NULL;
-}
 
 bool listen_is_public(const char *spec)
 {
@@ -46,94 +32,6 @@ bool listen_is_public(const char *spec)
 	return strncmp(at + 1, "127.", 4) != 0 &&
 	    strcmp(at + 1, "localhost") != 0 && strcmp(at + 1, "::1") != 0 &&
 	    strcmp(at + 1, "[::1]") != 0;
-}
-
-/* Does anybody answer there? */
-static bool is_answered(const char *path)
-{
-	struct sockaddr_un sa;
-	int fd, rc;
-
-	memset(&sa, 0, sizeof(sa));
-	sa.sun_family = AF_UNIX;
-	if (view_cstr(view_of(path), sa.sun_path, sizeof(sa.sun_path)) != 0)
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return true; /* not known: touch nothing */
-	rc = connect(fd, (const struct sockaddr *)(const void *)&sa,
-	    sizeof(sa));
-	if (rc != 0 && errno == EAGAIN)
-		rc = 0; /* its backlog is full: somebody is there */
-	close(fd);
-	return rc == 0;
-}
-
-int listen_check_folder(const char *spec, struct err *e)
-{
-	const char *path = listen_path(spec);
-	const char *slash = path == NULL ? NULL : strrchr(path, '/');
-	char folder[PATH_MAX];
-	struct stat st;
-
-	if (slash == NULL || slash == path)
-		return 0;
-	if (view_cstr(view_make(path, (size_t)(slash - path)), folder,
-	    sizeof(folder)) != 0)
-		return err_set(e, FAIL_CONFIG, "listen: path too long");
-	if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode))
-		return 0;
-	return err_set(e, FAIL_CONFIG, "listen: the folder %s for the socket "
-	    "is missing; make it with: install -d -o USER -g GROUP -m 0750 %s",
-	    folder, folder);
-}
-
-int listen_clear_stale(const char *path, struct err *e)
-{
-	struct stat st;
-
-	if (lstat(path, &st) != 0)
-		return errno == ENOENT ? 0 :
-		    err_sys(e, FAIL_CONFIG, "listen: %s", path);
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(e, FAIL_CONFIG, "listen: %s is there and no "
-		    "socket", path);
-	if (is_answered(path))
-		return err_set(e, FAIL_CONFIG, "listen: somebody listens on "
-		    "%s already", path);
-	if (unlink(path) != 0)
-		return err_sys(e, FAIL_CONFIG, "listen: old socket %s", path);
-	log_notice("event=start stale-socket=%s removed=yes", path);
-	return 0;
-}
-
-static int find_group(const char *name, gid_t *gid, struct err *e)
-{
-	struct group g, *found = NULL;
-	char mem[GROUP_ENTRY];
-
-	if (getgrnam_r(name, &g, mem, sizeof(mem), &found) != 0 ||
-	    found == NULL)
-		return err_set(e, FAIL_CONFIG, "listen: group %s: there is "
-		    "none", name);
-	*gid = g.gr_gid;
-	return 0;
-}
-
-int listen_set_owner(const char *path, int mode, const char *group,
-    const struct ids *ids, struct stat *is, struct err *e)
-{
-	uid_t uid = geteuid() == 0 ? ids->uid : (uid_t)-1;
-	gid_t gid = geteuid() == 0 ? ids->gid : (gid_t)-1;
-
-	if (group != NULL && find_group(group, &gid, e) != 0)
-		return -1;
-	if (lchown(path, uid, gid) != 0)
-		return err_sys(e, FAIL_CONFIG, "listen: owner of %s", path);
-	if (chmod(path, (mode_t)mode) != 0)
-		return err_sys(e, FAIL_CONFIG, "listen: mode of %s", path);
-	return lstat(path, is) == 0 ? 0 :
-	    err_sys(e, FAIL_CONFIG, "listen: %s", path);
 }
 
 /* libmilter keeps its descriptor to itself. */
@@ -181,15 +79,6 @@ int listen_open(const struct config *c, const struct ids *ids, int *fd,
 	/* Accepted sockets inherit it; without, each message costs 44 ms. */
 	(void)setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return 0;
-}
-
-void listen_unlink(const char *path, const struct stat *is)
-{
-	struct stat st;
-
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	    st.st_dev == is->st_dev && st.st_ino == is->st_ino)
-		(void)unlink(path);
 }
 
 void listen_remove(const struct config *c)

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "keystore/life.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define TEXT_MAX (4u << 20)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "milter/child.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 
 #define RECV_S 2 /* for a packet that is announced and does not come */
 

@@ -17,12 +17,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/fetch_proc.h"
 #include "milter/front.h"
 #include "milter/listen.h"
-#include "milter/notify.h"
+#include "util/notify.h"
 #include "milter/parent_int.h"
 #include "util/log.h"
 

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "util/caps.h"
 
 /*
@@ -208,6 +208,8 @@ void pool_copies(struct pool *p, const struct pool_copies *otherwise,
 		out->can_hold = p->current->can_hold;
 		memcpy(out->reinject, p->current->reinject,
 		    sizeof(out->reinject));
+		memcpy(out->tls_route, p->current->tls_route,
+		    sizeof(out->tls_route));
 	}
 	(void)pthread_mutex_unlock(&p->lock);
 }

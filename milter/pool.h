@@ -24,6 +24,7 @@ struct pool_gen {
 	bool observe; /* the milter leaves messages as they are */
 	bool can_hold;
 	char reinject[HOP_SPEC_MAX + 1]; /* copies go there; "" nowhere */
+	char tls_route[HOP_SPEC_MAX + 1]; /* those by verified hops alone */
 };
 
 struct pool_worker {
@@ -54,6 +55,7 @@ uint64_t pool_max_message(struct pool *p);
 struct pool_copies {
 	bool can_hold;
 	char reinject[HOP_SPEC_MAX + 1];
+	char tls_route[HOP_SPEC_MAX + 1];
 };
 /* Without a generation: as otherwise says. */
 void pool_copies(struct pool *p, const struct pool_copies *otherwise,

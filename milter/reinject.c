@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "gateway/reply.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/poison.h"
 #include "smtp/hop.h"
 #include "util/log.h"
@@ -33,6 +33,7 @@ struct work {
 	bool is_known; /* somebody has, or had before, something of it */
 	/* of the copy at hand: whom it goes to */
 	const struct answer_copy *copy;
+	const char *spec; /* where it goes */
 	size_t *who;
 	unsigned char *who_key;
 	struct smtp_rcpt *to;
@@ -54,7 +55,7 @@ static int refuse(struct work *w, int code, const char *enhanced,
 		    "reason=\"some recipients have their copy, others cannot "
 		    "get it; the client keeps trying\"", env->id,
 		    env->queue_id == NULL ? "-" : env->queue_id, code,
-		    w->r->spec);
+		    w->spec);
 		code = 451;
 		enhanced = "4.3.0";
 	}
@@ -68,7 +69,7 @@ static int later(struct work *w, const struct err *e)
 	size_t n = log_value(line, sizeof(line), 0, "error", e->msg);
 
 	log_err("id=%s event=not-passed-on next-hop=%s %.*s", w->r->env->id,
-	    w->r->spec, (int)n, line);
+	    w->spec, (int)n, line);
 	return refuse(w, 451, "4.3.0", "The message cannot be passed on now, "
 	    "please try again");
 }
@@ -97,7 +98,7 @@ static int refused_by_hop(struct work *w, const struct smtp_reply *r,
 	const char *enhanced = r->enhanced;
 
 	log_err("id=%s event=not-passed-on next-hop=%s reply=\"%d %s %s\"",
-	    w->r->env->id, w->r->spec, r->code, r->enhanced, r->text);
+	    w->r->env->id, w->spec, r->code, r->enhanced, r->text);
 	if (enhanced[0] == '\0' || enhanced[0] != '0' + code / 100)
 		enhanced = code >= 500 ? "5.3.0" : "4.3.0";
 	buf_init(&b, 800);
@@ -250,6 +251,10 @@ static void choose(struct work *w, const struct answer_copy *c)
 
 	w->copy = c;
 	w->n = 0;
+	w->spec = c->copy.by_tls ? w->r->tls_spec : w->r->spec;
+	if (w->spec == NULL)
+		w->spec = "";
+	w->lmtp = strncmp(w->spec, "lmtp:", 5) == 0;
 	for (size_t i = 0; i < t->rcpts; i++) {
 		if (w->a->group[i] != c->copy.group ||
 		    w->said[i] == STORE_HAS)
@@ -310,7 +315,7 @@ static void say_duplicates(const struct work *w)
 		n = log_value(line, sizeof(line), 0, "recipient",
 		    w->to[i].path);
 		log_warn("id=%s event=duplicate-possible next-hop=%s %.*s",
-		    r->env->id, r->spec, (int)n, line);
+		    r->env->id, w->spec, (int)n, line);
 		stats_add(&r->stats->duplicates_possible);
 	}
 }
@@ -401,7 +406,7 @@ static int lacks(struct work *w, const struct smtp_mail *m,
     const struct err *e)
 {
 	log_err("id=%s event=not-passed-on next-hop=%s error=\"%s\"",
-	    w->r->env->id, w->r->spec, e->msg);
+	    w->r->env->id, w->spec, e->msg);
 	if (m->require_tls)
 		return refuse(w, 550, "5.7.30", "REQUIRETLS was asked for, and "
 		    "the next mail server does not offer it");
@@ -423,7 +428,7 @@ static int note(struct work *w, const struct smtp_mail *m, struct err *e)
 		if (store_line_done(&w->line, &k, e) != 0)
 			log_err("id=%s event=journal-lost next-hop=%s "
 			    "recipients=%zu error=\"%s\"", w->r->env->id,
-			    w->r->spec, k.n, e->msg);
+			    w->spec, k.n, e->msg);
 		err_clear(e);
 	}
 	for (size_t i = 0; i < w->n; i++) {
@@ -446,19 +451,21 @@ static int note(struct work *w, const struct smtp_mail *m, struct err *e)
 static int send_copy(struct work *w)
 {
 	const struct copy *c = &w->copy->copy;
-	struct hop_call call = { w->r->spec, OUR_NAME, w->r->wait.until_ms,
+	struct hop_call call = { w->spec, OUR_NAME, w->r->wait.until_ms,
 		w->r->wait.tick_ms, tick, before_end, w };
 	struct smtp_mail m = { 0 };
 	struct err e = { 0 };
 	int rc;
 
-	if (fill_mail(w, &m, &e) != 0)
+	if (w->spec[0] == '\0')
+		(void)err_set(&e, FAIL_BUG, "there is no route for a copy");
+	if (e.kind != 0 || fill_mail(w, &m, &e) != 0)
 		return later(w, &e);
 	rc = hop_send(&call, &m, w->a->body, c->off, c->size, &e);
 	if (m.lacks_dsn)
 		log_warn("id=%s event=no-dsn next-hop=%s reason=\"it does not "
 		    "offer DSN (RFC 3461): delivery reports are not as the "
-		    "sender asked for\"", w->r->env->id, w->r->spec);
+		    "sender asked for\"", w->r->env->id, w->spec);
 	if (rc == 0)
 		return note(w, &m, &e);
 	if (m.is_unknown) {
@@ -621,7 +628,7 @@ static void count_skipped(struct work *w)
 	/* who looks for a mail that was answered with 250 finds this */
 	log_info("id=%s event=sent-before recipients=%zu next-hop=%s "
 	    "reason=\"the same mail was tried before, and they have it\"",
-	    w->r->env->id, n, w->r->spec);
+	    w->r->env->id, n, w->spec);
 }
 
 static int prepare(struct work *w, struct err *e)
@@ -692,10 +699,9 @@ static int run(struct work *w)
 
 int reinject_copies(const struct reinject *r, struct answer *a)
 {
-	struct work w = { .r = r, .a = a,
+	struct work w = { .r = r, .a = a, .spec = r->spec,
 		.line = { .client = r->store, .wait = r->wait, .fd = -1,
-			.id = r->env->id },
-		.lmtp = strncmp(r->spec, "lmtp:", 5) == 0 };
+			.id = r->env->id } };
 	int rc = run(&w);
 
 	work_free(&w);

@@ -16,7 +16,8 @@
 struct reinject {
 	struct store_client *store;
 	struct stats *stats;
-	const char *spec; /* of hop.h */
+	const char *spec; /* of hop.h; "" none */
+	const char *tls_spec; /* for copies that are by_tls; "" or NULL none */
 	const struct envelope *env;
 	const struct txn *txn;
 	struct pool_wait wait; /* deadline of the message, and tick */

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "milter/child.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 
 /* For a store that died and is being started again. */
 #define STORE_WAIT_MS 10000

@@ -18,7 +18,7 @@
 #include "gateway/learn.h"
 #include "gateway/lists.h"
 #include "keystore/revocation.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/keeper.h"
 #include "milter/store_serve.h"
 #include "milter/wire.h"

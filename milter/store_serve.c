@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "gateway/held.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/store_client.h"
 #include "util/log.h"
 #include "util/proc.h"

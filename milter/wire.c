@@ -40,6 +40,7 @@ void wire_put_job(struct buf *b, enum job_kind kind,
 	ipc_put_u8(b, env->observe);
 	ipc_put_u8(b, env->can_split);
 	ipc_put_u8(b, env->can_hold);
+	ipc_put_u8(b, env->can_tls);
 	ipc_put_u8(b, (uint8_t)env->side);
 	ipc_put_u8(b, env->whole);
 	ipc_put_u32(b, (uint32_t)env->rcpts);
@@ -92,7 +93,7 @@ int wire_get_job(struct job *j, struct view v, struct err *e)
 {
 	struct envelope *env = &j->env;
 	struct view ticket;
-	uint8_t kind, auth, observe, side, whole, split, hold;
+	uint8_t kind, auth, observe, side, whole, split, hold, tls;
 	uint64_t now;
 	struct rd r;
 
@@ -111,10 +112,11 @@ int wire_get_job(struct job *j, struct view v, struct err *e)
 	    get_text(&r, &env->mail_from) != 0 ||
 	    rd_u64(&r, &now) != 0 || rd_u8(&r, &observe) != 0 ||
 	    rd_u8(&r, &split) != 0 || rd_u8(&r, &hold) != 0 ||
+	    rd_u8(&r, &tls) != 0 ||
 	    rd_u8(&r, &side) != 0 || rd_u8(&r, &whole) != 0)
 		return malformed(e, "envelope");
 	if (auth > ENV_AUTH_LOGIN || now > INT64_MAX || observe > 1 ||
-	    split > 1 || hold > 1 ||
+	    split > 1 || hold > 1 || tls > 1 ||
 	    side > DIR_INBOUND || whole > 1 ||
 	    (auth == ENV_AUTH_LOGIN) != (env->login != NULL))
 		return malformed(e, "envelope");
@@ -123,6 +125,7 @@ int wire_get_job(struct job *j, struct view v, struct err *e)
 	env->observe = observe == 1;
 	env->can_split = split == 1;
 	env->can_hold = hold == 1;
+	env->can_tls = tls == 1;
 	env->side = (enum direction)side;
 	env->whole = whole == 1;
 	if (get_rcpts(j, &r, e) != 0)
@@ -372,6 +375,17 @@ static bool enhanced_ok(const char *s, int code)
 	return dots == 2 && digits > 0 && s[2] != '.';
 }
 
+/* Whose copies leave by tls-route are never here: it may be that nobody is. */
+static bool any_by_tls(const struct answer *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->copies; i++)
+		if (a->copy[i].copy.by_tls)
+			return true;
+	return false;
+}
+
 /* Reply and action belong together; 421 would close the session (M9). */
 static bool reply_ok(const struct answer *a)
 {
@@ -395,7 +409,8 @@ static bool reply_ok(const struct answer *a)
 		return a->code == 0 && (a->copies == 0 ||
 		    (a->here == 0 && !changes));
 	case ACT_SPLIT:
-		return a->code == 0 && a->copies > 0 && a->here > 0;
+		return a->code == 0 && a->copies > 0 && (a->here > 0 ||
+		    (!changes && any_by_tls(a)));
 	}
 	return false;
 }

@@ -63,6 +63,7 @@ void wire_put_copies(struct buf *b, const struct verdict *v)
 		ipc_put_u64(b, v->copy[i].off);
 		ipc_put_u64(b, v->copy[i].size);
 		ipc_put_u8(b, v->copy[i].ret_hdrs);
+		ipc_put_u8(b, v->copy[i].by_tls);
 		ipc_put_view(b, view_of(v->copy[i].kind == COPY_HELD ?
 		    reason_of(v, v->copy[i].group) : ""));
 	}
@@ -87,18 +88,21 @@ static int get_group(struct rd *r, uint32_t least, int *out)
 
 static int get_copy(struct answer_copy *c, struct rd *r)
 {
-	uint8_t kind, ret;
+	uint8_t kind, ret, tls;
 	struct view why;
 
 	if (rd_u8(r, &kind) != 0 || kind > COPY_HELD ||
 	    get_group(r, 1, &c->copy.group) != 0 ||
 	    rd_u64(r, &c->copy.off) != 0 || rd_u64(r, &c->copy.size) != 0 ||
 	    c->copy.size == 0 || rd_u8(r, &ret) != 0 || ret > 1 ||
+	    rd_u8(r, &tls) != 0 || tls > 1 ||
+	    (tls == 1 && kind != COPY_SENT) ||
 	    ipc_get_view(r, &why) != 0 ||
 	    view_cstr(why, c->reason, sizeof(c->reason)) != 0)
 		return -1;
 	c->copy.kind = (enum copy_kind)kind;
 	c->copy.ret_hdrs = ret == 1;
+	c->copy.by_tls = tls == 1;
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Octets between the conversation (client.c) and a socket, until a deadline.
+ * Octets between the conversation (single.c) and a socket, until a deadline.
  */
 #include "smtp/hop.h"
 
@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "smtp/stuff.h"
 
 #define PIECE 65536
 #define PEEK_MAX 65536 /* of an answer; what is more is taken */
@@ -188,7 +190,7 @@ static int put(const struct line *l, struct view v, struct err *e)
 	return 0;
 }
 
-static int get(const struct line *l, struct smtp_client *c, struct err *e)
+static int get(const struct line *l, struct smtp_single *c, struct err *e)
 {
 	unsigned char p[4096];
 	ssize_t n;
@@ -198,7 +200,7 @@ static int get(const struct line *l, struct smtp_client *c, struct err *e)
 			return -1;
 		n = recv(l->fd, p, sizeof(p), 0);
 		if (n > 0)
-			return smtp_client_input(c, view_make(p, (size_t)n),
+			return smtp_single_input(c, view_make(p, (size_t)n),
 			    e);
 		if (n == 0)
 			return err_set(e, FAIL_TEMP, "%s: it closed the "
@@ -230,7 +232,7 @@ static int quiet(struct line *l)
 
 /* What came since the last look. A full buffer is taken, and then there is
  * nothing any more to be read by others. */
-static int look(struct line *l, struct smtp_client *c, struct err *e)
+static int look(struct line *l, struct smtp_single *c, struct err *e)
 {
 	struct pollfd p = {l->fd, POLLRDHUP, 0};
 	size_t old = l->peeked;
@@ -251,7 +253,7 @@ static int look(struct line *l, struct smtp_client *c, struct err *e)
 			return broke(l, 0, e);
 		l->peeked = 0;
 	}
-	return smtp_client_input(c, view_make(l->peek + old, (size_t)n - old),
+	return smtp_single_input(c, view_make(l->peek + old, (size_t)n - old),
 	    e);
 }
 
@@ -306,7 +308,7 @@ static int put_message(const struct line *l, const struct body *b,
 	return rc;
 }
 
-static int send_data(struct line *l, struct smtp_client *c,
+static int send_data(struct line *l, struct smtp_single *c,
     const struct body *b, struct err *e)
 {
 	if (put_message(l, b, e) != 0)
@@ -319,24 +321,24 @@ static int send_data(struct line *l, struct smtp_client *c,
 		if (l->call->before_end(l->call->arg, l->fd, e) != 0)
 			return -1;
 	}
-	smtp_client_data_sent(c);
+	smtp_single_data_sent(c);
 	return 0;
 }
 
-static int converse(struct line *l, struct smtp_client *c,
+static int converse(struct line *l, struct smtp_single *c,
     const struct body *b, struct err *e)
 {
 	enum smtp_step step;
 	int rc = 0;
 
-	while (rc == 0 && (step = smtp_client_step(c)) != SMTP_END) {
+	while (rc == 0 && (step = smtp_single_step(c)) != SMTP_END) {
 		switch (step) {
 		case SMTP_READ:
 			rc = l->peek != NULL ? look(l, c, e) : get(l, c, e);
 			break;
 		case SMTP_WRITE:
-			rc = put(l, smtp_client_output(c), e);
-			smtp_client_sent(c);
+			rc = put(l, smtp_single_output(c), e);
+			smtp_single_sent(c);
 			break;
 		case SMTP_DATA:
 			rc = send_data(l, c, b, e);
@@ -353,14 +355,14 @@ int hop_send(const struct hop_call *call, struct smtp_mail *m,
 {
 	struct line l = {call, -1, NULL, 0, 0};
 	const struct body b = {s, off, size};
-	struct smtp_client *c = NULL;
+	struct smtp_single *c = NULL;
 	struct where w;
 	int rc = -1;
 
 	if (read_spec(&w, call->spec) != 0)
 		return err_set(e, FAIL_BUG, "next hop %s: not understood",
 		    call->spec);
-	if (smtp_client_new(&c, m, call->helo, w.lmtp, e) != 0)
+	if (smtp_single_new(&c, m, call->helo, w.lmtp, e) != 0)
 		return -1;
 	if (connect_to(&l, &w, e) != 0)
 		goto out;
@@ -372,6 +374,6 @@ out:
 	if (l.fd >= 0)
 		close(l.fd);
 	free(l.peek);
-	smtp_client_free(&c);
+	smtp_single_free(&c);
 	return rc;
 }

@@ -3,13 +3,13 @@
  *
  * A connection to the next hop for one message: ESMTP (RFC 5321) or LMTP
  * (RFC 2033) to a configured address on this host or next to it, blocking,
- * with a deadline. The conversation itself is smtp/client. The one file of
+ * with a deadline. The conversation itself is smtp/single. The one file of
  * this room that does I/O.
  */
 #ifndef SMTP_HOP_H
 #define SMTP_HOP_H
 
-#include "smtp/client.h"
+#include "smtp/single.h"
 #include "util/spool.h"
 
 /*

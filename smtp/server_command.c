@@ -14,16 +14,6 @@
 #define PARAMS_MAX 8
 #define RCPTS_SAID 10000 /* taken or not; RCPT beyond is idle talk */
 
-static void refuse_syntax(struct smtp_server *s)
-{
-	server_refuse(s, 501, "5.5.4", "Syntax error in arguments");
-}
-
-static void refuse_order(struct smtp_server *s)
-{
-	server_refuse(s, 503, "5.5.1", "Bad sequence of commands");
-}
-
 /* Copied into *at, which must be free; counts what the envelope takes. */
 static bool keep(struct smtp_server *s, char **at, const char *text)
 {
@@ -36,31 +26,52 @@ static bool keep(struct smtp_server *s, char **at, const char *text)
 
 /* ---- greetings ---- */
 
-static void offer(struct smtp_server *s, const char *words, bool is_last)
+/* One line of the reply to EHLO; the last one gets its blank afterwards. */
+static void offer(struct smtp_server *s, bool is_offered, const char *words)
 {
-	buf_printf(&s->out, "250%c%s\r\n", is_last ? ' ' : '-', words);
+	if (is_offered)
+		buf_printf(&s->out, "250-%s\r\n", words);
 }
 
+/* What can be passed on (T29): never ETRN, CHUNKING, BINARYMIME. */
 static void offer_extensions(struct smtp_server *s)
 {
-	buf_printf(&s->out, "250-%s\r\n", s->setup.name);
-	offer(s, "PIPELINING", false);
+	const char *mechanisms = s->channel.mechanisms;
+	size_t start = s->out.n, last;
+
+	offer(s, true, s->setup.name);
+	offer(s, true, "PIPELINING");
 	buf_printf(&s->out, "250-SIZE %llu\r\n",
 	    (unsigned long long)s->setup.max_size);
-	if (s->setup.require_tls)
-		offer(s, "REQUIRETLS", false);
-	offer(s, "ENHANCEDSTATUSCODES", false);
-	offer(s, "8BITMIME", false);
-	if (s->setup.dsn)
-		offer(s, "DSN", false);
-	offer(s, "SMTPUTF8", false);
-	offer(s, "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE", true);
+	if (s->setup.one_domain) {
+		/* RFC 9422 4 */
+		buf_printf(&s->out, "250-LIMITS RCPTMAX=%zu "
+		    "RCPTDOMAINMAX=1\r\n", s->setup.max_rcpts);
+	}
+	offer(s, s->setup.starttls && !s->channel.is_tls &&
+	    !s->setup.starttls_away, "STARTTLS");
+	if (mechanisms != NULL && *mechanisms != '\0' && !s->is_authenticated)
+		buf_printf(&s->out, "250-AUTH %s\r\n", mechanisms);
+	offer(s, s->channel.require_tls, "REQUIRETLS");
+	offer(s, true, "ENHANCEDSTATUSCODES");
+	offer(s, true, "8BITMIME");
+	offer(s, s->setup.dsn, "DSN");
+	offer(s, true, "SMTPUTF8");
+	offer(s, s->setup.xclient,
+	    "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
+	offer(s, s->setup.xforward,
+	    "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE");
+	for (last = start; last + 2 < s->out.n; last++)
+		if (s->out.p[last] == '\n')
+			start = last + 1;
+	if (!s->out.failed)
+		s->out.p[start + 3] = ' ';
 }
 
 static void on_hello(struct smtp_server *s, const char *arg, bool is_esmtp)
 {
 	if (*arg == '\0' || strlen(arg) >= sizeof(s->helo)) {
-		refuse_syntax(s);
+		server_refuse_syntax(s);
 		return;
 	}
 	server_reset(s);
@@ -98,79 +109,7 @@ static void on_lhlo(struct smtp_server *s, const char *arg)
 		on_hello(s, arg, true);
 }
 
-/* ---- XFORWARD ---- */
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* xtext (RFC 3461 4); false: it is none, or does not fit. */
-static bool decode_xtext(char *dst, size_t size, const char *text)
-{
-	size_t n = 0;
-	int c;
-
-	for (; *text != '\0'; text++) {
-		c = (unsigned char)*text;
-		if (c == '+') {
-			if (hex(text[1]) < 0 || hex(text[2]) < 0)
-				return false;
-			c = hex(text[1]) * 16 + hex(text[2]);
-			text += 2;
-		}
-		if (c < '!' || c > '~' || n + 1 >= size)
-			return false;
-		dst[n++] = (char)c;
-	}
-	dst[n] = '\0';
-	return true;
-}
-
-static bool forward_value(char *dst, size_t size, const char *value)
-{
-	if (strcasecmp(value, "[UNAVAILABLE]") == 0 ||
-	    strcasecmp(value, "[TEMPUNAVAIL]") == 0) {
-		dst[0] = '\0';
-		return true;
-	}
-	return decode_xtext(dst, size, value);
-}
-
-static bool is_address(const char *s)
-{
-	if (strncasecmp(s, "IPv6:", 5) == 0)
-		s += 5;
-	return s[strspn(s, "0123456789abcdefABCDEF:.")] == '\0';
-}
-
-/* One attribute; those that nobody here needs are only looked at. */
-static bool forward_attribute(struct smtp_forward *f, const char *word)
-{
-	char other[256];
-
-	if (strncasecmp(word, "ADDR=", 5) == 0)
-		return forward_value(f->addr, sizeof(f->addr), word + 5) &&
-		    is_address(f->addr);
-	if (strncasecmp(word, "NAME=", 5) == 0)
-		return forward_value(f->name, sizeof(f->name), word + 5);
-	if (strncasecmp(word, "HELO=", 5) == 0)
-		return forward_value(f->helo, sizeof(f->helo), word + 5);
-	if (strncasecmp(word, "IDENT=", 6) == 0)
-		return forward_value(f->ident, sizeof(f->ident), word + 6);
-	if (strncasecmp(word, "PORT=", 5) == 0 ||
-	    strncasecmp(word, "PROTO=", 6) == 0 ||
-	    strncasecmp(word, "SOURCE=", 7) == 0)
-		return forward_value(other, sizeof(other),
-		    strchr(word, '=') + 1);
-	return false;
-}
-
-/* The next word of *at, apart by single blanks, into word; false: none, or
- * too long. */
-static bool next_word(const char **at, char *word, size_t size)
+bool server_next_word(const char **at, char *word, size_t size)
 {
 	size_t n = strcspn(*at, " ");
 
@@ -182,27 +121,6 @@ static bool next_word(const char **at, char *word, size_t size)
 	if (**at == ' ')
 		(*at)++;
 	return true;
-}
-
-static void on_xforward(struct smtp_server *s, const char *arg)
-{
-	struct smtp_forward f = s->mail.forward;
-	char word[1024];
-
-	s->must_end = false;
-	if (!s->is_esmtp || s->mail.from != NULL) {
-		refuse_order(s);
-		return;
-	}
-	do {
-		if (!next_word(&arg, word, sizeof(word)) ||
-		    !forward_attribute(&f, word)) {
-			refuse_syntax(s);
-			return;
-		}
-	} while (*arg != '\0');
-	s->mail.forward = f;
-	server_reply(s, 250, "2.0.0", "Ok");
 }
 
 /* ---- MAIL and RCPT ---- */
@@ -248,7 +166,7 @@ static bool is_xtext(const char *s, size_t max)
 	if (*s == '\0' || strlen(s) > max)
 		return false;
 	for (; *s != '\0'; s++) {
-		if (*s == '+' && (hex(s[1]) < 0 || hex(s[2]) < 0))
+		if (*s == '+' && (server_hex(s[1]) < 0 || server_hex(s[2]) < 0))
 			return false;
 		if (*s < '!' || *s > '~' || *s == '=')
 			return false;
@@ -262,8 +180,14 @@ static bool keep_once(struct smtp_server *s, char **at, const char *param)
 {
 	if (*at == NULL)
 		return keep(s, at, param);
-	refuse_syntax(s);
+	server_refuse_syntax(s);
 	return false;
+}
+
+/* xtext (RFC 4954 5), or "<>". */
+static bool is_auth(const char *value)
+{
+	return strcmp(value, "<>") == 0 || is_xtext(value, 500);
 }
 
 static bool size_fits(struct smtp_server *s, const char *digits)
@@ -274,9 +198,10 @@ static bool size_fits(struct smtp_server *s, const char *digits)
 	    digits++)
 		n = n * 10 + (uint64_t)(*digits - '0');
 	if (*digits != '\0' && (*digits < '0' || *digits > '9')) {
-		refuse_syntax(s);
+		server_refuse_syntax(s);
 		return false;
 	}
+	s->mail.size = n;
 	if (n <= s->setup.max_size)
 		return true;
 	server_refuse(s, 552, "5.3.4", "Message too large");
@@ -302,8 +227,16 @@ static bool mail_param(struct smtp_server *s, const char *p)
 	if (s->setup.dsn && strncasecmp(p, "ENVID=", 6) == 0 &&
 	    is_xtext(p + 6, 100))
 		return keep_once(s, &m->envid, p);
-	if (strcasecmp(p, "REQUIRETLS") == 0 && s->setup.require_tls)
+	if (s->setup.auth && strncasecmp(p, "AUTH=", 5) == 0 &&
+	    is_auth(p + 5))
+		return keep_once(s, &m->auth, p);
+	if (strcasecmp(p, "REQUIRETLS") == 0 && s->channel.require_tls)
 		return m->require_tls = true;
+	if (strcasecmp(p, "REQUIRETLS") == 0 && s->setup.require_tls_known) {
+		server_refuse(s, 550, "5.7.10", "REQUIRETLS is for TLS only "
+		    "(RFC 8689 4.1)");
+		return false;
+	}
 	server_refuse(s, 555, "5.5.4", "Parameter not known or not allowed");
 	return false;
 }
@@ -363,15 +296,15 @@ static bool take_params(struct smtp_server *s, struct smtp_server_rcpt *r,
 	size_t n = 0;
 
 	while (*arg != '\0') {
-		if (!next_word(&arg, word, sizeof(word)) ||
+		if (!server_next_word(&arg, word, sizeof(word)) ||
 		    !smtp_param_ok(word) || ++n > PARAMS_MAX) {
-			refuse_syntax(s);
+			server_refuse_syntax(s);
 			return false;
 		}
 		if (!s->is_esmtp || !(r == NULL ? mail_param(s, word) :
 		    rcpt_param(s, r, word))) {
 			if (!s->is_esmtp)
-				refuse_syntax(s);
+				server_refuse_syntax(s);
 			return false;
 		}
 	}
@@ -385,7 +318,7 @@ static bool take_argument(struct smtp_server *s, const char **arg,
 	size_t n = strlen(word);
 
 	if (strncasecmp(*arg, word, n) != 0) {
-		refuse_syntax(s);
+		server_refuse_syntax(s);
 		return false;
 	}
 	*arg += n;
@@ -411,19 +344,67 @@ static bool fits_ascii(struct smtp_server *s, const char *path)
 	return false;
 }
 
+bool server_is_qualified(const char *path)
+{
+	const char *at = strrchr(path, '@');
+	size_t n;
+
+	if (at == NULL)
+		return false;
+	at++;
+	n = strcspn(at, ">");
+	if (*at == '[')
+		return n > 2 && at[n - 1] == ']';
+	return n > 2 && *at != '.' && at[n - 1] != '.' &&
+	    memchr(at, '.', n) != NULL;
+}
+
+/* May this one begin a transaction? false: it was refused. */
+static bool may_begin(struct smtp_server *s)
+{
+	const struct smtp_server_mail *m = &s->mail;
+
+	if (!s->has_greeted || m->from != NULL) {
+		server_refuse_order(s);
+		return false;
+	}
+	/* a transaction that was left in pieces would be mixed with this */
+	if (m->rcpt != NULL || m->ret != NULL || m->envid != NULL ||
+	    m->auth != NULL || s->slots > 0 || s->owed > 0) {
+		server_close(s, 421, "4.3.0", "Internal fault");
+		return false;
+	}
+	if (s->channel.auth_must && !s->is_authenticated) {
+		server_refuse(s, 530, "5.7.0", "Authentication required");
+		return false;
+	}
+	return true;
+}
+
+static bool is_whole(struct smtp_server *s, const char *path, bool is_from)
+{
+	if (!s->setup.qualified || server_is_qualified(path) ||
+	    (is_from && strcmp(path, "<>") == 0)) /* RFC 6409 3.2 */
+		return true;
+	server_refuse(s, 550, is_from ? "5.1.8" : "5.1.2",
+	    "The domain is not fully qualified (RFC 6409 4.2)");
+	return false;
+}
+
 static void on_mail(struct smtp_server *s, const char *arg)
 {
 	char path[1024];
 
-	s->must_end = !s->is_esmtp;
-	if (!s->has_greeted || s->mail.from != NULL)
-		refuse_order(s);
-	else if (take_argument(s, &arg, "FROM:", path, sizeof(path)) &&
-	    take_params(s, NULL, arg) && fits_ascii(s, path) &&
-	    keep(s, &s->mail.from, path))
-		server_reply(s, 250, "2.1.0", "Ok");
-	else
+	if (!may_begin(s))
+		return;
+	if (!take_argument(s, &arg, "FROM:", path, sizeof(path)) ||
+	    !take_params(s, NULL, arg) || !fits_ascii(s, path) ||
+	    !is_whole(s, path, true) || !keep(s, &s->mail.from, path))
 		forget_mail(s);
+	else if (s->setup.relay)
+		server_event(s, SMTP_ASK_MAIL, SERVER_ASKED);
+	else
+		server_reply(s, 250, "2.1.0", "Ok");
 }
 
 static struct smtp_server_rcpt *new_rcpt(struct smtp_server *s)
@@ -444,22 +425,12 @@ static struct smtp_server_rcpt *new_rcpt(struct smtp_server *s)
 	return &m->rcpt[m->rcpts];
 }
 
-static void on_rcpt(struct smtp_server *s, const char *arg)
+/* Read one; true: it is the last of mail.rcpt now. */
+static bool take_rcpt(struct smtp_server *s, const char *arg)
 {
-	struct smtp_server_rcpt r = { NULL, NULL, NULL }, *slot;
+	struct smtp_server_rcpt r = { NULL, NULL, NULL, 0 }, *at;
 	char path[1024];
 
-	s->must_end = !s->is_esmtp;
-	if (s->mail.from == NULL) {
-		refuse_order(s);
-		return;
-	}
-	if (++s->rcpts_said <= RCPTS_SAID)
-		s->idle--; /* they have a limit of their own */
-	if (s->mail.rcpts >= s->setup.max_rcpts) {
-		server_reply(s, 452, "4.5.3", "Too many recipients");
-		return;
-	}
 	if (!take_argument(s, &arg, "TO:", path, sizeof(path)) ||
 	    !take_params(s, &r, arg) || !fits_ascii(s, path))
 		goto out;
@@ -467,18 +438,47 @@ static void on_rcpt(struct smtp_server *s, const char *arg)
 		server_refuse(s, 501, "5.1.3", "Bad address syntax");
 		goto out;
 	}
-	slot = new_rcpt(s);
-	if (slot == NULL) {
+	if (!is_whole(s, path, false))
+		goto out;
+	at = new_rcpt(s);
+	if (at == NULL) {
 		server_refuse(s, 452, "4.3.1", "Not enough memory");
 	} else if (keep(s, &r.path, path)) {
-		*slot = r;
+		r.number = s->numbers++;
+		*at = r;
 		s->mail.rcpts++;
-		server_reply(s, 250, "2.1.5", "Ok");
-		return;
+		return true;
 	}
 out:
 	free(r.notify);
 	free(r.orcpt);
+	return false;
+}
+
+static void on_rcpt(struct smtp_server *s, const char *arg)
+{
+	struct server_slot *slot;
+
+	if (s->mail.from == NULL) {
+		server_refuse_order(s);
+		return;
+	}
+	if (++s->rcpts_said <= RCPTS_SAID)
+		s->idle--; /* they have a limit of their own */
+	slot = server_slot_new(s);
+	if (slot == NULL) {
+		server_close(s, 421, "4.3.0", "Out of memory");
+	} else if (s->mail.rcpts >= s->setup.max_rcpts) {
+		server_reply(s, 452, "4.5.3", "Too many recipients");
+	} else if (take_rcpt(s, arg)) {
+		slot->number = s->mail.rcpt[s->mail.rcpts - 1].number;
+		slot->is_open = s->setup.relay;
+		if (slot->is_open)
+			server_event(s, SMTP_ASK_RCPT, SERVER_COMMANDS);
+		else
+			server_reply(s, 250, "2.1.5", "Ok");
+	}
+	server_slots_flush(s);
 }
 
 /* ---- the rest ---- */
@@ -486,9 +486,9 @@ out:
 static void on_data(struct smtp_server *s, const char *arg)
 {
 	if (*arg != '\0')
-		refuse_syntax(s);
+		server_refuse_syntax(s);
 	else if (s->mail.from == NULL)
-		refuse_order(s);
+		server_refuse_order(s);
 	else if (s->mail.rcpts == 0)
 		server_refuse(s, s->setup.lmtp ? 503 : 554, "5.5.1",
 		    "No valid recipients");
@@ -500,9 +500,8 @@ static void on_data(struct smtp_server *s, const char *arg)
 
 static void on_rset(struct smtp_server *s, const char *arg)
 {
-	s->must_end = !s->is_esmtp;
 	if (*arg != '\0') {
-		refuse_syntax(s);
+		server_refuse_syntax(s);
 		return;
 	}
 	server_reset(s);
@@ -529,30 +528,140 @@ static void on_quit(struct smtp_server *s, const char *arg)
 	s->state = SERVER_CLOSED;
 }
 
+static void on_help(struct smtp_server *s, const char *arg)
+{
+	(void)arg;
+	server_reply(s, 214, "2.0.0", "RFC 5321 tells it");
+}
+
+static void on_not_here(struct smtp_server *s, const char *arg)
+{
+	(void)arg;
+	server_refuse(s, 502, "5.5.1", "Command not implemented");
+}
+
+/* RFC 3207 4 */
+static void on_starttls(struct smtp_server *s, const char *arg)
+{
+	if (*arg != '\0') {
+		server_refuse(s, 501, "5.5.4", "STARTTLS has no parameters");
+	} else if (s->channel.is_tls) {
+		server_refuse(s, 554, "5.5.1", "Error: TLS already active");
+	} else if (s->setup.starttls_away) {
+		server_refuse(s, 454, "4.7.0",
+		    "TLS not available due to temporary reason");
+	} else if (!s->setup.starttls) {
+		on_not_here(s, arg);
+	} else {
+		server_reply(s, 220, "2.0.0", "Ready to start TLS");
+		server_event(s, SMTP_STARTTLS, SERVER_TLS);
+	}
+}
+
+/* ---- all of them ---- */
+
+enum {
+	IN_GROUP = 1,	 /* others may follow before its reply (RFC 2920 3.1) */
+	BEFORE_TLS = 2,	 /* also where TLS is a must (RFC 3207 4) */
+	OF_RELAY = 4	 /* known to a relay only */
+};
+
 static const struct command {
 	const char *verb;
 	void (*run)(struct smtp_server *s, const char *arg);
+	unsigned is;
 } command[] = {
-	{ "HELO", on_helo }, { "EHLO", on_ehlo }, { "LHLO", on_lhlo },
-	{ "XFORWARD", on_xforward }, { "MAIL", on_mail }, { "RCPT", on_rcpt },
-	{ "DATA", on_data }, { "RSET", on_rset }, { "NOOP", on_noop },
-	{ "VRFY", on_vrfy }, { "QUIT", on_quit },
+	{ "HELO", on_helo, BEFORE_TLS },
+	{ "EHLO", on_ehlo, BEFORE_TLS },
+	{ "LHLO", on_lhlo, BEFORE_TLS },
+	{ "XFORWARD", server_on_xforward, IN_GROUP },
+	{ "MAIL", on_mail, IN_GROUP },
+	{ "RCPT", on_rcpt, IN_GROUP },
+	{ "DATA", on_data, 0 },
+	{ "RSET", on_rset, IN_GROUP },
+	{ "NOOP", on_noop, BEFORE_TLS },
+	{ "VRFY", on_vrfy, 0 },
+	{ "QUIT", on_quit, BEFORE_TLS },
+	{ "STARTTLS", on_starttls, BEFORE_TLS | OF_RELAY },
+	{ "AUTH", server_on_auth, OF_RELAY },
+	{ "XCLIENT", server_on_xclient, OF_RELAY },
+	{ "HELP", on_help, BEFORE_TLS | OF_RELAY },
+	{ "EXPN", on_not_here, OF_RELAY },
+	{ "ETRN", on_not_here, OF_RELAY },
+	{ "BDAT", on_not_here, OF_RELAY },
+	{ "TURN", on_not_here, OF_RELAY },
 };
+
+#define PLAIN_MAX 20 /* commands before a STARTTLS that must come (T11) */
+
+static const struct command *find_command(const struct smtp_server *s,
+    const char *line, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(command); i++)
+		if (strlen(command[i].verb) == n &&
+		    strncasecmp(line, command[i].verb, n) == 0 &&
+		    (s->setup.relay || (command[i].is & OF_RELAY) == 0))
+			return &command[i];
+	return NULL;
+}
+
+/* Another protocol's first words or header (ALPACA), or of a proxy that this
+ * listener does not know (T66). */
+static bool is_foreign(const char *line, size_t n)
+{
+	static const char *const verb[] = { "GET", "POST", "PUT", "HEAD",
+		"DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "PRI",
+		"PROXY" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(verb); i++)
+		if (strlen(verb[i]) == n &&
+		    strncasecmp(line, verb[i], n) == 0)
+			return true;
+	return n > 1 && line[n - 1] == ':';
+}
+
+/* What the channel forbids; true: it was refused. */
+static bool is_barred(struct smtp_server *s, const struct command *c)
+{
+	bool is_early = s->setup.starttls_must && !s->channel.is_tls;
+
+	if (s->channel.is_weak && (c == NULL || c->run != on_quit)) {
+		server_refuse(s, 554, "5.7.0",
+		    "Command refused due to lack of security");
+		return true;
+	}
+	if (is_early && ++s->plain > PLAIN_MAX) {
+		server_close(s, 421, "4.7.0", "Too many commands before TLS");
+		return true;
+	}
+	if (!is_early || (c != NULL && (c->is & BEFORE_TLS) != 0) ||
+	    (c != NULL && c->run == server_on_xclient && s->setup.xclient))
+		return false;
+	server_refuse(s, 530, "5.7.0", "Must issue a STARTTLS command first");
+	return true;
+}
 
 void server_command(struct smtp_server *s, const char *line)
 {
 	size_t n = strcspn(line, " ");
-	size_t i;
+	const struct command *c = find_command(s, line, n);
 
-	for (i = 0; i < ARRAY_LEN(command); i++) {
-		const struct command *c = &command[i];
-
-		if (strlen(c->verb) != n || strncasecmp(line, c->verb, n) != 0)
-			continue;
-		if (line[n] == ' ' && line[n + 1] == '\0')
-			n++; /* a blank at the end */
-		c->run(s, line[n] == ' ' ? line + n + 1 : line + n);
+	if (c == NULL && s->setup.relay && is_foreign(line, n)) {
+		server_close(s, 500, "5.5.1", "This is no such server");
 		return;
 	}
-	server_refuse(s, 500, "5.5.2", "Command not known");
+	if (c != NULL)
+		s->must_end = (c->is & IN_GROUP) == 0 || !s->is_esmtp;
+	if (is_barred(s, c))
+		return;
+	if (c == NULL) {
+		server_refuse(s, 500, "5.5.2", "Command not known");
+		return;
+	}
+	if (line[n] == ' ' && line[n + 1] == '\0')
+		n++; /* a blank at the end */
+	c->run(s, line[n] == ' ' ? line + n + 1 : line + n);
 }

@@ -4,7 +4,7 @@
  * Dot-stuffing (RFC 5321 4.5.2). Our own output has no bare CR or LF; one
  * that is met is a fault of ours and stops the message (A45).
  */
-#include "smtp/client.h"
+#include "smtp/stuff.h"
 
 void smtp_stuff_init(struct smtp_stuff *s)
 {

@@ -19,19 +19,20 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PAGE = os.path.join(ROOT, 'doc', 'ATTACKS.md')
 
-WORDS = re.compile(r'attack ((?:A\d+[ ,]*)+): (.+?) verdict: (.+)')
-C_TEST = re.compile(r'/\* (attack A\d(?:(?!\*/).)+)\*/\s*'
+WORDS = re.compile(r'attack ((?:[AT]\d+[ ,]*)+): (.+?) verdict: (.+)')
+C_TEST = re.compile(r'/\* (attack [AT]\d(?:(?!\*/).)+)\*/\s*'
                     r'static void\s+(\w+)\(', re.S)
-PY_TEST = re.compile(r'def (\w+)\([^)]*\):\s*"""(attack A\d.+?)"""', re.S)
+PY_TEST = re.compile(r'def (\w+)\([^)]*\):\s*"""(attack [AT]\d.+?)"""', re.S)
 
 HEAD = """# Attacks
 
-What is known to be tried on S/MIME gateways and mail readers, what postseal
-answers, and the test that shows it. Made by `make attacks` from the comments
-above the tests; `make lint` fails when it is not current. The numbers group
-the attacks: A1 to A15 on decryption and content, A16 to A40 on signatures and
-identity, A41 to A55 on parsers and transport, A56 to A64 on certificates and
-the fetching of them.
+What is known to be tried on S/MIME gateways, mail readers and TLS hops,
+what postseal answers, and the test that shows it. Made by `make attacks`
+from the comments above the tests; `make lint` fails when it is not current.
+The numbers group the attacks: A1 to A15 on decryption and content, A16 to
+A40 on signatures and identity, A41 to A55 on parsers and transport, A56 to
+A64 on certificates and the fetching of them, A65 to A73 on TLS hops; T is
+what submission, next hops and their policy must stand.
 
 | | attack | postseal's verdict | test |
 |---|---|---|---|
@@ -46,7 +47,7 @@ def squeeze(text):
 def found(path):
     with open(path, encoding='utf-8') as f:
         source = f.read()
-    marks = len(re.findall(r'/\* attack A\d', source))
+    marks = len(re.findall(r'/\* attack [AT]\d', source))
     if len(C_TEST.findall(source)) != marks:
         sys.exit('%s: a comment on an attack is not above a test' % path)
     for text, name in C_TEST.findall(source):
@@ -67,7 +68,7 @@ def rows():
             if m is None:
                 sys.exit('%s: %s: the comment has no "verdict:"'
                          % (path, name))
-            for i in re.findall(r'A\d+', m.group(1)):
+            for i in re.findall(r'[AT]\d+', m.group(1)):
                 yield (i, m.group(2).strip(), m.group(3).strip(),
                        '%s %s' % (test, name))
 
@@ -78,7 +79,8 @@ def cell(text):
 
 def page():
     out = [HEAD]
-    for row in sorted(set(rows()), key=lambda r: (int(r[0][1:]), r[3], r[1])):
+    for row in sorted(set(rows()), key=lambda r: (r[0][0], int(r[0][1:]), r[3],
+                                               r[1])):
         i, attack, verdict, test = row
         out.append('| %s | %s | %s | `%s` |\n'
                    % (i, cell(attack), cell(verdict), test))

@@ -18,6 +18,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'e2e'))
 import lib  # noqa: E402
+from stage import (expect, good, paint, say, show,  # noqa: E402
+                   step)
 
 ALICE, BOB, CAROL = 'alice@example.com', 'bob@example.org', \
     'carol@example.com'
@@ -31,50 +33,6 @@ RULES_B = '''# example.org
 outbound : sign or plain, encrypt or plain
 inbound  : decrypt, verify
 '''
-COLOUR = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
-count = 0
-
-
-def paint(code, text):
-    return '\033[%sm%s\033[0m' % (code, text) if COLOUR else text
-
-
-def step(title):
-    global count
-    count += 1
-    print('\n' + paint('1;36', '%d. %s' % (count, title)))
-    print(paint('36', '-' * (len(title) + 3 + count // 10)))
-    sys.stdout.flush()
-
-
-def say(text):
-    print(textwrap.fill(' '.join(text.split()), 76))
-
-
-def good(text):
-    print(paint('32', 'ok  ') + text)
-
-
-def show(data, name, lines=14, only=None, width=100):
-    """A piece of a file, indented; the fields named in only, and the start
-    of the body."""
-    text = data.decode('utf-8', 'replace') if isinstance(data, bytes) \
-        else data
-    rows = text.splitlines()
-    if only:
-        head, _, body = text.partition('\n\n')
-        fields = re.split(r'\n(?![ \t])', head)
-        rows = [r for f in fields if f.split(':')[0].lower() in only
-                for r in f.splitlines()] + [''] + body.splitlines()
-    print(paint('2', '    ' + name))
-    for r in rows[:lines]:
-        r = r if len(r) <= width else r[:width - 3] + '...'
-        print(paint('33', '  | ') + r)
-    if len(rows) > lines:
-        print(paint('33', '  | ') + paint('2', '... %d more lines' %
-                                         (len(rows) - lines)))
-
-
 FIELDS = ('from', 'to', 'subject', 'mime-version', 'content-type',
           'content-transfer-encoding', 'authentication-results')
 
@@ -104,14 +62,6 @@ def where(site, user):
     """The name of the newest mail of a mailbox, from our folder on."""
     return os.path.relpath(site.postfix.boxes(user)[-1],
                            os.path.dirname(site.dir))
-
-
-def expect(condition, what):
-    """The demo is also a test: it stops where it does not show what it
-    says."""
-    if not condition:
-        raise lib.Failed(what)
-    good(what)
 
 
 def prepare(base):

@@ -163,6 +163,11 @@ static const char *const network_calls[] = {
 	"sendmmsg", "setsockopt", "socketpair",
 };
 
+/* Connections of others to us, on sockets that listen already. */
+static const char *const server_calls[] = {
+	"accept", "accept4",
+};
+
 static int allow(scmp_filter_ctx f, const char *const *name, size_t n)
 {
 	size_t i;
@@ -223,16 +228,21 @@ static int allow_some(scmp_filter_ctx f)
  * not put an anchor into it. (openat2 hides its flags behind a pointer and
  * is not allowed.)
  */
+static int allow_nameless(scmp_filter_ctx f)
+{
+	return allow_bits(f, SCMP_SYS(open), 1, O_TMPFILE | O_CREAT,
+	    O_TMPFILE) != 0 ||
+	    allow_bits(f, SCMP_SYS(openat), 2, O_TMPFILE | O_CREAT,
+	    O_TMPFILE) != 0 ? -1 : 0;
+}
+
 static int allow_reading(scmp_filter_ctx f)
 {
 	const unsigned long writes = O_ACCMODE | O_CREAT | O_TRUNC;
 
 	return allow_bits(f, SCMP_SYS(open), 1, writes, O_RDONLY) != 0 ||
-	    allow_bits(f, SCMP_SYS(openat), 2, writes, O_RDONLY) != 0 ||
-	    allow_bits(f, SCMP_SYS(open), 1, O_TMPFILE | O_CREAT,
-	    O_TMPFILE) != 0 ||
-	    allow_bits(f, SCMP_SYS(openat), 2, O_TMPFILE | O_CREAT,
-	    O_TMPFILE) != 0 ? -1 : 0;
+	    allow_bits(f, SCMP_SYS(openat), 2, writes, O_RDONLY) != 0 ?
+	    -1 : allow_nameless(f);
 }
 
 /* The resolver asks how much there is to read. */
@@ -261,10 +271,36 @@ static int allow_terminal(scmp_filter_ctx f)
 	return 0;
 }
 
+static int allow_unix(scmp_filter_ctx f)
+{
+	return allow_value(f, SCMP_SYS(socket), 0, AF_UNIX);
+}
+
+/* Of the relay's: who talks to others. */
+static int allow_relay(scmp_filter_ctx f, enum sandbox kind)
+{
+	if (allow(f, file_calls, ARRAY_LEN(file_calls)) != 0 ||
+	    allow_network(f) != 0 || allow_unix(f) != 0)
+		return -1;
+	if (kind == SANDBOX_AUTH)
+		return allow_reading(f);
+	if (allow(f, server_calls, ARRAY_LEN(server_calls)) != 0)
+		return -1;
+	if (kind == SANDBOX_RELAY)
+		return allow_nameless(f);
+	return allow(f, store_calls, ARRAY_LEN(store_calls)) != 0 ||
+	    seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(rename), 0) != 0 ||
+	    seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(renameat), 0) != 0 ?
+	    -1 : 0;
+}
+
 static int allow_files(scmp_filter_ctx f, enum sandbox kind)
 {
 	if (kind == SANDBOX_KEYS)
 		return 0;
+	if (kind == SANDBOX_RELAY || kind == SANDBOX_POLICY ||
+	    kind == SANDBOX_AUTH)
+		return allow_relay(f, kind);
 	if (allow(f, file_calls, ARRAY_LEN(file_calls)) != 0)
 		return -1;
 	if (kind == SANDBOX_IMPORT && allow_terminal(f) != 0)

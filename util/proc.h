@@ -32,7 +32,10 @@ enum sandbox {
 	SANDBOX_WORKER, /* files to read, nameless ones to write; no network */
 	SANDBOX_STORE,	/* files to read and write; no network */
 	SANDBOX_IMPORT, /* the same, and a terminal to ask for passwords */
-	SANDBOX_FETCH	/* network; files to read, nameless ones to write */
+	SANDBOX_FETCH,	/* network; files to read, nameless ones to write */
+	SANDBOX_RELAY,	/* network, clients too; nameless files to write */
+	SANDBOX_POLICY, /* the same, and files to read and write */
+	SANDBOX_AUTH	/* unix sockets; files to read */
 };
 /* seccomp filter; FAIL_TEMP when the kernel has none (caller decides). What
  * it forbids fails with EPERM; threads may start, processes may not. */

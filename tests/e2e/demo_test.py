@@ -17,6 +17,7 @@ import lib  # noqa: E402
 from lib import check, equal, test  # noqa: E402
 
 DEMO = [sys.executable, '-B', os.path.join(lib.TOP, 'tests', 'demo.py')]
+RELAY = [*DEMO[:2], os.path.join(lib.TOP, 'tests', 'demo_relay.py')]
 
 
 def leftovers(folder):
@@ -51,6 +52,21 @@ def the_demo_shows_what_it_promises():
         check(words in out, 'does not show ' + words, out)
     folder = folder_of(out)
     check(os.path.isdir(folder), 'the folder is gone')
+    check(not leftovers(folder), 'still running', leftovers(folder))
+    shutil.rmtree(folder)
+
+
+@test
+def the_demo_of_the_relay_shows_what_it_promises():
+    status, out, err = lib.run(RELAY, timeout=180)
+    out = out.decode()
+    if 'demo: no ' in err.decode():
+        raise lib.Skip(err.decode().strip())
+    equal(status, 0, lib.show(err) + out[-3000:])
+    for words in ('with ESMTPSA', 'dane-only', '530 5.7.0', '451 4.7.4',
+                  'postqueue -p', 'verdict'):
+        check(words in out, 'does not show ' + words, out)
+    folder = folder_of(out)
     check(not leftovers(folder), 'still running', leftovers(folder))
     shutil.rmtree(folder)
 

@@ -235,8 +235,10 @@ class Zones:
     def path(self, name):
         return os.path.join(self.dir, name)
 
-    def add(self, name, records, signed=True, anchored=True, change=None):
-        """change: function of the text of the zone as it is served."""
+    def add(self, name, records, signed=True, anchored=True, change=None,
+            sign=()):
+        """change: function of the text of the zone as it is served; sign:
+        options of ldns-signzone."""
         text = ('%s. 300 IN SOA ns.%s. root.%s. 1 3600 600 86400 300\n'
                 '%s. 300 IN NS ns.%s.\nns.%s. 300 IN A 127.0.0.1\n' %
                 ((name,) * 6)) + records
@@ -246,7 +248,7 @@ class Zones:
         key = tool('usr/bin/ldns-keygen', '-a', 'ECDSAP256SHA256', '-k',
                    name, cwd=self.dir).decode().strip()
         if signed:
-            tool('usr/bin/ldns-signzone', '-f', served, source, key,
+            tool('usr/bin/ldns-signzone', *sign, '-f', served, source, key,
                  cwd=self.dir)
         if anchored:
             with open(self.anchor, 'ab') as f:

@@ -46,9 +46,14 @@ def check_archive(name, may=()):
 
 @test
 def A56_no_network_call_in_the_libraries_that_read_mail():
-    for name in ('libsmime.a', 'libkeystore.a', 'libgateway.a',
-                 'libutil.a'):
+    for name in ('libsmime.a', 'libkeystore.a', 'libgateway.a'):
         check_archive(name)
+    # what daemons begin with; no program that reads mail calls it then
+    check_archive('libutil.a', may=[(o, s) for o in ('child.o', 'listen.o',
+                                                     'notify.o')
+                                    for s in ('socket', 'socketpair',
+                                              'connect', 'bind', 'listen',
+                                              'sendto')])
 
 
 @test

@@ -37,8 +37,8 @@ ARROWS = {
     'smtp': {'smtp', 'util'},
     'gateway': CORE,
     'milter': CORE | {'milter'},
-    'cli': CORE | {'cli'},
-    'relay': {'relay', 'util', 'smtp', 'keystore'},
+    'cli': CORE | {'cli', 'relay'},
+    'relay': {'relay', 'util', 'smtp', 'keystore', 'fetch'},
 }
 OPENSSL = re.compile(r'^(smime/|keystore/|util/(ossl|cert)[a-z_]*\.[ch]$|'
                      r'(smtp|relay)/tls[a-z_]*\.[ch]$|tests/)')

@@ -21,8 +21,9 @@
 
 static char listen_at[] = "unix:" SOCKET;
 static char reinject_to[] = "127.0.0.1:10026";
+static char tls_route_to[] = "smtp:127.0.0.1:10027";
 static struct config config = {.listen = listen_at, .reinject = reinject_to,
-	.max_message = 1000000};
+	.tls_route = tls_route_to, .max_message = 1000000};
 
 /* What is right: each case below changes one thing. */
 static const char good_settings[] =
@@ -43,14 +44,24 @@ static const char good_settings[] =
     "smtpd_forbid_bare_newline = normalize\n"
     "cleanup_replace_stray_cr_lf = yes\n"
     "internal_mail_filter_classes =\n"
+    "smtp_tls_policy_maps =\n"
+    "smtp_fallback_relay =\n"
+    "smtp_tls_security_level = may\n"
     "content_filter =\n";
 static const char good_services[] =
     "smtp inet n - y - - smtpd\n"
     "submission inet n - y - - smtpd -o x=y\n"
-    "127.0.0.1:10026 inet n - n - - smtpd -o smtpd_milters=\n";
+    "127.0.0.1:10026 inet n - n - - smtpd -o smtpd_milters=\n"
+    "127.0.0.1:10027 inet n - n - - smtpd -o content_filter=securesmtp:\n"
+    "lmtp unix - - n - - lmtp\n"
+    "relay unix - - n - - smtp\n"
+    "securesmtp unix - - n - - smtp\n";
 static const char good_overrides[] =
     "submission/inet/smtpd_sasl_auth_enable = yes\n"
-    "127.0.0.1:10026/inet/smtpd_milters =\n";
+    "127.0.0.1:10026/inet/smtpd_milters =\n"
+    "127.0.0.1:10027/inet/smtpd_milters =\n"
+    "127.0.0.1:10027/inet/content_filter = securesmtp:\n"
+    "securesmtp/unix/smtp_tls_security_level = secure\n";
 
 static const struct doctor_row *find(const struct doctor *d,
     const char *check, enum doctor_level at_least)
@@ -159,6 +170,22 @@ static const struct {
 	    "reinject-filter", DOCTOR_DANGER},
 	{OVERRIDE, "127.0.0.1:10026/inet/receive_override_options = "
 	    "no_address_mappings", "reinject-mappings", DOCTOR_HINT},
+	{OVERRIDE, "127.0.0.1:10027/inet/content_filter =",
+	    "tls-route-open", DOCTOR_DANGER},
+	{OVERRIDE, "127.0.0.1:10027/inet/content_filter = nowhere:",
+	    "tls-route-open", DOCTOR_DANGER},
+	{OVERRIDE, "127.0.0.1:10027/inet/content_filter = relay:",
+	    "tls-route-open", DOCTOR_DANGER},
+	{OVERRIDE, "securesmtp/unix/smtp_tls_security_level = encrypt",
+	    "tls-route-open", DOCTOR_DANGER},
+	{OVERRIDE, "securesmtp/unix/smtp_tls_policy_maps = hash:/x",
+	    "tls-route-maps", DOCTOR_WARNING},
+	{OVERRIDE, "securesmtp/unix/smtp_fallback_relay = [x]",
+	    "tls-route-fallback", DOCTOR_HINT},
+	{OVERRIDE, "127.0.0.1:10027/inet/smtpd_milters = "
+	    "unix:postseal/milter.sock", "reinject-loop", DOCTOR_DANGER},
+	{SERVICE, "127.0.0.1:10027 inet n - n - - qmqpd",
+	    "tls-route-missing", DOCTOR_WARNING},
 	{SETTING, "mynetworks = 127.0.0.0/8, ::/0", "open-relay",
 	    DOCTOR_DANGER},
 	{SETTING, "milter_content_timeout = 30s", "content-timeout",
@@ -337,6 +364,8 @@ static void M14_M46_each_line_of_sendmail_cf_is_found(void **state)
 		{"Addr=127.0.0.1, ", "", "reinject-open", DOCTOR_DANGER},
 		{"Port=10026", "Port=10027", "reinject-missing",
 		    DOCTOR_WARNING},
+		{"Port=10026", "Port=10027", "tls-route-open",
+		    DOCTOR_DANGER},
 		{"O InputMailFilters=postseal", "O InputMailFilters=opendkim,"
 		    "postseal\nXopendkim, S=inet:8891@127.0.0.1",
 		    "dkim-order", DOCTOR_DANGER},

@@ -176,7 +176,6 @@ static const struct bad bad[] = {
 	{"sign-for a@@b network 10.0.0.0/8\n", ":6:10: expected ADDRESS"},
 	{"sign-for @example.com network 10.0.0.0/33\n", ":6:31: sign-for:"},
 	{"sign-for @example.com network everywhere\n", ":6:31: sign-for:"},
-	{"relay { listen x }\n", ":6:1: relay: not yet"},
 	{"authority ldap x\n", ":6:1: expected ldap DIRECTORY"},
 	{"milter { listen milter.sock }\n", ":6:17: listen: expected "
 					    "\"unix:/PATH\""},

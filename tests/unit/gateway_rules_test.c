@@ -167,8 +167,6 @@ static const struct bad bad[] = {
 	{"inbound from @x.de : verify, harvest or plain\n",
 	    "harvest has no alternative"},
 	{"inbound from @x.de : pass, harvest\n", "stand alone"},
-	/* not yet */
-	{"outbound to @x.de : encrypt or tls\n", "encrypt or tls: not yet"},
 	{"outbound to @x.de : sign, remove-trigger\n", ":1:27: "
 	    "remove-trigger stands only in also lines"},
 	{"outbound to @x.de : sign, per-recipient\n", ":1:27: "

@@ -84,6 +84,10 @@ static void M23_beside_copies_it_is_there(void **state)
 	verdict_init(&v);
 	v.copy = calloc(1, sizeof(*v.copy));
 	v.copy_n = 1;
+	/* nobody is here: nothing may go on */
+	assert_int_equal(verdict_whole(&v, msg, 1u << 20, NULL), 0);
+	assert_null(v.body);
+	v.here = 1;
 	assert_int_equal(verdict_whole(&v, msg, 1u << 20, NULL), 0);
 	expect(v.body, MESSAGE);
 	verdict_free(&v);

@@ -161,7 +161,8 @@ static void M23_A32_A53_copies_cover_the_recipients(void **state)
 static void fill_split(struct verdict *v)
 {
 	static const struct copy copy[] = {
-		{ COPY_SENT, 3, 0, 40, true }, { COPY_HELD, 1, 40, 8, false },
+		{ COPY_SENT, 3, 0, 40, true, true },
+		{ COPY_HELD, 1, 40, 8, false, false },
 	};
 
 	verdict_init(v);
@@ -197,6 +198,7 @@ static void M23_copies_come_as_they_were_sent(void **state)
 	assert_int_equal(wire_get_answer(&a, buf_view(&b), NULL), 0);
 	assert_int_equal(a.copies, 2);
 	assert_true(a.copy[0].copy.ret_hdrs && !a.copy[1].copy.ret_hdrs);
+	assert_true(a.copy[0].copy.by_tls && !a.copy[1].copy.by_tls);
 	assert_int_equal(a.copy[1].copy.kind, COPY_HELD);
 	assert_int_equal(a.copy[1].copy.off, 40);
 	assert_string_equal(a.copy[1].reason, "no key");
@@ -220,6 +222,40 @@ static void M23_copies_come_as_they_were_sent(void **state)
 	verdict_free(&v);
 }
 
+/* attack T56: nobody gets what goes on, and there is something
+ * verdict: only where copies leave by tls-route nobody may, and then there is
+ * nothing that goes on */
+static void T56_nobody_is_here_by_tls_route_alone(void **state)
+{
+	static const struct {
+		bool by_tls, has_edit;
+		int want;
+	} row[] = { { true, false, 0 }, { false, false, -1 },
+		{ true, true, -1 } };
+	struct verdict v;
+	struct answer a;
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(row); i++) {
+		fill_split(&v);
+		v.here = 0;
+		v.copy[0].by_tls = row[i].by_tls;
+		if (row[i].has_edit)
+			assert_int_equal(verdict_add(&v, "X-A", " b", NULL),
+			    0);
+		buf_init(&b, CAP_IPC);
+		wire_put_answer(&b, &v, NULL);
+		answer_init(&a);
+		assert_int_equal(wire_get_answer(&a, buf_view(&b), NULL),
+		    row[i].want);
+		answer_free(&a);
+		buf_free(&b);
+		verdict_free(&v);
+	}
+}
+
 /* Sixteen copies and the body of what a message may have, and no more. */
 static void octets_of_an_answer_are_bounded(void **state)
 {
@@ -234,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(M23_A32_A53_copies_cover_the_recipients),
 		cmocka_unit_test(M23_copies_come_as_they_were_sent),
+		cmocka_unit_test(T56_nobody_is_here_by_tls_route_alone),
 		cmocka_unit_test(octets_of_an_answer_are_bounded),
 	};
 

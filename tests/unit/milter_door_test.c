@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define ROOM 8192

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "keystore/fetched.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/fetch_client.h"
 #include "milter/fetch_wire.h"

@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 
 #include "milter/child.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/store_serve.h"
 #include "util/log.h"
 
@@ -316,8 +316,9 @@ static UNUSED void answer_split(void)
 {
 	static const int group[5] = { 2, 1, 2, 3, 3 };
 	static const struct copy copy[2] = {
-		{ COPY_SENT, 1, 0, sizeof(FIRST) - 1, true },
-		{ COPY_SENT, 3, sizeof(FIRST) - 1, sizeof(SECOND) - 1, false },
+		{ COPY_SENT, 1, 0, sizeof(FIRST) - 1, true, false },
+		{ COPY_SENT, 3, sizeof(FIRST) - 1, sizeof(SECOND) - 1, false,
+		    false },
 	};
 
 	answer_free(&answer);
@@ -341,9 +342,14 @@ static UNUSED void answer_split(void)
 	assert_int_equal(answer_check(&answer, 5, NULL), 0);
 }
 
+/* Of the next go(): where copies that are by_tls go; the rest nowhere. */
+static const char *tls_spec;
+static bool no_spec;
+
 static UNUSED int go(void)
 {
-	struct reinject r = { &client, &stats, hop.spec, &env, &txn,
+	struct reinject r = { &client, &stats, no_spec ? "" : hop.spec,
+		tls_spec, &env, &txn,
 		{ clock_ms() + deadline_ms, 50, tick, NULL } };
 
 	txn_envelope(&txn, our_id, NULL, &env);

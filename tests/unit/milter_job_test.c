@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "milter/child.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/parcel.h"
 #include "milter/ticket.h"
@@ -24,7 +24,8 @@ enum behaviour {
 	HANGS,	 /* takes the job and says nothing */
 	BABBLES, /* answers with nonsense */
 	NO_BODY, /* announces a body and sends none */
-	EXTRA_BODY /* sends a body that was not announced */
+	EXTRA_BODY, /* sends a body that was not announced */
+	BY_TLS	 /* has a copy sent by tls-route, and nobody here */
 };
 
 static struct front front;
@@ -48,6 +49,20 @@ static void tick(void *arg)
 	ticks++;
 }
 
+static void add_copy(struct verdict *v)
+{
+	v->action = ACT_SPLIT;
+	v->copy = calloc(1, sizeof(*v->copy));
+	v->rcpt = calloc(1, sizeof(*v->rcpt));
+	if (v->copy == NULL || v->rcpt == NULL ||
+	    spool_new(&v->copies, 10, NULL) != 0 ||
+	    spool_write(v->copies, "x\r\n", 3, NULL) != 0)
+		abort();
+	v->copy[0] = (struct copy){ COPY_SENT, 1, 0, 3, true, true };
+	v->copy_n = v->rcpts = 1;
+	v->rcpt[0].group = 1;
+}
+
 static void answer_job(struct fake *f, const struct job *j)
 {
 	int fd = -1, fds[1];
@@ -61,10 +76,12 @@ static void answer_job(struct fake *f, const struct job *j)
 	if (v.action == ACT_REPLACED &&
 	    verdict_insert(&v, "A", " poisoned", NULL) != 0)
 		abort();
+	if (f->how == BY_TLS)
+		add_copy(&v);
 	if (f->how == NO_BODY && spool_new(&v.body, 10, NULL) != 0)
 		abort();
 	buf_init(&b, CAP_IPC);
-	if (parcel_put(&b, NULL, &fd, NULL) != 0)
+	if (parcel_put(&b, v.copies, &fd, NULL) != 0)
 		abort();
 	if (f->how == BABBLES)
 		buf_puts(&b, "nonsense");
@@ -272,6 +289,31 @@ static void worker_that_talks_nonsense(void **state)
 	}
 }
 
+/* attack T56: a worker that was taken over has copies sent by a route that
+ * there is none of
+ * verdict: it is ended; with one they are believed */
+static void T56_copies_by_a_route_that_there_is(void **state)
+{
+	struct fake f;
+
+	env.can_split = true;
+	start(&f, 1, BY_TLS);
+	run();
+	expect_deferred("4.3.0");
+	assert_true(was_reported(1));
+	end(&f);
+	teardown(state);
+	setup(state);
+	env.can_split = false;
+	env.can_tls = true;
+	start(&f, 1, BY_TLS);
+	run();
+	assert_int_equal(answer.action, ACT_SPLIT);
+	assert_int_equal(answer.here, 0);
+	assert_true(answer.copies == 1 && answer.copy[0].copy.by_tls);
+	end(&f);
+}
+
 /* It was dead before: that is no fault of the message. */
 static void idle_worker_that_died_is_passed_over(void **state)
 {
@@ -346,6 +388,7 @@ int main(void)
 		T(death_costs_a_451_and_the_second_is_final),
 		T(M13_worker_that_hangs),
 		T(worker_that_talks_nonsense),
+		T(T56_copies_by_a_route_that_there_is),
 		T(idle_worker_that_died_is_passed_over),
 		T(M45_overload_is_a_451_4_3_2),
 		T(no_worker_at_all),

@@ -17,10 +17,10 @@
 
 #include <cmocka.h>
 
-#include "milter/clock.h"
+#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/listen.h"
-#include "milter/notify.h"
+#include "util/notify.h"
 #include "util/log.h"
 
 /* ---- control messages ---- */

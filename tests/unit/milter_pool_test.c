@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "milter/child.h"
-#include "milter/clock.h"
+#include "util/clock.h"
 
 static struct pool *pool;
 static struct stats st;

@@ -81,6 +81,37 @@ static void S49_next_hop_without_dsn(void **state)
 	assert_int_equal(hop_taken(), 2);
 }
 
+/* attack T56: where there is no tls-route, or another one
+ * verdict: what must have a verified hop goes by it, or nowhere */
+static void T56_a_copy_by_tls_takes_no_other_route(void **state)
+{
+	(void)state;
+	/* the rest has a route, it has none */
+	answer_split();
+	answer.copy[0].copy.by_tls = true;
+	assert_int_equal(go(), -1);
+	expect(451, "4.3.0");
+	assert_int_equal(hop.connections, 0);
+	/* it has one, the rest has none: it went, and will not go again */
+	answer_split();
+	answer.copy[0].copy.by_tls = true;
+	tls_spec = hop.spec;
+	no_spec = true;
+	assert_int_equal(go(), -1);
+	expect(451, "4.3.0");
+	assert_int_equal(hop.connections, 1);
+	assert_int_equal(told("RCPT TO:<Dave@D.example>"), 1);
+	assert_int_equal(told("eve@") + told("frank@"), 0);
+	/* each has its own */
+	answer_split();
+	answer.copy[0].copy.by_tls = true;
+	no_spec = false;
+	assert_int_equal(go(), 0);
+	assert_int_equal(hop.connections, 2);
+	assert_int_equal(told("RCPT TO:<Dave@D.example>"), 1);
+	tls_spec = NULL;
+}
+
 /* ---- what may not be sent ---- */
 
 /* attack A47: a recipient with a line end or a blank, a parameter with one
@@ -403,6 +434,7 @@ int main(void)
 		T(M28_M29_requiretls_and_smtputf8_where_needed),
 		T(M28_requiretls_that_is_not_offered_is_final),
 		T(S49_next_hop_without_dsn),
+		T(T56_a_copy_by_tls_takes_no_other_route),
 		T(M24_second_try_skips_who_has_it),
 		T(M24_other_groups_the_second_time),
 		T(M24_M10_final_only_while_nobody_has_anything),

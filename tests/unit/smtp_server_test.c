@@ -20,10 +20,12 @@
 #define RCPT "RCPT TO:<bob@b.example>\r\n"
 
 static const struct smtp_server_setup smtp = {
-	"mx.example", false, false, true, 1000, 3
+	.name = "mx.example", .dsn = true, .max_size = 1000, .max_rcpts = 3,
+	.xforward = true
 };
 static const struct smtp_server_setup lmtp = {
-	"mx.example", true, true, true, 1000, 3
+	.name = "mx.example", .lmtp = true, .require_tls = true, .dsn = true,
+	.max_size = 1000, .max_rcpts = 3, .xforward = true
 };
 
 /* A conversation; every message is answered with 250 to 2.6.0 "yes". */
@@ -111,7 +113,7 @@ static void feed_view(struct talk *t, struct view in)
 		case SMTP_MAIL:
 			take_mail(t);
 			break;
-		case SMTP_CLOSE:
+		default:
 			take_output(t);
 			t->is_closed = true;
 			break;
@@ -297,7 +299,7 @@ static void A44_odd_octets_in_commands_close(void **state)
 	}
 }
 
-static void a_line_has_a_limit(void **state)
+static void T64_a_line_has_a_limit(void **state)
 {
 	char line[SMTP_LINE + 3];
 	struct talk t;
@@ -445,7 +447,8 @@ static void S49_M22_parameters_are_kept_as_they_came(void **state)
 static void parameters_of_DSN_only_where_it_is_offered(void **state)
 {
 	static const struct smtp_server_setup without = {
-		"mx.example", false, false, false, 1000, 3
+		.name = "mx.example", .max_size = 1000, .max_rcpts = 3,
+		.xforward = true
 	};
 	struct talk t;
 
@@ -461,7 +464,7 @@ static void parameters_of_DSN_only_where_it_is_offered(void **state)
 	end(&t);
 }
 
-static void recipients_have_a_limit(void **state)
+static void T64_recipients_have_a_limit(void **state)
 {
 	struct talk t;
 	size_t i;
@@ -764,14 +767,14 @@ int main(void)
 		    A46_who_speaks_before_the_greeting_is_sent_away),
 		cmocka_unit_test(A46_only_pipelining_that_was_offered),
 		cmocka_unit_test(A44_odd_octets_in_commands_close),
-		cmocka_unit_test(a_line_has_a_limit),
+		cmocka_unit_test(T64_a_line_has_a_limit),
 		cmocka_unit_test(faults_and_idle_talk_have_limits),
 		cmocka_unit_test(
 		    A47_addresses_that_may_not_stand_in_a_command),
 		cmocka_unit_test(parameters_that_are_refused),
 		cmocka_unit_test(S49_M22_parameters_are_kept_as_they_came),
 		cmocka_unit_test(parameters_of_DSN_only_where_it_is_offered),
-		cmocka_unit_test(recipients_have_a_limit),
+		cmocka_unit_test(T64_recipients_have_a_limit),
 		cmocka_unit_test(M20_xforward_holds_for_one_message),
 		cmocka_unit_test(dots_and_ends),
 		cmocka_unit_test(A44_smuggling_is_refused_and_closed),

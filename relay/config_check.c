@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * relay { } as a whole: names that must be there, what does not go together,
+ * what should be said, and what would be used.
+ */
+#include "relay/config_int.h"
+
+#include <string.h>
+
+static const char *const tls_str[] = {
+	"plain", "starttls", "starttls-required", "implicit", "external"
+};
+
+/* ---- what does not go together ---- */
+
+struct check {
+	const struct relay_config *c;
+	const struct conf_stmt *st;
+	struct conf_errors *ce;
+};
+
+static void want_pki(const struct check *k, const char *who, const char *name)
+{
+	if (*name != '\0' && relay_pki(k->c, name) == NULL)
+		conf_error(k->ce, k->st, 0, "%s: there is no pki %s { }", who,
+		    name);
+}
+
+static void want_ca(const struct check *k, const char *who, const char *name)
+{
+	if (*name != '\0' && relay_ca(k->c, name) == NULL)
+		conf_error(k->ce, k->st, 0, "%s: there is no ca %s { }", who,
+		    name);
+}
+
+static bool wants_tls(const struct listen_on *on)
+{
+	return on->tls != LISTEN_PLAIN && on->tls != LISTEN_EXTERNAL;
+}
+
+static void check_on(const struct check *k, const struct listener *l,
+    const struct listen_on *on)
+{
+	if (wants_tls(on) && l->pkis == 0)
+		conf_error(k->ce, k->st, 0, "listen %s: %s with %s wants a "
+		    "certificate: pki NAME", l->name, on->where,
+		    tls_str[on->tls]);
+	if (l->protocol == RELAY_ANY && (on->tls == LISTEN_STARTTLS ||
+	    on->tls == LISTEN_STARTTLS_MUST))
+		conf_error(k->ce, k->st, 0, "listen %s: protocol any has no "
+		    "STARTTLS, expected implicit or plain", l->name);
+	if (l->protocol == RELAY_SUBMISSION && on->tls == LISTEN_PLAIN &&
+	    strncmp(on->where, "unix:", 5) != 0)
+		conf_error(k->ce, k->st, 0, "listen %s: submission on %s must "
+		    "have TLS (RFC 8314 3.3): starttls-required or implicit",
+		    l->name, on->where);
+	if (on->proxy && l->proxy_froms == 0)
+		conf_error(k->ce, k->st, 0, "listen %s: proxy wants "
+		    "proxy-from NETWORK", l->name);
+	if (l->client_cert == CLIENT_CERT_MUST && !wants_tls(on))
+		conf_error(k->ce, k->st, 0, "listen %s: client-cert require "
+		    "cannot be kept on %s without TLS", l->name, on->where);
+}
+
+static void check_mail(const struct check *k, const struct listener *l)
+{
+	const struct relay_route *r = relay_route(k->c, l->route);
+
+	if (r == NULL)
+		conf_error(k->ce, k->st, 0, "listen %s: expected route NAME "
+		    "with a route NAME { }, found %s", l->name,
+		    *l->route == '\0' ? "none" : l->route);
+	if (l->backend.where != NULL || l->backend.argv != NULL)
+		conf_error(k->ce, k->st, 0, "listen %s: backend is for "
+		    "tunnels, mail has a route", l->name);
+	if (l->ledger && l->protocol == RELAY_SUBMISSION)
+		conf_error(k->ce, k->st, 0, "listen %s: the ledger is for "
+		    "mail servers, not for people", l->name);
+	if (l->protocol == RELAY_SUBMISSION && l->auth.kind == AUTH_NONE &&
+	    l->client_cert == CLIENT_CERT_NONE && l->trusteds == 0)
+		conf_error(k->ce, k->st, 0, "listen %s: submission wants auth, "
+		    "client-cert or trusted: nobody could send", l->name);
+	if (l->auth.external && l->client_cert == CLIENT_CERT_NONE)
+		conf_error(k->ce, k->st, 0, "listen %s: mechanism external "
+		    "wants client-cert", l->name);
+	if (l->auth.scram && l->auth.kind != AUTH_PASSWD)
+		conf_error(k->ce, k->st, 0, "listen %s: scram-sha-256 wants "
+		    "auth passwd", l->name);
+}
+
+static void check_tunnel(const struct check *k, const struct listener *l)
+{
+	const struct backend *b = &l->backend;
+
+	if (b->where == NULL && b->argv == NULL)
+		conf_error(k->ce, k->st, 0, "listen %s: a tunnel wants "
+		    "backend \"ADDRESS:PORT\" or backend exec", l->name);
+	if (*l->route != '\0' || l->auth.kind != AUTH_NONE || l->ledger ||
+	    l->verified || l->require_tls)
+		conf_error(k->ce, k->st, 0, "listen %s: route, auth, ledger, "
+		    "requiretls and require are for mail, not for tunnels",
+		    l->name);
+	if (b->real == REAL_XCLIENT && l->protocol != RELAY_SMTP_TUNNEL)
+		conf_error(k->ce, k->st, 0, "listen %s: xclient is of SMTP, "
+		    "expected proxy-v1 or proxy-v2", l->name);
+	if (b->tls && !b->implicit && l->protocol == RELAY_ANY)
+		conf_error(k->ce, k->st, 0, "listen %s: protocol any has no "
+		    "STARTTLS, expected implicit behind tls", l->name);
+	want_ca(k, l->name, b->ca);
+	want_pki(k, l->name, b->pki);
+}
+
+static void check_listener(const struct check *k, const struct listener *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->ons; i++)
+		check_on(k, l, &l->on[i]);
+	for (i = 0; i < l->pkis; i++)
+		want_pki(k, l->name, l->pki[i]);
+	want_ca(k, l->name, l->client_ca);
+	for (i = 0; i < l->matches; i++) {
+		want_pki(k, l->name, l->match[i].pki);
+		want_ca(k, l->name, l->match[i].client_ca);
+	}
+	if (relay_is_tunnel(l->protocol))
+		check_tunnel(k, l);
+	else
+		check_mail(k, l);
+}
+
+static void check_rules(const struct check *k)
+{
+	size_t i;
+
+	for (i = 0; i < k->c->rules.n; i++) {
+		const struct tls_rule *r = &k->c->rules.rule[i];
+
+		want_ca(k, "tls-policy", r->ca == NULL ? "" : r->ca);
+		want_pki(k, "tls-policy", r->pki == NULL ? "" : r->pki);
+	}
+	for (i = 0; i < k->c->sender_certs; i++)
+		want_pki(k, "client-cert", k->c->sender_cert[i].pki);
+}
+
+void relay_config_check(const struct relay_config *c,
+    const struct conf_stmt *relay, struct conf_errors *ce)
+{
+	struct check k = { c, relay, ce };
+	size_t i, j;
+
+	if (c->listeners == 0 && c->socketmap == NULL)
+		conf_error(ce, relay, 0, "relay: expected listen NAME { } or "
+		    "socketmap: there is nothing to do");
+	for (i = 0; i < c->listeners; i++)
+		check_listener(&k, &c->listener[i]);
+	for (i = 0; i < c->routes; i++)
+		for (j = 0; j < c->route[i].vias; j++)
+			if (relay_route(c, c->route[i].via[j]) == NULL)
+				conf_error(ce, relay, 0, "route %s: via: there "
+				    "is no route %s { }", c->route[i].name,
+				    c->route[i].via[j]);
+	check_rules(&k);
+}
+
+/* ---- what should be said ---- */
+
+static void say_text(const struct buf *b, void (*say)(void *, const char *),
+    void *arg)
+{
+	if (!b->failed)
+		say(arg, buf_str(b));
+}
+
+static void warn_listener(const struct listener *l, struct buf *b)
+{
+	size_t i;
+
+	buf_clear(b);
+	for (i = 0; i < l->ons; i++) {
+		const char *colon = strrchr(l->on[i].where, ':');
+
+		/* T5: RFC 3207 4 */
+		if (colon != NULL && strcmp(colon, ":25") == 0 &&
+		    l->on[i].tls == LISTEN_STARTTLS_MUST)
+			buf_printf(b, "listen %s: a public mail server on port "
+			    "25 must not demand STARTTLS (RFC 3207 4)",
+			    l->name);
+	}
+	if (l->min == TLS_V_1_0 || l->min == TLS_V_1_1)
+		buf_printf(b, "%slisten %s: TLS before 1.2 is broken (RFC "
+		    "8996)", b->n == 0 ? "" : "; ", l->name);
+	if (l->auth.any_sender)
+		buf_printf(b, "%slisten %s: whoever logs in may send as "
+		    "anybody", b->n == 0 ? "" : "; ", l->name);
+}
+
+void relay_config_warn(const struct relay_config *c,
+    void (*say)(void *arg, const char *sentence), void *arg)
+{
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, 4096);
+	for (i = 0; i < c->listeners; i++) {
+		warn_listener(&c->listener[i], &b);
+		if (b.n != 0)
+			say_text(&b, say, arg);
+	}
+	buf_free(&b);
+	tls_rules_warn(&c->rules, say, arg);
+}
+
+/* ---- what would be used ---- */
+
+static void print_str(struct buf *out, const char *key, const char *value)
+{
+	if (value != NULL)
+		buf_printf(out, "relay.%s %s\n", key, value);
+}
+
+static void print_listener(const struct listener *l, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < l->ons; i++)
+		buf_printf(out, "relay.listen %s %s %s %s%s\n", l->name,
+		    relay_protocol_str(l->protocol), l->on[i].where,
+		    tls_str[l->on[i].tls], l->on[i].proxy ? " proxy" : "");
+	buf_printf(out, "relay.listen %s connections %d per-client %d "
+	    "min-rate %u\n", l->name, l->connections, l->per_client,
+	    l->min_rate);
+	if (*l->route != '\0')
+		buf_printf(out, "relay.listen %s route %s%s%s\n", l->name,
+		    l->route, l->verified ? " verified" : "",
+		    l->ledger ? " ledger" : "");
+	if (l->backend.where != NULL)
+		buf_printf(out, "relay.listen %s backend %s\n", l->name,
+		    l->backend.where);
+	if (l->backend.argv != NULL)
+		buf_printf(out, "relay.listen %s backend exec %s\n", l->name,
+		    l->backend.argv[0]);
+}
+
+void relay_config_print(const struct relay_config *c, struct buf *out)
+{
+	size_t i;
+
+	print_str(out, "user", c->user);
+	print_str(out, "keys-user", c->keys_user);
+	print_str(out, "hostname", c->hostname);
+	buf_printf(out, "relay.workers %d\n", c->workers);
+	print_str(out, "spool", c->spool);
+	print_str(out, "state", c->state);
+	print_str(out, "metrics", c->metrics);
+	print_str(out, "socketmap", c->socketmap);
+	for (i = 0; i < c->pkis; i++)
+		buf_printf(out, "relay.pki %s cert %s\n", c->pki[i].name,
+		    c->pki[i].cert);
+	for (i = 0; i < c->listeners; i++)
+		print_listener(&c->listener[i], out);
+	for (i = 0; i < c->routes; i++)
+		buf_printf(out, "relay.route %s %s%s\n", c->route[i].name,
+		    c->route[i].lmtp ? "lmtp:" : "", c->route[i].mx ? "mx" :
+		    c->route[i].host);
+	buf_printf(out, "relay.tls-policy %zu lines\n", c->rules.n);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The process that starts and restarts the others. No input of the network
+ * comes here.
+ */
+#ifndef RELAY_PARENT_H
+#define RELAY_PARENT_H
+
+#include "relay/config.h"
+
+/* Until SIGTERM or SIGINT; SIGHUP reads the file anew. An exit code. */
+int relay_parent_run(struct relay_config *take_config);
+
+#endif

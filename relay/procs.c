@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * The processes beside the workers: keys, policy, auth, exec, metrics.
+ */
+#include "relay/procs.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "relay/auth.h"
+#include "relay/engine.h"
+#include "relay/exec.h"
+#include "relay/keys.h"
+#include "util/log.h"
+
+#define POLICY_THREADS 16
+#define AUTH_THREADS 32 /* Dovecot holds one for 2 s with each failure */
+#define WAITING 2000
+#define MAP_THREADS 32 /* connections of Postfix */
+#define METRICS_MAX (4u << 20)
+
+void proc_ready(int ctl)
+{
+	if (send(ctl, "R", 1, MSG_NOSIGNAL) != 1)
+		_exit(EX_TEMPFAIL);
+}
+
+void proc_cannot(const char *process, const struct err *e)
+{
+	log_err("event=start process=%s error=\"%s\"", process, e->msg);
+	_exit(e->kind == FAIL_TEMP ? EX_TEMPFAIL : EX_CONFIG);
+}
+
+/* It served until nobody was left. */
+static void end(const char *process, int rc, const struct err *e) NORETURN;
+
+static void end(const char *process, int rc, const struct err *e)
+{
+	if (rc != 0)
+		log_err("event=%s error=\"%s\"", process, e->msg);
+	_exit(rc == 0 ? EX_OK : EX_SOFTWARE);
+}
+
+void relay_keys_proc(const struct proc_start *s)
+{
+	struct keys_held *k = NULL;
+	struct err e = { 0 };
+	int rc;
+
+	if (keys_load(&k, s->config, &e) != 0 ||
+	    keys_refuse_shared(k, s->config->keystore, &e) != 0)
+		proc_cannot("keys", &e);
+	child_drop(&s->ids);
+	child_sandbox(SANDBOX_KEYS);
+	proc_ready(s->ctl);
+	rc = keys_serve(k, s->sock, s->socks, &e);
+	end("keys", rc, &e);
+}
+
+/* Name services may be modules, which no sandbox lets in later. */
+static void load_resolver(void)
+{
+	struct addrinfo *ai = NULL;
+
+	if (getaddrinfo("localhost", "80", NULL, &ai) == 0)
+		freeaddrinfo(ai);
+}
+
+void relay_policy_proc(const struct proc_start *s, int socketmap)
+{
+	struct service v = { .sock = s->sock, .socks = s->socks,
+		.threads = POLICY_THREADS, .waiting = WAITING,
+		.answer = engine_answer, .each_second = engine_second };
+	struct engine *g = NULL;
+	struct err e = { 0 };
+	int rc;
+
+	child_drop(&s->ids);
+	load_resolver();
+	if (engine_new(&g, s->config, &e) != 0)
+		proc_cannot("policy", &e);
+	v.arg = g;
+	v.listen[0].fd = socketmap;
+	v.listen[0].threads = MAP_THREADS;
+	v.listen[0].talk = engine_socketmap;
+	v.listen[1].fd = -1;
+	child_sandbox(SANDBOX_POLICY);
+	proc_ready(s->ctl);
+	rc = service_run(&v, &e);
+	end("policy", rc, &e);
+}
+
+void relay_auth_proc(const struct proc_start *s)
+{
+	struct service v = { .sock = s->sock, .socks = s->socks,
+		.threads = AUTH_THREADS, .waiting = WAITING,
+		.answer = auth_server_answer,
+		.each_second = auth_server_second };
+	struct auth_server *a = NULL;
+	struct err e = { 0 };
+	int rc;
+
+	if (auth_server_new(&a, s->config, &e) != 0)
+		proc_cannot("auth", &e);
+	child_drop(&s->ids);
+	v.arg = a;
+	v.listen[0].fd = v.listen[1].fd = -1;
+	child_sandbox(SANDBOX_AUTH);
+	proc_ready(s->ctl);
+	rc = service_run(&v, &e);
+	end("auth", rc, &e);
+}
+
+/* No sandbox: what it is for is starting programs. */
+void relay_exec_proc(const struct proc_start *s)
+{
+	struct err e = { 0 };
+	int rc;
+
+	proc_no_core();
+	proc_die_with_parent();
+	proc_ready(s->ctl);
+	rc = exec_run(s->config, s->sock, s->socks, &e);
+	end("exec", rc, &e);
+}
+
+/* ---- metrics ---- */
+
+static void on_metrics(struct evhttp_request *req, void *arg)
+{
+	struct relay_stats *stats = arg;
+	struct evbuffer *out = evbuffer_new();
+	struct buf b;
+
+	buf_init(&b, METRICS_MAX);
+	relay_stats_print(stats, &b);
+	if (evhttp_request_get_command(req) != EVHTTP_REQ_GET) {
+		evhttp_send_error(req, HTTP_BADMETHOD, NULL);
+	} else if (out == NULL || buf_ok(&b, NULL) != 0 ||
+	    evbuffer_add(out, b.p, b.n) != 0) {
+		evhttp_send_error(req, HTTP_INTERNAL, NULL);
+	} else {
+		(void)evhttp_add_header(evhttp_request_get_output_headers(req),
+		    "Content-Type", "text/plain; version=0.0.4");
+		evhttp_send_reply(req, HTTP_OK, "OK", out);
+	}
+	if (out != NULL)
+		evbuffer_free(out);
+	buf_free(&b);
+}
+
+static void on_parent(evutil_socket_t fd UNUSED, short what UNUSED,
+    void *arg UNUSED)
+{
+	_exit(EX_OK);
+}
+
+void relay_metrics_proc(const struct proc_start *s, int listen)
+{
+	struct event_base *base;
+	struct event *parent;
+	struct evhttp *http;
+
+	child_drop(&s->ids);
+	base = event_base_new();
+	http = base == NULL ? NULL : evhttp_new(base);
+	parent = http == NULL ? NULL : event_new(base, s->ctl, EV_READ,
+	    on_parent, NULL);
+	if (parent == NULL || event_add(parent, NULL) != 0 ||
+	    evhttp_accept_socket(http, listen) != 0)
+		log_fatal("event=start process=metrics error=\"libevent\"");
+	evhttp_set_timeout(http, 10);
+	evhttp_set_max_headers_size(http, 8192);
+	evhttp_set_max_body_size(http, 0);
+	(void)evhttp_set_cb(http, "/metrics", on_metrics, s->stats);
+	child_sandbox(SANDBOX_RELAY);
+	proc_ready(s->ctl);
+	(void)event_base_dispatch(base);
+	_exit(EX_SOFTWARE);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * A worker's questions to the policy process. Whatever fails there comes
+ * back as a route that is an answer: 451 4.3.5, the mail stays with its
+ * sender.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/route.h"
+#include "util/log.h"
+#include "util/proc.h"
+
+#define ANSWER_MS 90000 /* a client waits for RCPT five minutes */
+#define QUESTION_MAX 8192
+
+struct pending {
+	struct routes *routes;
+	struct pending *next, **link;
+	route_done *done;
+	void *arg;
+	uint32_t number;
+	struct route *failure; /* made before it is needed */
+};
+
+struct routes {
+	struct ask *policy; /* borrowed */
+	struct pending *first;
+};
+
+int routes_new(struct routes **out, struct ask *policy, struct err *e)
+{
+	struct routes *r = calloc(1, sizeof(*r));
+
+	*out = r;
+	if (r == NULL)
+		return err_set(e, FAIL_TEMP, "routes: out of memory");
+	r->policy = policy;
+	return 0;
+}
+
+static void forget(struct pending *p)
+{
+	*p->link = p->next;
+	if (p->next != NULL)
+		p->next->link = p->link;
+	route_free(&p->failure);
+	free(p);
+}
+
+void routes_free(struct routes **rp)
+{
+	struct routes *r = *rp;
+
+	if (r == NULL)
+		return;
+	while (r->first != NULL) {
+		ask_cancel(r->policy, r->first->number);
+		forget(r->first);
+	}
+	free(r);
+	*rp = NULL;
+}
+
+static void on_reply(void *arg, const struct view *reply,
+    const struct err *failed)
+{
+	struct pending *p = arg;
+	route_done *done = p->done;
+	void *done_arg = p->arg;
+	struct err e = {0};
+	struct route *r;
+
+	if (reply == NULL)
+		e = *failed;
+	if (reply == NULL || route_get(&r, *reply, &e) != 0) {
+		char line[400];
+
+		(void)log_value(line, sizeof(line), 0, "why", e.msg);
+		log_warn("event=policy-away %s", line);
+		r = p->failure;
+		p->failure = NULL;
+	}
+	forget(p);
+	done(done_arg, r);
+}
+
+static struct pending *add(struct routes *r, route_done *done, void *arg)
+{
+	struct pending *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->failure = route_answer(451, "4.3.5",
+	    "The policy for this recipient cannot be found out now");
+	if (p->failure == NULL) {
+		free(p);
+		return NULL;
+	}
+	p->routes = r;
+	p->done = done;
+	p->arg = arg;
+	p->next = r->first;
+	p->link = &r->first;
+	if (p->next != NULL)
+		p->next->link = &p->next;
+	r->first = p;
+	return p;
+}
+
+uint32_t routes_ask(struct routes *r, const struct route_query *q,
+    route_done *done, void *arg)
+{
+	struct pending *p = add(r, done, arg);
+	struct buf b;
+
+	if (p == NULL)
+		return 0;
+	buf_init(&b, QUESTION_MAX);
+	/* an empty question is refused over there, in its time */
+	if (route_query_put(&b, q) != 0)
+		buf_clear(&b);
+	p->number = ask_send(r->policy, buf_view(&b), ANSWER_MS, on_reply, p);
+	buf_free(&b);
+	return p->number;
+}
+
+void routes_cancel(struct routes *r, uint32_t number)
+{
+	struct pending *p = r->first;
+
+	while (p != NULL && p->number != number)
+		p = p->next;
+	if (p == NULL)
+		return;
+	ask_cancel(r->policy, number);
+	forget(p);
+}
+
+static void ignore_reply(void *arg, const struct view *reply,
+    const struct err *e)
+{
+	(void)arg;
+	(void)reply;
+	(void)e;
+}
+
+void routes_tell(struct routes *r, const struct route *to,
+    const struct route_host *h, const struct tls_got *got)
+{
+	struct buf b;
+
+	buf_init(&b, QUESTION_MAX);
+	if (route_seen_put(&b, to, h, got) == 0)
+		(void)ask_send(r->policy, buf_view(&b), ANSWER_MS,
+		    ignore_reply, NULL);
+	buf_free(&b);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * A reader for each worker's socket, a queue, and threads that answer. A
+ * worker that was taken over can send what it likes: it holds up its own
+ * reader alone, and what it does not read is dropped with its socket.
+ */
+#include "relay/service.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "util/caps.h"
+#include "util/log.h"
+#include "util/proc.h"
+
+#define SEND_S 5 /* a worker takes its answers within so long */
+#define LISTENS 2
+#define THREADS_MAX 256
+
+struct job {
+	struct job *next;
+	size_t from;
+	struct buf question;
+};
+
+struct line { /* a worker's socket */
+	struct run *run;
+	size_t number;
+	int sock;
+	bool is_over; /* its reader is at the end */
+	bool is_cut;  /* answers are not taken */
+	pthread_mutex_t sending;
+	pthread_t reader;
+};
+
+struct desk { /* a thread for connections of the process itself */
+	struct run *run;
+	size_t listen;
+	int fd; /* -1: nobody is there */
+	pthread_t thread;
+};
+
+struct run {
+	const struct service *s;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct job *first, **last;
+	int waiting;
+	bool is_over;
+	struct line *line;
+	pthread_t *thread;
+	size_t threads;
+	struct desk *desk;
+	size_t desks;
+};
+
+/* ---- answers ---- */
+
+/* kind 0: an answer; else that of the failure. */
+static void put_answer(struct line *l, struct view number, int kind,
+    struct view text)
+{
+	struct err e = { 0 };
+	struct buf b;
+
+	buf_init_secret(&b, CAP_IPC);
+	buf_putv(&b, number);
+	ipc_put_u8(&b, (uint8_t)kind);
+	buf_putv(&b, text);
+	(void)pthread_mutex_lock(&l->sending);
+	if (!l->is_cut && (buf_ok(&b, &e) != 0 ||
+	    ipc_send(l->sock, buf_view(&b), NULL, 0, &e) != 0)) {
+		l->is_cut = true;
+		(void)shutdown(l->sock, SHUT_RDWR);
+	}
+	(void)pthread_mutex_unlock(&l->sending);
+	buf_free(&b);
+}
+
+static void do_job(struct run *r, struct job *j)
+{
+	struct view q = buf_view(&j->question), number = view_sub(q, 0, 4);
+	struct err e = { 0 };
+	struct buf reply;
+	int rc;
+
+	buf_init_secret(&reply, CAP_IPC - 16);
+	rc = r->s->answer(r->s->arg, view_sub(q, 4, q.n), &reply, &e);
+	if (rc == 0)
+		rc = buf_ok(&reply, &e);
+	if (rc == 0)
+		put_answer(&r->line[j->from], number, 0, buf_view(&reply));
+	else
+		put_answer(&r->line[j->from], number, e.kind == 0 ? FAIL_BUG :
+		    (int)e.kind, view_of(e.msg));
+	buf_free(&reply);
+}
+
+static void free_job(struct job *j)
+{
+	buf_free(&j->question);
+	free(j);
+}
+
+static void *answer_all(void *arg)
+{
+	struct run *r = arg;
+	struct job *j;
+
+	for (;;) {
+		(void)pthread_mutex_lock(&r->lock);
+		while (r->first == NULL && !r->is_over)
+			(void)pthread_cond_wait(&r->more, &r->lock);
+		j = r->first;
+		if (j != NULL && (r->first = j->next) == NULL)
+			r->last = &r->first;
+		r->waiting -= j != NULL;
+		(void)pthread_mutex_unlock(&r->lock);
+		if (j == NULL)
+			return NULL;
+		do_job(r, j);
+		free_job(j);
+	}
+}
+
+/* ---- questions ---- */
+
+/* false: there are too many. */
+static bool queue_job(struct run *r, struct job *j)
+{
+	bool ok;
+
+	(void)pthread_mutex_lock(&r->lock);
+	ok = r->waiting < r->s->waiting;
+	if (ok) {
+		*r->last = j;
+		r->last = &j->next;
+		r->waiting++;
+		(void)pthread_cond_signal(&r->more);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+	return ok;
+}
+
+static void *read_all(void *arg)
+{
+	struct line *l = arg;
+	struct err e = { 0 };
+	int fds[IPC_FDS];
+	struct job *j;
+
+	for (;;) {
+		j = calloc(1, sizeof(*j));
+		if (j == NULL)
+			break;
+		buf_init_secret(&j->question, CAP_IPC);
+		j->from = l->number;
+		if (ipc_recv(l->sock, &j->question, fds, &e) != 1 ||
+		    j->question.n < 4) {
+			free_job(j);
+			break;
+		}
+		for (size_t i = 0; i < IPC_FDS; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
+		if (!queue_job(l->run, j)) {
+			put_answer(l, view_sub(buf_view(&j->question), 0, 4),
+			    FAIL_TEMP, view_of("too many questions"));
+			free_job(j);
+		}
+	}
+	(void)pthread_mutex_lock(&l->run->lock);
+	l->is_over = true;
+	(void)pthread_mutex_unlock(&l->run->lock);
+	return NULL;
+}
+
+/* ---- connections of its own ---- */
+
+static bool is_over(struct run *r)
+{
+	bool over;
+
+	(void)pthread_mutex_lock(&r->lock);
+	over = r->is_over;
+	(void)pthread_mutex_unlock(&r->lock);
+	return over;
+}
+
+static void set_fd(struct desk *d, int fd)
+{
+	(void)pthread_mutex_lock(&d->run->lock);
+	d->fd = fd;
+	if (fd >= 0 && d->run->is_over)
+		(void)shutdown(fd, SHUT_RDWR);
+	(void)pthread_mutex_unlock(&d->run->lock);
+}
+
+static void *serve_desk(void *arg)
+{
+	struct desk *d = arg;
+	const struct service *s = d->run->s;
+	struct pollfd p = { .fd = s->listen[d->listen].fd, .events = POLLIN };
+	int fd;
+
+	while (!is_over(d->run)) {
+		if (poll(&p, 1, 500) <= 0)
+			continue;
+		fd = accept4(p.fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (errno != EAGAIN && errno != EINTR)
+				(void)poll(NULL, 0, 100);
+			continue;
+		}
+		set_fd(d, fd);
+		s->listen[d->listen].talk(s->arg, fd);
+		set_fd(d, -1);
+		close(fd);
+	}
+	return NULL;
+}
+
+/* ---- the whole ---- */
+
+static bool all_over(struct run *r)
+{
+	bool over = true;
+	size_t i;
+
+	(void)pthread_mutex_lock(&r->lock);
+	for (i = 0; i < r->s->socks; i++)
+		over = over && r->line[i].is_over;
+	(void)pthread_mutex_unlock(&r->lock);
+	return over;
+}
+
+static int start(pthread_t *t, void *(*f)(void *), void *arg, struct err *e)
+{
+	int rc = pthread_create(t, NULL, f, arg);
+
+	return rc == 0 ? 0 : err_set(e, FAIL_TEMP, "service: no thread");
+}
+
+static int start_lines(struct run *r, struct err *e)
+{
+	struct timeval tv = { SEND_S, 0 };
+	size_t i;
+
+	for (i = 0; i < r->s->socks; i++) {
+		struct line *l = &r->line[i];
+
+		l->run = r;
+		l->number = i;
+		l->sock = r->s->sock[i];
+		(void)pthread_mutex_init(&l->sending, NULL);
+		(void)setsockopt(l->sock, SOL_SOCKET, SO_SNDTIMEO, &tv,
+		    sizeof(tv));
+		if (start(&l->reader, read_all, l, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int start_threads(struct run *r, struct err *e)
+{
+	size_t i, k;
+
+	for (; r->threads < (size_t)r->s->threads; r->threads++)
+		if (start(&r->thread[r->threads], answer_all, r, e) != 0)
+			return -1;
+	for (i = 0; i < LISTENS; i++)
+		for (k = 0; r->s->listen[i].fd >= 0 &&
+		    k < (size_t)r->s->listen[i].threads; k++) {
+			struct desk *d = &r->desk[r->desks];
+
+			d->run = r;
+			d->listen = i;
+			d->fd = -1;
+			if (start(&d->thread, serve_desk, d, e) != 0)
+				return -1;
+			r->desks++;
+		}
+	return start_lines(r, e);
+}
+
+static void stop(struct run *r)
+{
+	size_t i;
+
+	(void)pthread_mutex_lock(&r->lock);
+	r->is_over = true;
+	for (i = 0; i < r->desks; i++)
+		if (r->desk[i].fd >= 0)
+			(void)shutdown(r->desk[i].fd, SHUT_RDWR);
+	(void)pthread_cond_broadcast(&r->more);
+	(void)pthread_mutex_unlock(&r->lock);
+	for (i = 0; i < r->s->socks; i++)
+		(void)shutdown(r->line[i].sock, SHUT_RDWR);
+	for (i = 0; i < r->s->socks; i++)
+		if (r->line[i].run != NULL && r->line[i].reader != 0)
+			(void)pthread_join(r->line[i].reader, NULL);
+	for (i = 0; i < r->threads; i++)
+		(void)pthread_join(r->thread[i], NULL);
+	for (i = 0; i < r->desks; i++)
+		(void)pthread_join(r->desk[i].thread, NULL);
+	for (i = 0; i < r->s->socks; i++)
+		close(r->s->sock[i]);
+}
+
+int service_run(const struct service *s, struct err *e)
+{
+	struct run r = { .s = s, .lock = PTHREAD_MUTEX_INITIALIZER,
+		.more = PTHREAD_COND_INITIALIZER };
+	int rc = -1;
+
+	r.last = &r.first;
+	r.line = calloc(s->socks, sizeof(*r.line));
+	r.thread = calloc(THREADS_MAX, sizeof(*r.thread));
+	r.desk = calloc(LISTENS * THREADS_MAX, sizeof(*r.desk));
+	if (r.line == NULL || r.thread == NULL || r.desk == NULL)
+		(void)err_set(e, FAIL_TEMP, "service: out of memory");
+	else
+		rc = start_threads(&r, e);
+	while (rc == 0 && !all_over(&r)) {
+		(void)poll(NULL, 0, 1000);
+		if (s->each_second != NULL)
+			s->each_second(s->arg);
+	}
+	if (r.line != NULL)
+		stop(&r);
+	free(r.line);
+	free(r.thread);
+	free(r.desk);
+	return rc;
+}

@@ -1,0 +1,455 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 the postseal authors
+"""Files of older systems, read by postseal relay import, and what comes out
+run by a relay: s/qmail's tlsdestinations and domaincerts, Postfix's table of
+policies, stunnel.conf. Ports are the real ones, on loopback addresses of our
+own."""
+import os
+import socket
+import ssl
+import sys
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import base  # noqa: E402
+from base import (POSTSEAL, Skip, at_exit, check, equal,  # noqa: E402
+                  free_port, must_run, run, test)
+from directories import Zones, need_directories, write  # noqa: E402
+from relay import (CA, Relay, Server, Talk, TlsSink,  # noqa: E402
+                   need_relay, sha256)
+from relay import TlsSession  # noqa: E402
+
+NET = '127.0.9.%d'
+BOARD, ALICE = 'carol@board.example', 'alice@a.example'
+GOOD, SELF, CLEAR = 'good', 'self', 'clear'
+W = {}  # the world of this file
+
+CONF = '''
+{imported}
+    listen lmtp {{
+        protocol lmtp
+        on "127.0.0.1:{lmtp}"
+        route egress
+    }}
+    route egress {{
+        mx
+        nearby 127.0.0.0/8
+        rest 0s
+{via}    }}
+{routes}
+    resolver {{
+        anchor "{anchor}"
+        forward "127.0.0.1@{dns}"
+    }}
+'''
+
+
+# ---- next hops at real ports ----
+
+class Curious(TlsSession):
+    """Remembers whose certificates were shown to it."""
+
+    def begin_tls(self):
+        super().begin_tls()
+        shown = self.connection.getpeercert() or {}
+        with self.server.sink.lock:
+            self.server.sink.shown.append(
+                [x[1] for x in shown.get('subjectAltName', ())])
+
+
+def listen_at(sink, number, port):
+    """The sink listens there as well."""
+    try:
+        server = Server((NET % number, port), Curious)
+    except OSError as e:
+        raise Skip('%s:%d: %s' % (NET % number, port, e)) from e
+    server.sink = sink
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    at_exit(lambda: (server.shutdown(), server.server_close()))
+
+
+def make_sink(name, tls=None, **more):
+    sink = TlsSink(os.path.join(W['dir'], 'sink-' + name), tls, **more)
+    sink.shown = []
+    sink.server.RequestHandlerClass = Curious
+    return sink
+
+
+def self_signed(folder, *names):
+    key, crt = (os.path.join(folder, 'self.' + x) for x in ('key', 'crt'))
+    must_run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+              'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out',
+              crt, '-days', '30', '-subj', '/CN=self', '-addext',
+              'subjectAltName=' + ','.join('DNS:' + n for n in names)])
+    os.chmod(key, 0o600)
+    return key, crt
+
+
+# ---- the world ----
+
+QMAIL = '''
+# tlsdestinations of a qmail server
+*:
+bare.old.example:{ca}|||3;{good}
+stranger.old.example:{ca};{self}
+=equal.old.example:{ca};{good}
+=unequal.old.example:{ca};{good}
+=mx.hosted.example:{ca};{good}
+~tilde.old.example:{ca};{good}
+~tolde.old.example:{ca};{good}
+-anon.old.example:;{self}
+-stripped.old.example:;{clear}
+!never.old.example:;{good}
+%pin.old.example:={pin};{self}
+%badpin.old.example:={nopin};{self}
+smtps.old.example:{ca}||;465
+ciphers.old.example:{ca}|ECDHE-ECDSA-AES128-GCM-SHA256|;{good}
+-board.old.example:;{self}|board.example
+!board.old.example:;{clear}
+'''
+
+# domain, sender, who has to get it, and inside of TLS or not; or the answer
+QMAIL_TABLE = [
+    ('bare', ALICE, GOOD, True),
+    ('stranger', ALICE, SELF, '451 4.7.5'),
+    ('equal', ALICE, GOOD, True),
+    ('unequal', ALICE, GOOD, '451 4.7.5'),
+    ('tilde', ALICE, GOOD, True),
+    ('tolde', ALICE, GOOD, '451 4.7.5'),
+    ('anon', ALICE, SELF, True),
+    ('stripped', ALICE, CLEAR, '451 4.7.4'),
+    ('never', ALICE, GOOD, False),
+    ('pin', ALICE, SELF, True),
+    ('badpin', ALICE, SELF, '451 4.7.5'),
+    ('smtps', ALICE, 'smtps', True),
+    ('ciphers', ALICE, GOOD, True),
+    ('board', BOARD, SELF, True),
+    ('board', ALICE, CLEAR, False),
+    ('other', ALICE, CLEAR, False),
+]
+
+POSTFIX = '''# smtp_tls_policy_maps of a Postfix server
+{name}.none.pf.example          none
+{name}.may.pf.example           may
+{name}.encrypt.pf.example       encrypt protocols=>=TLSv1.2 ciphers=high
+{name}.verify.pf.example        verify tafile={ca}
+    match=mx.pf.example
+{name}.secure.pf.example        secure tafile={ca},
+    match=mx.pf.example:.mx.pf.example
+{name}.fingerprint.pf.example   fingerprint match={colons}
+{name}.dane.sec.example         dane
+{name}.dane-only.sec.example    dane-only
+'''
+# as Postfix has it for its own hosts: a host and a port
+BRACKETS = '[mx.box.example]:{port} encrypt servername=mx.pf.example\n'
+
+POSTFIX_TABLE = {
+    'none': {GOOD: False, SELF: False, CLEAR: False},
+    'may': {GOOD: True, SELF: True, CLEAR: False},
+    'encrypt': {GOOD: True, SELF: True, CLEAR: '451 4.7.4'},
+    'verify': {GOOD: True, SELF: '451 4.7.5', CLEAR: '451 4.7.4'},
+    'secure': {GOOD: True, SELF: '451 4.7.5', CLEAR: '451 4.7.4'},
+    'fingerprint': {GOOD: '451 4.7.5', SELF: True, CLEAR: '451 4.7.4'},
+    'dane': {GOOD: True, SELF: '451 4.7.5', CLEAR: '451 4.7.4'},
+    'dane-only': {GOOD: True, SELF: '451 4.7.5', CLEAR: '451 4.7.4'},
+}
+
+
+def make_hops():
+    d = W['dir']
+    ca = W['ca'] = CA(os.path.join(d, 'ca'))
+    good = ca.server('bare.old.example', 'equal.old.example',
+                     'mx.tilde.old.example', 'mx.hosted.example',
+                     'mx.pf.example', 'smtps.old.example')
+    own = W['self'] = self_signed(d, 'stranger.old.example', 'mx.pf.example')
+    W['sink'] = {GOOD: make_sink(GOOD, good), SELF: make_sink(SELF, own),
+                 CLEAR: make_sink(CLEAR),
+                 'smtps': make_sink('smtps', good, implicit=True)}
+    context = W['sink'][GOOD].context
+    context.load_verify_locations(ca.crt)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    for n, kind in enumerate((GOOD, SELF, CLEAR), 1):
+        listen_at(W['sink'][kind], n, 25)
+    listen_at(W['sink']['smtps'], 4, 465)
+    return good
+
+
+def make_zones(good):
+    """Of old.example each name is a host; mail servers are told apart by
+    port there, by address elsewhere."""
+    zones = W['zones'] = Zones(os.path.join(W['dir'], 'zones'))
+    hosts = ''.join('%s.old.example. 300 IN A %s\n' % (n, a) for n, a in
+                    {(r[0], {'smtps': NET % 4, 'other': NET % 3}.get(
+                        r[0], '127.0.0.1')) for r in QMAIL_TABLE})
+    zones.add('old.example', hosts, signed=False, anchored=False)
+    zones.add('hosted.example', 'mx.hosted.example. 300 IN A 127.0.0.1\n',
+              signed=False, anchored=False)
+    zones.add('box.example', 'mx.box.example. 300 IN A 127.0.0.1\n',
+              signed=False, anchored=False)
+    kinds = list(enumerate((GOOD, SELF, CLEAR), 1))
+    zones.add('pf.example', ''.join(
+        '%s.%s.pf.example. 300 IN A %s\n' % (k, level, NET % n)
+        for level in POSTFIX_TABLE for n, k in kinds if 'dane' not in level),
+        signed=False, anchored=False)
+    pin = sha256(good[1])
+    zones.add('sec.example', ''.join(
+        '{k}.{l}.sec.example. 300 IN A {a}\n_25._tcp.{k}.{l}.sec.example. '
+        '300 IN TLSA 3 0 1 {p}\n'.format(k=k, l=level, a=NET % n, p=pin)
+        for level in ('dane', 'dane-only') for n, k in kinds))
+    zones.start()
+
+
+def setup():
+    base.need_root()
+    need_relay()
+    need_directories()
+    W['dir'] = base.temporary('relay-older')
+    make_zones(make_hops())
+
+
+def imported(form, text, status=0, name=None):
+    """What the command makes of it."""
+    path = write(os.path.join(W['dir'], name or form), text)
+    found, out, err = run([POSTSEAL, 'relay', 'import', form, path])
+    equal(found, status, 'relay import %s: %r' % (form, err + out))
+    return out.decode()
+
+
+def relay_of(name, text, via='', routes=''):
+    port = free_port()
+    r = Relay(os.path.join(W['dir'], 'relay-' + name), CONF.format(
+        imported=text, lmtp=port, anchor=W['zones'].anchor, via=via,
+        dns=W['zones'].port, routes=routes)).start()
+    r.lmtp = port
+    return r
+
+
+def try_mail(relay, to, sender, kind, wanted):
+    sink = W['sink'][kind]
+    sink.forget()
+    with sink.lock:
+        sink.lines.clear()
+        sink.shown.clear()
+    t = Talk(relay.lmtp)
+    t.reply()
+    said = t.mail(sender, [to], lmtp=True)
+    t.say('QUIT')
+    t.close()
+    what = '%s from %s: %s' % (to, sender, wanted)
+    if isinstance(wanted, str):
+        check(any(s.startswith(wanted) for s in said), what, said,
+              relay.log()[-2000:])
+        equal(['MAIL' in sink.commands(), sink.seen], [False, []], what)
+        return said
+    check(said[-1].startswith('250'), what, said, relay.log()[-2000:])
+    equal([x.to() for x in sink.seen], [[to]], what)
+    equal(['MAIL' in sink.commands(True), 'MAIL' in sink.commands(False)],
+          [wanted, not wanted], what)
+    return said
+
+
+# ---- s/qmail ----
+
+def qmail_files():
+    ports = {k: W['sink'][k].port for k in (GOOD, SELF, CLEAR)}
+    policy = imported('tlsdestinations', QMAIL.format(
+        ca=W['ca'].crt, pin=sha256(W['self'][1]).upper(), nopin='0' * 64,
+        **ports).replace('|||3;', '||3;'))
+    key, crt = W['ca'].client(BOARD)
+    certs = imported('domaincerts', '# DOMAIN:CERTIFICATE|KEY|PASSWORD\n'
+                     'board.example:%s|%s|\n' % (crt, key))
+    return policy, certs
+
+
+@test
+def T70_tlsdestinations_and_domaincerts_are_imported_and_honoured():
+    policy, certs = qmail_files()
+    for word in ('client-cert from @board.example pki', 'default may\n',
+                 'port 465 implicit', ' none ', 'from @board.example'):
+        check(word in policy + certs, 'no "%s"' % word, policy, certs)
+    r = W['qmail'] = relay_of(
+        'qmail', policy + certs, '        via hosted.example hosted\n',
+        '    route hosted {\n        host "mx.hosted.example:25"\n'
+        '        nearby 127.0.0.0/8\n    }\n')
+    for domain, sender, kind, wanted in QMAIL_TABLE:
+        said = try_mail(r, 'bob@%s.old.example' % domain, sender, kind,
+                        wanted)
+        if wanted == '451 4.7.5':
+            check('postseal.conf:' in ''.join(said), 'no rule named', said)
+    # "=" and "%" name hosts, too: those that a route names
+    try_mail(r, 'bob@hosted.example', ALICE, GOOD, True)
+
+
+@test
+def T44_each_senders_domain_shows_its_certificate():
+    r, sink = W['qmail'], W['sink'][GOOD]
+    for sender, shown in ((BOARD, [BOARD]), (ALICE, []), (BOARD, [BOARD]),
+                          ('dave@board.example', [BOARD])):
+        # a connection that is kept is nobody else's
+        r.reload()
+        try_mail(r, 'bob@bare.old.example', sender, GOOD, True)
+        equal(sink.shown, [shown], 'shown for ' + sender)
+
+
+@test
+def what_tlsdestinations_cannot_keep_is_said():
+    text = imported('tlsdestinations', '%%old.example:=%s\nx:;6209\n' %
+                    ('ab' * 20), 65, 'lost')
+    for word in ('line 1 IS NOT KEPT', 'SHA-1 pins nothing: --probe',
+                 'QMTPS is not spoken', '2 lines are NOT KEPT'):
+        check(word in text, word, text)
+
+
+# ---- Postfix's table ----
+
+@test
+def T34_T42_T57_a_postfix_table_is_imported_and_honoured():
+    digest = sha256(W['self'][1]).upper()
+    colons = ':'.join(digest[i:i + 2] for i in range(0, 64, 2))
+    text = imported('tls_policy', ''.join(
+        POSTFIX.format(name=k, ca=W['ca'].crt, colons=colons)
+        for k in (GOOD, SELF, CLEAR)) + BRACKETS.format(
+            port=W['sink'][SELF].port))
+    r = relay_of('postfix-table', text, '        via box.example box\n',
+                 '    route box {\n        host "[mx.box.example]:%d"\n'
+                 '        nearby 127.0.0.0/8\n    }\n' %
+                 W['sink'][SELF].port)
+    for level, row in POSTFIX_TABLE.items():
+        zone = 'sec' if 'dane' in level else 'pf'
+        for kind, wanted in row.items():
+            try_mail(r, 'bob@%s.%s.%s.example' % (kind, level, zone), ALICE,
+                     kind, wanted)
+    try_mail(r, 'bob@box.example', ALICE, SELF, True)
+    r.stop()
+
+
+# ---- stunnel ----
+
+STUNNEL = '''; stunnel.conf
+pid = /var/run/stunnel.pid
+debug = 5
+socket = l:TCP_NODELAY=1
+cert = {crt}
+key = {key}
+
+[pop3s]
+accept = {here}:995
+connect = {here}:110
+protocol = proxy
+
+[plain-pop3s]
+accept = {here}:1995
+connect = {here}:1110
+sslVersionMin = TLSv1.3
+
+[out]
+client = yes
+accept = {here}:2110
+connect = {there}:995
+CAfile = {ca}
+verifyChain = yes
+checkHost = pop.example.net
+
+[liar]
+client = yes
+accept = {here}:2111
+connect = {there}:995
+CAfile = {ca}
+verifyChain = yes
+checkHost = pop.example.org
+'''
+
+
+class Pop3:
+    """A daemon of a few words that has no TLS, or nothing else. came: the
+    lines of its clients."""
+
+    def __init__(self, number, port, tls=None, proxy=False):
+        self.proxy, self.came, self.context = proxy, [], None
+        if tls:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(tls[1], tls[0])
+        try:
+            self.sock = socket.create_server((NET % number, port))
+        except OSError as e:
+            raise Skip('%s:%d: %s' % (NET % number, port, e)) from e
+        at_exit(self.sock.close)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                c, peer = self.sock.accept()
+            except OSError:
+                return
+            try:
+                with c:
+                    self.talk(c, peer[0])
+            except OSError:
+                pass
+
+    def talk(self, c, peer):
+        if self.context:
+            c = self.context.wrap_socket(c, server_side=True)
+        lines = c.makefile('rwb', buffering=0)
+        if self.proxy:
+            peer = lines.readline().decode().split(' ')[2]
+        lines.write(b'+OK hello %s\r\n' % peer.encode())
+        for line in lines:
+            self.came.append(line.decode().strip())
+            lines.write(b'+OK\r\n')
+            if line.upper().startswith(b'QUIT'):
+                return
+
+
+def pop3_says(port, source, number=5, **tls):
+    t = Talk(port, source=source, host=NET % number, **tls)
+    hello = t.line()
+    t.send('USER alice\r\nQUIT\r\n')
+    said = [hello, t.line(), t.line()]
+    t.close()
+    return said
+
+
+@test
+def T66_T67_stunnel_conf_995_to_110_and_the_daemon_sees_the_client():
+    ca = W['ca']
+    key, crt = ca.server('pop.example.com')
+    Pop3(5, 110, proxy=True)
+    Pop3(5, 1110)
+    far = Pop3(6, 995, ca.server('pop.example.net'))
+    text = imported('stunnel', STUNNEL.format(
+        here=NET % 5, there=NET % 6, ca=ca.crt, crt=crt, key=key))
+    for word in ('protocol pop3', 'implicit', 'proxy-v1',
+                 'min-protocol 1.3', 'name pop.example.net'):
+        check(word in text, 'no ' + word, text)
+    r = Relay(os.path.join(W['dir'], 'stunnel-relay'), text).start()
+    trust = ssl.create_default_context(cafile=ca.crt)
+    how = {'implicit': True, 'context': trust, 'sni': 'pop.example.com'}
+    equal(pop3_says(995, '127.0.0.77', **how)[0], '+OK hello 127.0.0.77',
+          'whom the daemon sees')
+    check(pop3_says(1995, '127.0.0.77', **how)[0].startswith('+OK hello'),
+          'a daemon that knows no PROXY')
+    equal(pop3_says(2110, '127.0.0.77')[1:], ['+OK', '+OK'], 'a client')
+    equal(far.came, ['USER alice', 'QUIT'], 'what came out of TLS')
+    try:
+        said = pop3_says(2111, '127.0.0.77')
+    except OSError:
+        said = ['']
+    check('+OK hello' not in said[0], 'a name that is another', said)
+    equal(len(far.came), 2, 'lines to who is not who he should be')
+    r.wait_log(r'listen=liar')
+    r.stop()
+
+
+@test
+def a_service_that_cannot_be_kept_is_a_comment():
+    text = imported('stunnel', '[pop3s]\naccept = 995\nconnect = 110\n'
+                    'cert = /x.pem\nlibwrap = yes\n', 65, 'stunnel-lost')
+    check('IS NOT KEPT' in text and 'allow and deny' in text and
+          'listen pop3s' not in text, 'a comment', text)
+
+
+if __name__ == '__main__':
+    base.main(setup)

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * Questions and answers between a worker and a process beside it, also when
+ * one of them is broken or bad.
+ */
+#include "relay/service.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+
+#include "relay/ask.h"
+#include "util/proc.h"
+
+struct side {
+	struct service s;
+	int sock[2];
+	pthread_t thread;
+	int rc;
+};
+
+/* "wait": never in time; "fail": a failure; else "<question>!" */
+static int answer(void *arg UNUSED, struct view q, struct buf *reply,
+    struct err *e)
+{
+	if (view_eq_str(q, "wait"))
+		(void)poll(NULL, 0, 300);
+	if (view_eq_str(q, "fail"))
+		return err_set(e, FAIL_POLICY, "it may not be");
+	buf_putv(reply, q);
+	buf_putc(reply, '!');
+	return 0;
+}
+
+static void *run(void *arg)
+{
+	struct side *s = arg;
+
+	s->rc = service_run(&s->s, NULL);
+	return NULL;
+}
+
+/* Workers' ends are in theirs. */
+static void begin(struct side *s, int theirs[2], size_t n)
+{
+	int pair[2];
+	size_t i;
+
+	memset(s, 0, sizeof(*s));
+	for (i = 0; i < n; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair),
+		    0);
+		s->sock[i] = pair[0];
+		theirs[i] = pair[1];
+	}
+	s->s.sock = s->sock;
+	s->s.socks = n;
+	s->s.threads = 4;
+	s->s.waiting = 1000;
+	s->s.answer = answer;
+	s->s.listen[0].fd = s->s.listen[1].fd = -1;
+	assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);
+}
+
+static void end(struct side *s)
+{
+	assert_int_equal(pthread_join(s->thread, NULL), 0);
+	assert_int_equal(s->rc, 0);
+}
+
+struct wanted {
+	const char *text; /* NULL: a failure with this in it */
+	const char *failure;
+	int *left;
+	struct event_base *base;
+};
+
+static void on_done(void *arg, const struct view *reply, const struct err *e)
+{
+	const struct wanted *w = arg;
+
+	if (w->text != NULL) {
+		assert_non_null(reply);
+		assert_true(view_eq_str(*reply, w->text));
+	} else {
+		assert_null(reply);
+		if (strstr(e->msg, w->failure) == NULL)
+			fail_msg("wanted \"%s\", found \"%s\"", w->failure,
+			    e->msg);
+	}
+	if (--*w->left == 0)
+		event_base_loopbreak(w->base);
+}
+
+static void many_questions_are_answered_each_its_own(void **state UNUSED)
+{
+	struct event_base *base = event_base_new();
+	int theirs[2], left = 162, i;
+	struct wanted plain = { "abc!", NULL, &left, base },
+		failed = { NULL, "it may not be", &left, base },
+		late = { NULL, "did not answer in time", &left, base },
+		never = { "never", NULL, &left, base };
+	struct side s;
+	struct ask *a;
+	uint32_t n;
+
+	begin(&s, theirs, 1);
+	assert_int_equal(ask_new(&a, base, theirs[0], "test", NULL), 0);
+	for (i = 0; i < 100; i++)
+		(void)ask_send(a, view_of("abc"), 10000, on_done, &plain);
+	(void)ask_send(a, view_of("fail"), 10000, on_done, &failed);
+	(void)ask_send(a, view_of("wait"), 50, on_done, &late);
+	n = ask_send(a, view_of("x"), 10000, on_done, &never);
+	assert_int_not_equal(n, 0);
+	ask_cancel(a, n);
+	for (i = 0; i < 60; i++)
+		(void)ask_send(a, view_of("abc"), 10000, on_done, &plain);
+	event_base_dispatch(base);
+	assert_int_equal(left, 0);
+	assert_false(ask_is_away(a));
+	ask_free(&a);
+	end(&s);
+	event_base_free(base);
+}
+
+static void who_is_away_is_said_to_be(void **state UNUSED)
+{
+	struct event_base *base = event_base_new();
+	int pair[2], left = 2;
+	struct wanted away = { NULL, "the test process is away", &left,
+		base };
+	struct ask *a;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(ask_new(&a, base, pair[1], "test", NULL), 0);
+	(void)ask_send(a, view_of("abc"), 10000, on_done, &away);
+	close(pair[0]);
+	(void)ask_send(a, view_of("abc"), 10000, on_done, &away);
+	event_base_dispatch(base);
+	assert_int_equal(left, 0);
+	assert_true(ask_is_away(a));
+	ask_free(&a);
+	event_base_free(base);
+}
+
+/* An answer that is none of ours, or too long, ends it: never a wrong one. */
+static void a_broken_service_is_cut_off(void **state UNUSED)
+{
+	static const struct view junk[] = {
+		{ (const unsigned char *)"\0\0\0\2ab", 6 },
+		{ (const unsigned char *)"\xff\xff\xff\xff", 4 },
+		{ (const unsigned char *)"\0\0\0\6\0\0\0\1\x77x", 10 },
+		{ (const unsigned char *)"\0\0\0\6\0\0\1\1\0x", 10 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(junk); i++) {
+		struct event_base *base = event_base_new();
+		int pair[2], left = 1;
+		struct wanted away = { NULL, "away", &left, base };
+		struct ask *a;
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair),
+		    0);
+		assert_int_equal(ask_new(&a, base, pair[1], "test", NULL), 0);
+		(void)ask_send(a, view_of("abc"), 10000, on_done, &away);
+		assert_int_equal(io_write_all(pair[0], junk[i].p, junk[i].n,
+		    NULL), 0);
+		event_base_dispatch(base);
+		assert_int_equal(left, 0);
+		ask_free(&a);
+		close(pair[0]);
+		event_base_free(base);
+	}
+}
+
+/* A worker that says what cannot be understood does not disturb another. */
+static void a_bad_worker_harms_itself_alone(void **state UNUSED)
+{
+	struct event_base *base = event_base_new();
+	int theirs[2], left = 1;
+	struct wanted plain = { "abc!", NULL, &left, base };
+	struct side s;
+	struct ask *a;
+
+	begin(&s, theirs, 2);
+	assert_int_equal(io_write_all(theirs[0], "\xff\xff\xff\xff\0", 5,
+	    NULL), 0);
+	assert_int_equal(ask_new(&a, base, theirs[1], "test", NULL), 0);
+	(void)ask_send(a, view_of("abc"), 10000, on_done, &plain);
+	event_base_dispatch(base);
+	assert_int_equal(left, 0);
+	ask_free(&a);
+	close(theirs[0]);
+	end(&s);
+	event_base_free(base);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_questions_are_answered_each_its_own),
+		cmocka_unit_test(who_is_away_is_said_to_be),
+		cmocka_unit_test(a_broken_service_is_cut_off),
+		cmocka_unit_test(a_bad_worker_harms_itself_alone),
+	};
+
+	return cmocka_run_group_tests_name("relay_service", tests, NULL,
+	    NULL);
+}
