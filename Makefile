@@ -124,12 +124,13 @@ $(BUILD)/tests/unit/smtp_%: $(BUILD)/tests/unit/smtp_%.o $(TESTCA) \
 $(BUILD)/tests/unit/relay_%: $(BUILD)/tests/unit/relay_%.o $(TESTCA) \
     $(A_RELAY) $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(RELAY_LIBS) $(CORE_LIBS)
-# Owners of connections and their peers; keys without their process.
+# Owners of connections and their peers; keys without their process: theirs is
+# the first definition of tls_keys_use(), and it counts.
 PEER_T = conn tls_server tls_tickets tls_client tls_flood session session_auth \
          tunnel tunnel_octets
 $(PEER_T:%=$(BUILD)/tests/unit/relay_%_test): %: %.o $(TESTCA) \
     $(BUILD)/tests/unit/relay_peer.o $(A_RELAY) $(CORE_A)
-	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(RELAY_LIBS) $(CORE_LIBS)
+	$(CC) $(SAN) $(LDFLAGS) -Wl,--allow-multiple-definition -o $@ $^ -lcmocka $(RELAY_LIBS) $(CORE_LIBS)
 $(BUILD)/tests/unit/fetch_%: $(BUILD)/tests/unit/fetch_%.o $(TESTCA) \
     $(A_FETCH) $(A_UTIL)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(FETCH_LIBS) $(UTIL_LIBS)
@@ -162,7 +163,8 @@ check: all unit fuzz-build bench-tools
 # end-to-end tests that are not about sizes or rates.
 SAN_E2E = tests/e2e/material_test.py tests/e2e/mime_trees_test.py \
           tests/e2e/command_test.py tests/e2e/mail_test.py \
-          tests/e2e/hostile_test.py
+          tests/e2e/hostile_test.py tests/e2e/relay_test.py \
+          tests/e2e/relay_session_test.py tests/e2e/tunnel_test.py
 ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
           -fno-omit-frame-pointer
 ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
@@ -175,8 +177,9 @@ asan:
 	    -o build/results-asan.tsv $(T_BIN:$(BUILD)/%=build-asan/%) \
 	    $(FUZZ_RUNS:$(BUILD)/%=build-asan/%) $(wildcard $(SAN_E2E))
 
-# The front is the only program with threads.
-TSAN_T = $(filter $(BUILD)/tests/unit/milter_%,$(T_BIN))
+# Threads: the front of the milter, policy and auth of the relay.
+TSAN_T = $(filter $(BUILD)/tests/unit/milter_% \
+         $(BUILD)/tests/unit/relay_%,$(T_BIN))
 tsan:
 	@$(MAKE) -s BUILD=build-tsan SAN=-fsanitize=thread HARDEN=-fPIE \
 	    OPT="-O1 -g" all unit bench-tools

@@ -6,20 +6,20 @@
  */
 #include "milter/fetch_proc.h"
 
-#include <netdb.h>
 #include <poll.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "fetch/resolver.h"
 #include "fetch/submit.h"
 #include "gateway/notice.h"
-#include "util/clock.h"
 #include "milter/ctl.h"
 #include "milter/fetch_client.h"
 #include "milter/fetch_list.h"
 #include "milter/fetch_wire.h"
 #include "milter/parent_int.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define ASKERS_MAX (2 * WORKERS_MAX)
@@ -332,15 +332,6 @@ static int list_here(void *ctx, const char *directory,
 	return finder_list(ctx, directory, q, within_ms, out, e);
 }
 
-/* Name services may be modules, which no sandbox lets in later. */
-static void load_resolver(void)
-{
-	struct addrinfo *ai = NULL;
-
-	if (getaddrinfo("localhost", "80", NULL, &ai) == 0)
-		freeaddrinfo(ai);
-}
-
 static void cannot_start(const struct err *e) NORETURN;
 
 static void cannot_start(const struct err *e)
@@ -361,7 +352,7 @@ void fetch_proc(const struct fetch_start *s)
 	    s->config->directory, s->config->directories, &e) != 0)
 		cannot_start(&e);
 	child_drop(&s->ids);
-	load_resolver();
+	resolver_load_modules();
 	/* what libraries open at their beginning */
 	if (http_new(&http, &(struct http_policy) { 0 }, &e) != 0)
 		cannot_start(&e);

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -240,16 +239,6 @@ static void hand_new_workers(struct parent *p)
 			parent_log("hand-over", &e);
 }
 
-/* The next signal for us, or 0. */
-static int next_signal(struct parent *p)
-{
-	struct signalfd_siginfo si;
-
-	if (read(p->signals, &si, sizeof(si)) != (ssize_t)sizeof(si))
-		return 0;
-	return (int)si.ssi_signo;
-}
-
 /* One round. -1 go on, else the exit code; *stop: a signal said so. */
 static int step(struct parent *p, bool *stop)
 {
@@ -266,7 +255,7 @@ static int step(struct parent *p, bool *stop)
 		if ((fd[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
 		    who[i]->ctl == fd[i].fd)
 			on_control(p, who[i]);
-	while ((sig = next_signal(p)) != 0) {
+	while ((sig = child_next_signal(p->signals)) != 0) {
 		if (sig == SIGTERM || sig == SIGINT)
 			*stop = true;
 		else if (sig == SIGHUP)
@@ -362,22 +351,6 @@ static void stop_all(struct parent *p)
 
 /* ---- the beginning ---- */
 
-static int block_signals(struct parent *p, struct err *e)
-{
-	sigset_t s;
-
-	(void)sigemptyset(&s);
-	(void)sigaddset(&s, SIGHUP);
-	(void)sigaddset(&s, SIGTERM);
-	(void)sigaddset(&s, SIGINT);
-	(void)sigaddset(&s, SIGCHLD);
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &s, NULL) != 0)
-		return err_sys(e, FAIL_TEMP, "sigprocmask");
-	p->signals = signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
-	return p->signals < 0 ? err_sys(e, FAIL_TEMP, "signalfd") : 0;
-}
-
 static bool can_read_secret(const struct config *c, const struct ids *ids)
 {
 	struct buf b;
@@ -427,7 +400,7 @@ static int begin(struct parent *p, struct err *e)
 	front_describe(NULL, &d);
 	if (c->listen != NULL && smfi_register(d) != MI_SUCCESS)
 		return err_set(e, FAIL_BUG, "libmilter: cannot register");
-	if (block_signals(p, e) != 0 || stats_new(&p->stats, e) != 0 ||
+	if (child_signals(&p->signals, e) != 0 || stats_new(&p->stats, e) != 0 ||
 	    (c->listen != NULL &&
 	    listen_open(c, &ids, &p->listen, e) != 0) ||
 	    doors_open(c, &ids, &p->doors, e) != 0 || drop(c, e) != 0)

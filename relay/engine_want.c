@@ -135,14 +135,28 @@ static void set_servername(struct wanting *x)
 
 /* ---- from the line ---- */
 
+/* TLSA records stay, whoever decides: they must hold as well (T51). */
+static void clear_want(struct tls_want *w)
+{
+	struct tls_tlsa tlsa[TLS_TLSA_MAX];
+	char base[TLS_NAME_MAX];
+	size_t n = w->tlsas;
+
+	memcpy(tlsa, w->tlsa, sizeof(tlsa));
+	text_set(base, sizeof(base), w->tlsa_base);
+	memset(w, 0, sizeof(*w));
+	memcpy(w->tlsa, tlsa, sizeof(tlsa));
+	text_set(w->tlsa_base, sizeof(w->tlsa_base), base);
+	w->tlsas = n;
+}
+
 /* What holds whoever decides. */
 static void set_common(struct wanting *x)
 {
 	const struct tls_rule *r = x->p->rule;
 	struct tls_want *w = x->w;
 
-	tls_want_free(w);
-	memset(w, 0, sizeof(*w));
+	clear_want(w);
 	text_set(w->pki, sizeof(w->pki), x->p->pki);
 	if (r == NULL)
 		return;
@@ -285,7 +299,18 @@ static int refuse_without_dane(struct wanting *x, const char *what)
 	    x->p->because, x->h->name, what);
 }
 
-/* 1: DANE decides; 0: it does not; -1: barred. */
+/* Does something else prove more than TLSA records of a host that DNSSEC does
+ * not lead to (T48), or ask for more than records that cannot be used? */
+static bool has_better(const struct wanting *x, enum dane_outcome o)
+{
+	if (o == DANE_USABLE && x->is_name_trusted)
+		return false;
+	return sts_enforces(x->p) || tls_level_is_verified(x->p->level) ||
+	    (o == DANE_UNUSABLE && tls_level_is_must(x->p->level));
+}
+
+/* 1: DANE decides; 0: it does not, but its records, if any, must hold as
+ * well; -1: barred. */
 static int want_dane(struct wanting *x)
 {
 	bool is_only = x->p->level == TLS_DANE_ONLY;
@@ -293,11 +318,10 @@ static int want_dane(struct wanting *x)
 	enum dane_outcome o;
 	char why[300];
 
-	/* T48: what DNSSEC does not lead to, DANE does not prove; and a
-	 * policy that names the hosts proves more */
-	if (!x->is_name_trusted && (is_only || sts_enforces(x->p)))
-		return !is_only ? 0 : refuse_without_dane(x,
-		    "comes from an MX record without DNSSEC");
+	/* T48: what DNSSEC does not lead to, DANE does not prove */
+	if (!x->is_name_trusted && is_only)
+		return refuse_without_dane(x, "comes from an MX record "
+		    "without DNSSEC");
 	set_common(x);
 	o = seek_dane(x->p, x->h, x->w, why);
 	if (o == DANE_ERROR)
@@ -307,7 +331,7 @@ static int want_dane(struct wanting *x)
 		return refuse_without_dane(x, o == DANE_NONE ?
 		    "has no TLSA record that DNSSEC secures" :
 		    "has no TLSA record that can be used");
-	if (o == DANE_NONE)
+	if (o == DANE_NONE || has_better(x, o))
 		return 0;
 	finish_dane(x, o == DANE_USABLE ? TLS_DANE_ONLY : TLS_ENCRYPT);
 	return 1;

@@ -159,20 +159,26 @@ static void fail_greeting(struct hop_link *l, const struct smtp_reply *r)
 	fail_with(l, &f);
 }
 
-static void fail_broken(struct hop_link *l, const char *why)
+static void fail_connection(struct hop_link *l, int rank,
+    const char *enhanced, const char *why)
 {
-	struct hop_failure f = {.rank = RANK_LOST, .rests = true};
+	struct hop_failure f = {.rank = rank, .rests = true};
 	struct hop *h = l->hop;
 	char where[400];
 	struct err e;
 
 	err_set(&e, FAIL_TEMP, "%s: %s", hop_where(where, sizeof(where),
 	    hop_here(h)), why);
-	hop_say(&f.r, 451, "4.4.2", e.msg);
+	hop_say(&f.r, 451, enhanced, e.msg);
 	hop_report(h, l, &f);
 	h->link = NULL;
 	link_free(&l);
 	hop_host_failed(h, &f);
+}
+
+static void fail_broken(struct hop_link *l, const char *why)
+{
+	fail_connection(l, RANK_LOST, "4.4.2", why);
 }
 
 /* ---- what must be there before MAIL ---- */
@@ -500,18 +506,7 @@ static void on_drained(void *arg)
 
 static void no_connection(struct hop_link *l, const char *why)
 {
-	struct hop_failure f = {.rank = RANK_CONNECT, .rests = true};
-	struct hop *h = l->hop;
-	char where[400];
-	struct err e;
-
-	err_set(&e, FAIL_TEMP, "%s: %s", hop_where(where, sizeof(where),
-	    hop_here(h)), why);
-	hop_say(&f.r, 451, "4.4.1", e.msg);
-	hop_report(h, l, &f);
-	h->link = NULL;
-	link_free(&l);
-	hop_host_failed(h, &f);
+	fail_connection(l, RANK_CONNECT, "4.4.1", why);
 }
 
 static void on_end(void *arg, enum conn_end how, const char *why)

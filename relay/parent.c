@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -27,6 +26,7 @@
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_MOST_MS 30000
 #define LONG_LIFE_MS 60000 /* a flock that lived so long was no bad start */
+#define START_MS 10000 /* so long a reload waits for the one before it */
 #define LEDGER_ENTRIES 65536
 
 struct relay_parent {
@@ -37,7 +37,7 @@ struct relay_parent {
 	int signals;
 	bool wants_reload, is_reload, has_started;
 	int64_t again_at_ms; /* a flock is to be started; 0: no */
-	int64_t delay_ms, live_since_ms;
+	int64_t delay_ms, live_since_ms, starting_since_ms;
 	int exit_code; /* of the first flock, when it could not start */
 };
 
@@ -73,6 +73,7 @@ static int begin_flock(struct relay_parent *p, struct relay_config *take,
 		return -1;
 	}
 	p->starting = f;
+	p->starting_since_ms = clock_ms();
 	return 0;
 }
 
@@ -102,22 +103,32 @@ static int read_and_begin(struct relay_parent *p)
 	return rc;
 }
 
-static void kill_starting(struct relay_parent *p)
+/* Its workers may have taken clients before all of it was ready: they have
+ * their time, if a configuration is live. */
+static void give_up_starting(struct relay_parent *p)
 {
 	struct relay_flock *f = p->starting;
 
 	if (f == NULL)
 		return;
 	p->starting = NULL;
-	flock_kill(f);
-	flock_retire(f, 0);
+	flock_retire(f, p->live == NULL ? 0 : f->config->grace_ms + EXTRA_MS);
+	if (p->live == NULL)
+		flock_kill(f);
 	make_old(p, f);
+}
+
+/* One after the other: reloads without end would all come to nothing. */
+static bool may_reload(const struct relay_parent *p)
+{
+	return p->wants_reload && p->has_started && (p->starting == NULL ||
+	    clock_ms() - p->starting_since_ms > START_MS);
 }
 
 static void reload(struct relay_parent *p)
 {
 	notify_reloading();
-	kill_starting(p);
+	give_up_starting(p);
 	p->is_reload = read_and_begin(p) == 0;
 	if (p->is_reload)
 		return;
@@ -177,7 +188,7 @@ static void on_death(struct relay_parent *p, struct relay_flock *f,
 		plan_again(p);
 		return;
 	}
-	kill_starting(p);
+	give_up_starting(p);
 	if (p->live != NULL) {
 		log_err("event=reload kept=old");
 		if (!p->is_reload)
@@ -253,14 +264,6 @@ static size_t watch(struct relay_parent *p, struct pollfd *fd,
 	return n;
 }
 
-static int next_signal(struct relay_parent *p)
-{
-	struct signalfd_siginfo si;
-
-	return read(p->signals, &si, sizeof(si)) == (ssize_t)sizeof(si) ?
-	    (int)si.ssi_signo : 0;
-}
-
 /* true: a signal says stop. */
 static bool step(struct relay_parent *p)
 {
@@ -273,13 +276,13 @@ static bool step(struct relay_parent *p)
 
 	fd[n].fd = p->signals;
 	fd[n].events = POLLIN;
-	(void)poll(fd, n + 1, p->again_at_ms != 0 || p->old != NULL ? 200 :
-	    -1);
+	(void)poll(fd, n + 1, p->again_at_ms != 0 || p->old != NULL ||
+	    p->wants_reload ? 200 : -1);
 	for (i = 0; i < n; i++)
 		if ((fd[i].revents & POLLIN) != 0 &&
 		    read(fd[i].fd, &c, 1) == 1)
 			who[i]->is_ready = true;
-	while ((sig = next_signal(p)) != 0) {
+	while ((sig = child_next_signal(p->signals)) != 0) {
 		stop = stop || sig == SIGTERM || sig == SIGINT;
 		p->wants_reload = p->wants_reload || sig == SIGHUP;
 	}
@@ -287,7 +290,7 @@ static bool step(struct relay_parent *p)
 	kill_late(p);
 	if (p->starting != NULL && flock_is_ready(p->starting))
 		go_live(p);
-	if (p->wants_reload && p->has_started) {
+	if (may_reload(p)) {
 		p->wants_reload = false;
 		p->again_at_ms = 0;
 		reload(p);
@@ -306,7 +309,7 @@ static void stop_all(struct relay_parent *p)
 
 	notify_send("STOPPING=1");
 	log_notice("event=stop");
-	kill_starting(p);
+	give_up_starting(p);
 	if (ms > STOP_MS)
 		ms = STOP_MS;
 	if (p->live != NULL) {
@@ -331,22 +334,6 @@ static void stop_all(struct relay_parent *p)
 }
 
 /* ---- the beginning ---- */
-
-static int block_signals(struct relay_parent *p, struct err *e)
-{
-	sigset_t s;
-
-	(void)sigemptyset(&s);
-	(void)sigaddset(&s, SIGHUP);
-	(void)sigaddset(&s, SIGTERM);
-	(void)sigaddset(&s, SIGINT);
-	(void)sigaddset(&s, SIGCHLD);
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &s, NULL) != 0)
-		return err_sys(e, FAIL_TEMP, "sigprocmask");
-	p->signals = signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
-	return p->signals < 0 ? err_sys(e, FAIL_TEMP, "signalfd") : 0;
-}
 
 /* As the user of the workers, whose file it is. */
 static int open_ledger(struct relay_parent *p, const struct relay_config *c,
@@ -385,7 +372,7 @@ static int start(struct relay_parent *p, struct relay_config *take,
 	}
 	ossl_random(p->common.secret, sizeof(p->common.secret));
 	p->path = strdup(take->path);
-	if (p->path == NULL || block_signals(p, e) != 0 ||
+	if (p->path == NULL || child_signals(&p->signals, e) != 0 ||
 	    relay_stats_new(&p->common.stats, e) != 0 ||
 	    open_ledger(p, take, e) != 0) {
 		relay_config_free(&take);

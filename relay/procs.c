@@ -8,11 +8,11 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <netdb.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "fetch/resolver.h"
 #include "relay/auth.h"
 #include "relay/engine.h"
 #include "relay/exec.h"
@@ -63,15 +63,6 @@ void relay_keys_proc(const struct proc_start *s)
 	end("keys", rc, &e);
 }
 
-/* Name services may be modules, which no sandbox lets in later. */
-static void load_resolver(void)
-{
-	struct addrinfo *ai = NULL;
-
-	if (getaddrinfo("localhost", "80", NULL, &ai) == 0)
-		freeaddrinfo(ai);
-}
-
 void relay_policy_proc(const struct proc_start *s, int socketmap)
 {
 	struct service v = { .sock = s->sock, .socks = s->socks,
@@ -82,7 +73,7 @@ void relay_policy_proc(const struct proc_start *s, int socketmap)
 	int rc;
 
 	child_drop(&s->ids);
-	load_resolver();
+	resolver_load_modules();
 	if (engine_new(&g, s->config, &e) != 0)
 		proc_cannot("policy", &e);
 	v.arg = g;

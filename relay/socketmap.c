@@ -95,16 +95,55 @@ static void put_tafile(struct buf *b, const struct engine *g,
 		buf_printf(b, " tafile=%s", ca->file);
 }
 
+static bool is_hostname(const char *match)
+{
+	return strcmp(match, "hostname") == 0;
+}
+
+/* Is the DNSSEC of the MX record what a line depends on? */
+static bool asks_hostname(const struct seek *p)
+{
+	size_t i;
+
+	for (i = 0; p->rule != NULL && i < p->rule->matches; i++)
+		if (is_hostname(p->rule->match[i]))
+			return p->level == TLS_SECURE;
+	return false;
+}
+
+/* CAs that Postfix cannot be told of: it would ask others, or fewer. */
+static bool has_other_ca(const struct seek *p)
+{
+	const struct tls_rule *r = p->rule;
+	const struct ca_block *ca = r->ca == NULL ? NULL :
+	    relay_ca(p->g->c, r->ca);
+
+	return (p->level == TLS_VERIFY || p->level == TLS_SECURE) &&
+	    r->ca != NULL && (ca == NULL || ca->file == NULL ||
+	    ca->crl != NULL);
+}
+
 static void put_line(struct buf *b, const struct seek *p)
 {
 	const struct tls_rule *r = p->rule;
-	size_t i;
+	size_t i, n = 0;
+
+	if (has_other_ca(p)) {
+		buf_printf(b, "TEMP %s asks for ca %s, which has a folder or "
+		    "a CRL that Postfix does not look at", p->because, r->ca);
+		return;
+	}
 
 	buf_printf(b, "OK %s", tls_level_str(p->level));
 	if (p->level == TLS_NONE)
 		return;
-	for (i = 0; i < r->matches; i++)
-		buf_printf(b, "%s%s", i == 0 ? " match=" : ":", r->match[i]);
+	for (i = 0; i < r->matches; i++) {
+		if (is_hostname(r->match[i]) && p->level == TLS_SECURE &&
+		    !p->mx_secure)
+			continue; /* T39: nor do we take it from there */
+		buf_printf(b, "%s%s", n++ == 0 ? " match=" : ":",
+		    r->match[i]);
+	}
 	put_pins(b, r);
 	if (r->servername != NULL)
 		buf_printf(b, " servername=%s", r->servername);
@@ -159,7 +198,9 @@ static void look(const struct route *r, struct seen *s)
 }
 
 /* DANE before MTA-STS, which never takes its place (T51): of hosts of both
- * kinds those with TLSA records are left. */
+ * kinds those with TLSA records are left. Postfix's dane is may for a host
+ * without records, and for all hosts of an MX record without DNSSEC: it is not
+ * said where more is asked for. */
 static void conclude(const struct seek *p, bool with_report, struct buf *b)
 {
 	bool is_sts = p->has_sts && p->sts.mode == STS_ENFORCE;
@@ -168,13 +209,13 @@ static void conclude(const struct seek *p, bool with_report, struct buf *b)
 	look(p->r, &s);
 	if (p->r->code != 0 && p->r->code < 500)
 		buf_printf(b, "TEMP %s", p->r->text);
-	else if (s.dane > 0 && (is_sts || (s.other + s.unusable == 0 &&
-	    p->mx_secure)))
+	else if (s.dane > 0 && p->mx_secure && (is_sts ||
+	    s.other + s.unusable == 0))
 		buf_puts(b, "OK dane-only");
-	else if (s.dane + s.unusable > 0)
-		buf_puts(b, "OK dane");
 	else if (is_sts)
 		put_sts(b, p, with_report);
+	else if (s.dane + s.unusable > 0 && !tls_level_is_must(p->level))
+		buf_puts(b, "OK dane");
 	else if (p->rule != NULL && !p->rule->is_default)
 		put_line(b, p);
 	else if (p->rule != NULL && p->level != TLS_MAY)
@@ -194,7 +235,7 @@ static int64_t make_reply(void *arg, struct buf *reply)
 {
 	struct asking *x = arg;
 
-	if (x->p.try_dane || x->p.try_sts)
+	if (x->p.try_dane || x->p.try_sts || asks_hostname(&x->p))
 		seek_find(&x->p);
 	conclude(&x->p, x->with_report, reply);
 	return x->p.ttl_s > 0 ? x->p.ttl_s : 1;

@@ -345,6 +345,9 @@ static struct tunnel *make(struct worker *w, struct worker_listener *l,
 		if (tls_server_for(l->tls, who->ip) == NULL)
 			t->gate.offers = false;
 	}
+	t->is_watched = (l->l->protocol == RELAY_SMTP_TUNNEL ||
+	    l->l->protocol == RELAY_POP3) && (t->has_gate ||
+	    l->l->backend.real == REAL_XCLIENT);
 	t->next = all;
 	t->at = &all;
 	if (all != NULL)

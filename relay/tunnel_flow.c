@@ -165,17 +165,34 @@ enum tunnel_next tunnel_step_gate(struct tunnel *t)
 
 /* ---- octets ---- */
 
-/* false: there is nothing (more) to be carried, or no room for it. */
-static void carry(struct side *from, struct side *to)
+/* How much of v may pass. */
+static size_t look(struct side *from, struct view v)
+{
+	struct tunnel *t = from->t;
+
+	if (!t->is_watched)
+		return v.n;
+	if (from == &t->client)
+		return watch_client(&t->watch, v);
+	watch_server(&t->watch, v);
+	return v.n;
+}
+
+/* false: what comes must not pass. */
+static bool carry(struct side *from, struct side *to)
 {
 	struct view v = conn_input(from->c);
+	size_t n;
 
 	if (v.n > 0 && conn_is_full(to->c)) {
 		if (!from->is_paused)
 			conn_pause(from->c);
 		from->is_paused = true;
-		return;
+		return true;
 	}
+	n = look(from, v);
+	if (n < v.n)
+		return false;
 	if (v.n > 0) {
 		conn_write(to->c, v);
 		conn_used(from->c, v.n);
@@ -185,6 +202,21 @@ static void carry(struct side *from, struct side *to)
 		to->was_told = true;
 		conn_end_output(to->c);
 	}
+	return true;
+}
+
+/* T67: the gate is open, but not for this. */
+static enum tunnel_next refuse(struct tunnel *t)
+{
+	struct buf b;
+
+	buf_init(&b, 1000);
+	gate_refuse(t->l->l->protocol, "Error: insufficient authorization",
+	    &b);
+	conn_write(t->client.c, buf_view(&b));
+	buf_free(&b);
+	tunnel_end(t, "client", "XCLIENT or XFORWARD of a client");
+	return TUNNEL_GONE;
 }
 
 void tunnel_drained(struct side *s)
@@ -200,8 +232,10 @@ void tunnel_drained(struct side *s)
 
 enum tunnel_next tunnel_step_open(struct tunnel *t)
 {
-	carry(&t->client, &t->server);
-	carry(&t->server, &t->client);
+	/* first what the daemon said: it tells a command from a message */
+	(void)carry(&t->server, &t->client);
+	if (!carry(&t->client, &t->server))
+		return refuse(t);
 	/* a daemon of a mail protocol that ends its side has ended both */
 	if (t->client.was_told && (t->server.was_told ||
 	    t->l->l->protocol != RELAY_ANY)) {

@@ -9,6 +9,7 @@
 
 #include "relay/tunnel_dial.h"
 #include "relay/tunnel_gate.h"
+#include "relay/tunnel_watch.h"
 
 #define TUNNEL_TLS_MS 60000	/* until the client has TLS (T11) */
 #define TUNNEL_DIAL_MS 30000	/* until the backend is ready */
@@ -45,6 +46,8 @@ struct tunnel {
 	enum tunnel_state state;
 	struct side client, server;
 	bool has_gate, has_dialled, is_logged;
+	bool is_watched; /* when it is open */
+	struct watch watch;
 	struct gate gate;
 	struct dial dial;
 	struct event *timer;

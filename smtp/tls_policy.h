@@ -110,10 +110,11 @@ struct tls_tlsa {
 bool tls_tlsa_is_usable(const struct tls_tlsa *t);
 
 /*
- * For one host. With tlsa records it is DANE and they decide (RFC 7672): names
- * hold for DANE-TA(2) only. level then says what is asked where TLSA cannot
- * say: it is TLS_DANE_ONLY if a usable one is there (authentication is a
- * must), TLS_ENCRYPT if there are only unusable ones.
+ * For one host. With tlsa records and TLS_DANE_ONLY it is DANE and they decide
+ * (RFC 7672): names hold for DANE-TA(2) only. Where there are only unusable
+ * ones it is TLS_ENCRYPT. With tlsa records and fingerprint, verify or secure,
+ * both must hold: MTA-STS or a line decides, and DANE that fails is not
+ * overridden (RFC 8461 2).
  */
 struct tls_want {
 	enum tls_level level;	/* to be reached */

@@ -18,10 +18,11 @@
 
 /* ---- before ---- */
 
+/* Where a line or MTA-STS decides, the records must hold as well. */
 static bool is_dane(const struct tls_want *w)
 {
-	return w->tlsas > 0 &&
-	    (w->level == TLS_DANE_ONLY || w->level == TLS_DANE);
+	return w->tlsas > 0 && (w->level == TLS_DANE ||
+	    tls_level_is_verified(w->level));
 }
 
 /* A record that libssl does not take is one that is not usable; when none is
@@ -324,6 +325,12 @@ static int check_encrypt(struct judged *j)
 	return j->w->ca[0] != '\0' ? check_path(j, false) : 0;
 }
 
+/* RFC 8461 2: no policy overrides DANE that fails (T51). */
+static int check_as_well(struct judged *j)
+{
+	return is_dane(j->w) ? check_dane(j) : 0;
+}
+
 static bool is_too_old(const struct judged *j)
 {
 	static const int min[] = { [TLS_V_ANY] = TLS1_2_VERSION,
@@ -349,15 +356,15 @@ static int check_level(struct judged *j)
 	case TLS_ENCRYPT:
 		return check_encrypt(j);
 	case TLS_FINGERPRINT:
-		return check_pins(j);
+		return check_pins(j) != 0 ? -1 : check_as_well(j);
 	case TLS_DANE:
-		return is_dane(w) ? check_dane(j) : 0;
+		return check_as_well(j);
 	case TLS_DANE_ONLY:
 		return is_dane(w) ? check_dane(j) : bad(j, "dane-required",
 		    "there is no TLSA record");
 	case TLS_VERIFY:
 	case TLS_SECURE:
-		return check_pkix(j);
+		return check_pkix(j) != 0 ? -1 : check_as_well(j);
 	}
 	return bad(j, "validation-failure", "a level that nobody knows");
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <syslog.h>
@@ -111,4 +112,28 @@ int child_pair(int type, int sock[2], struct err *e)
 	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, sock) != 0)
 		return err_sys(e, FAIL_TEMP, "socketpair");
 	return 0;
+}
+
+int child_signals(int *fd, struct err *e)
+{
+	sigset_t s;
+
+	(void)sigemptyset(&s);
+	(void)sigaddset(&s, SIGHUP);
+	(void)sigaddset(&s, SIGTERM);
+	(void)sigaddset(&s, SIGINT);
+	(void)sigaddset(&s, SIGCHLD);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &s, NULL) != 0)
+		return err_sys(e, FAIL_TEMP, "sigprocmask");
+	*fd = signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
+	return *fd < 0 ? err_sys(e, FAIL_TEMP, "signalfd") : 0;
+}
+
+int child_next_signal(int fd)
+{
+	struct signalfd_siginfo si;
+
+	return read(fd, &si, sizeof(si)) == (ssize_t)sizeof(si) ?
+	    (int)si.ssi_signo : 0;
 }

@@ -36,6 +36,12 @@ void child_start(const struct child_start *s);
 void child_drop(const struct ids *ids);
 void child_sandbox(enum sandbox kind);
 
+/* For a parent: HUP, INT, TERM and CHLD come by this descriptor (signalfd)
+ * from now on. FAIL_TEMP. */
+int child_signals(int *fd, struct err *e) MUST_CHECK;
+/* The next of them, 0: none. */
+int child_next_signal(int fd);
+
 /* A pair of connected unix sockets, close-on-exec. FAIL_TEMP. */
 int child_pair(int type, int sock[2], struct err *e) MUST_CHECK;
 

@@ -204,6 +204,26 @@ def children(pid):
     return sorted(found)
 
 
+def end_tree(child, number=signal.SIGTERM, seconds=10):
+    """End a process and what it started. -> exit status."""
+    below = children(child.pid)
+    with contextlib.suppress(OSError):
+        child.send_signal(number)
+    try:
+        child.wait(seconds * (4 if SANITIZER else 1))
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    end = time.monotonic() + 5
+    while any(alive(p) for p in below) and time.monotonic() < end:
+        time.sleep(0.05)
+    for p in below:
+        if alive(p):
+            with contextlib.suppress(OSError):
+                os.kill(p, signal.SIGKILL)
+    return child.returncode
+
+
 def title(pid):
     """The name that a process gave itself."""
     try:

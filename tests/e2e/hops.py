@@ -50,7 +50,7 @@ class Hop:
 
     def __init__(self, tls=None):
         self.context, self.plan = None, {}
-        self.lines, self.seen, self.cut, self.calls = [], [], 0, 0
+        self.lines, self.seen, self.calls = [], [], []
         self.lock = threading.Lock()
         if tls:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -70,7 +70,7 @@ class Hop:
     def one(self, sock):
         call = Call(self, sock)
         with self.lock:
-            self.calls += 1
+            self.calls.append(call)
         with contextlib.suppress(OSError, Over, ValueError):
             call.run()
         with contextlib.suppress(OSError):
@@ -79,7 +79,15 @@ class Hop:
     def forget(self, plan=None):
         with self.lock:
             self.plan = plan or {}
-            self.seen, self.lines, self.cut, self.calls = [], [], 0, 0
+            self.seen, self.lines = [], []
+
+    def hang_up(self):
+        """On all: whoever wants something has to call again."""
+        with self.lock:
+            calls, self.calls = self.calls, []
+        for c in calls:
+            with contextlib.suppress(OSError):
+                c.sock.shutdown(socket.SHUT_RDWR)
 
     def messages(self):
         with self.lock:
@@ -157,13 +165,8 @@ class Call:
         self.secure = True
 
     def data(self):
-        try:
-            while b'\r\n.\r\n' not in b'\r\n' + self.rest:
-                self.more()
-        except (OSError, Over):
-            with self.hop.lock:
-                self.hop.cut += 1
-            raise
+        while b'\r\n.\r\n' not in b'\r\n' + self.rest:
+            self.more()
         at = (b'\r\n' + self.rest).index(b'\r\n.\r\n')
         raw, self.rest = self.rest[:at], self.rest[at + 3:]
         with self.hop.lock:
@@ -184,11 +187,11 @@ class Cut(Exception):
 
 class Tap:
     """Between the relay and a next hop. out: every octet that the relay sent
-    since forget(). fault(is_back, octets) -> octets to pass on, or Cut."""
+    since set(). fault(is_back, octets) -> octets to pass on, or Cut."""
 
     def __init__(self):
         self.target, self.fault = 0, None
-        self.out, self.calls = bytearray(), 0
+        self.out, self.calls = bytearray(), []
         self.lock = threading.Lock()
         self.sock = socket.create_server(('127.0.0.1', 0), backlog=64)
         self.port = self.sock.getsockname()[1]
@@ -201,7 +204,7 @@ class Tap:
                 c, _ = self.sock.accept()
                 far = socket.create_connection(('127.0.0.1', self.target))
                 with self.lock:
-                    self.calls += 1
+                    self.calls += [c, far]
                 for x in ((c, far, False), (far, c, True)):
                     threading.Thread(target=self.pass_on, args=x,
                                      daemon=True).start()
@@ -228,7 +231,10 @@ class Tap:
     def set(self, target, fault=None):
         with self.lock:
             self.target, self.fault = target, fault
-            self.out, self.calls = bytearray(), 0
+            calls, self.calls = self.calls, []
+            self.out = bytearray()
+        for sock in calls:
+            reset(sock)
 
     def wire(self):
         with self.lock:

@@ -11,11 +11,10 @@ import resource
 import signal
 import socket
 import subprocess
-import time
 
 from base import *  # noqa: F401,F403
-from base import (KEYS_USER, MILTER, MILTER_USER, POSTSEAL, SANITIZER, alive,
-                  at_exit, check, children, free_port, must_run, run, title,
+from base import (KEYS_USER, MILTER, MILTER_USER, POSTSEAL, at_exit, check,
+                  children, end_tree, free_port, must_run, run, title,
                   wait_for)
 from mta import *  # noqa: F401,F403
 from mta import Postfix
@@ -151,22 +150,7 @@ class Site:
         if self.child is None:
             return None
         child, self.child = self.child, None
-        below = children(child.pid)
-        with contextlib.suppress(OSError):
-            child.send_signal(number)
-        try:
-            child.wait(10 * (4 if SANITIZER else 1))
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        end = time.monotonic() + 5
-        while any(alive(p) for p in below) and time.monotonic() < end:
-            time.sleep(0.05)
-        for p in below:
-            if alive(p):
-                with contextlib.suppress(OSError):
-                    os.kill(p, signal.SIGKILL)
-        return child.returncode
+        return end_tree(child, number)
 
     def processes(self, kind=None):
         """Pids of the milter's processes whose title names kind."""

@@ -11,10 +11,9 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 
-from base import (BUILD, MILTER_USER, SANITIZER, Skip, alive, at_exit, check,
-                  children, free_port, must_run, run, title, wait_for)
+from base import (BUILD, MILTER_USER, Skip, at_exit, check, children,
+                  end_tree, free_port, must_run, run, title, wait_for)
 from directories import write
 from sink import Server, Session, Sink
 
@@ -165,22 +164,7 @@ class Relay:
         if self.child is None:
             return None
         child, self.child = self.child, None
-        below = children(child.pid)
-        with contextlib.suppress(OSError):
-            child.send_signal(number)
-        try:
-            child.wait(15 * (4 if SANITIZER else 1))
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        end = time.monotonic() + 5
-        while any(alive(p) for p in below) and time.monotonic() < end:
-            time.sleep(0.05)
-        for p in below:
-            if alive(p):
-                with contextlib.suppress(OSError):
-                    os.kill(p, signal.SIGKILL)
-        return child.returncode
+        return end_tree(child, number, 15)
 
 
 # ---- clients ----

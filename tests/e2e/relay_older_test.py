@@ -5,7 +5,12 @@
 run by a relay: s/qmail's tlsdestinations and domaincerts, Postfix's table of
 policies, stunnel.conf. Ports are the real ones, on loopback addresses of our
 own."""
+import base64
+import grp
 import os
+import pwd
+import re
+import signal
 import socket
 import ssl
 import sys
@@ -13,9 +18,10 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import base  # noqa: E402
-from base import (POSTSEAL, Skip, at_exit, check, equal,  # noqa: E402
-                  free_port, must_run, run, test)
+from base import (POSTSEAL, Skip, alive, at_exit, check,  # noqa: E402
+                  equal, free_port, must_run, run, test, wait_for)
 from directories import Zones, need_directories, write  # noqa: E402
+from mta import Postfix  # noqa: E402
 from relay import (CA, Relay, Server, Talk, TlsSink,  # noqa: E402
                    need_relay, sha256)
 from relay import TlsSession  # noqa: E402
@@ -48,14 +54,14 @@ CONF = '''
 # ---- next hops at real ports ----
 
 class Curious(TlsSession):
-    """Remembers whose certificates were shown to it."""
+    """Remembers which message came with whose certificate."""
 
-    def begin_tls(self):
-        super().begin_tls()
-        shown = self.connection.getpeercert() or {}
+    def data(self):
+        shown = (self.connection.getpeercert() or {}) if self.secure else {}
         with self.server.sink.lock:
             self.server.sink.shown.append(
                 [x[1] for x in shown.get('subjectAltName', ())])
+        super().data()
 
 
 def listen_at(sink, number, port):
@@ -197,7 +203,21 @@ def make_zones(good):
         '{k}.{l}.sec.example. 300 IN A {a}\n_25._tcp.{k}.{l}.sec.example. '
         '300 IN TLSA 3 0 1 {p}\n'.format(k=k, l=level, a=NET % n, p=pin)
         for level in ('dane', 'dane-only') for n, k in kinds))
+    add_far(zones, pin)
     zones.start()
+
+
+def add_far(zones, pin):
+    """Where a Postfix sends to: one with a record, one with another's, one
+    without TLS, one of which nothing is known."""
+    for name, n, is_signed in (('safe', 1, True), ('liar', 2, True),
+                               ('strict', 3, False), ('anyone', 3, False)):
+        text = ('{z}. 300 IN MX 10 mx.{z}.\nmx.{z}. 300 IN A {a}\n'
+                '_25._tcp.mx.{z}. 300 IN TLSA 3 0 1 {p}\n').format(
+                    z=name + '.example', a=NET % n, p=pin)
+        zones.add(name + '.example', text if is_signed else
+                  text[:text.index('_25')], signed=is_signed,
+                  anchored=is_signed)
 
 
 def setup():
@@ -284,10 +304,9 @@ def T70_tlsdestinations_and_domaincerts_are_imported_and_honoured():
 @test
 def T44_each_senders_domain_shows_its_certificate():
     r, sink = W['qmail'], W['sink'][GOOD]
+    r.reload()  # no connection of before
     for sender, shown in ((BOARD, [BOARD]), (ALICE, []), (BOARD, [BOARD]),
-                          ('dave@board.example', [BOARD])):
-        # a connection that is kept is nobody else's
-        r.reload()
+                          ('dave@board.example', [BOARD]), (ALICE, [])):
         try_mail(r, 'bob@bare.old.example', sender, GOOD, True)
         equal(sink.shown, [shown], 'shown for ' + sender)
 
@@ -449,6 +468,295 @@ def a_service_that_cannot_be_kept_is_a_comment():
                     'cert = /x.pem\nlibwrap = yes\n', 65, 'stunnel-lost')
     check('IS NOT KEPT' in text and 'allow and deny' in text and
           'listen pop3s' not in text, 'a comment', text)
+
+
+# ---- a submission server's exact answers ----
+
+SUBMISSION = '''
+    pki mx {{
+        cert "{crt}"
+        key "{key}"
+    }}
+    ca corp {{
+        file "{ca}"
+    }}
+    listen submission {{
+        protocol submission
+        on "127.0.0.1:{start}" starttls-required
+        pki mx
+        auth passwd "passwd"
+        route end
+    }}
+    listen persons {{
+        protocol submission
+        on "127.0.0.1:{persons}" starttls-required
+        pki mx
+        client-cert require ca corp
+        route end
+    }}
+    route end {{
+        host "127.0.0.1:{end}" tls none
+    }}
+'''
+MUST = '530 5.7.0 Must issue a STARTTLS command first'
+AWAY = '454 4.7.0 TLS not available due to temporary reason'
+AGAIN = '554 5.5.1 Error: TLS already active'
+
+
+def start_submission():
+    key, crt = W['ca'].server('mx.example.com')
+    for name in ('start', 'persons'):
+        W[name] = free_port()
+    r = Relay(os.path.join(W['dir'], 'submission'), SUBMISSION.format(
+        crt=crt, key=key, ca=W['ca'].crt, end=W['sink'][CLEAR].port,
+        start=W['start'], persons=W['persons']))
+    must_run([POSTSEAL, 'relay', 'passwd', '--password-file', '-',
+              r.path('passwd'), ALICE], b'seven-mauve-kites-41\n')
+    return r.start()
+
+
+def greeted(port):
+    t = Talk(port)
+    t.reply()
+    check('STARTTLS' in t.say('EHLO client.example'), 'offered')
+    return t
+
+
+@test
+def T1_T3_T4_T6_530_501_554_as_they_were():
+    W['submission'] = start_submission()
+    t = greeted(W['start'])
+    for line, said in (
+            ('MAIL FROM:<%s>' % ALICE, MUST), ('AUTH PLAIN AGEAYg==', MUST),
+            ('AUTH LOGIN', MUST), ('RCPT TO:<bob@b.example>', MUST),
+            ('starttls now', '501 5.5.4 STARTTLS has no parameters'),
+            ('DATA', MUST), ('STARTTLS', '220 2.0.0 Ready to start TLS')):
+        equal(t.say(line), said, line)
+    t.start_tls()
+    t.say('EHLO client.example')
+    equal(t.say('STARTTLS'), AGAIN, 'STARTTLS again')
+    equal(t.say('MAIL FROM:<%s>' % ALICE),
+          '530 5.7.0 Authentication required', 'MAIL without a login')
+    t.send('AUTH PLAIN =\r\n')
+    check(t.reply().startswith('501 5.5.2'), 'AUTH that is no base64')
+    t.close()
+    t = greeted(W['start'])
+    t.send('STARTTLS\r\nMAIL FROM:<%s>\r\n' % ALICE)
+    check(t.reply().startswith('501 5.5.0'), 'a command behind STARTTLS')
+    equal(t.line(), '', 'and the end')
+    t.close()
+
+
+@test
+def T2_454_while_the_keys_are_gone_and_nothing_in_clear():
+    """The keys process dies; who is connected hears 454, who comes after it
+    was started anew gets TLS."""
+    r, sink = W['submission'], W['sink'][CLEAR]
+    sink.forget()
+    t, keys = greeted(W['start']), r.processes('keys')
+    equal(len(keys), 1, 'keys processes')
+    # the parent would end idle sessions before they can ask
+    os.kill(r.child.pid, signal.SIGSTOP)
+    try:
+        os.kill(keys[0], signal.SIGKILL)
+        wait_for(lambda: not alive(keys[0]), 'the end of keys')
+        equal(t.say('STARTTLS'), AWAY, 'STARTTLS')
+        check('STARTTLS' not in t.say('EHLO client.example'), 'offered')
+        equal(t.say('AUTH PLAIN AGEAYg=='), MUST, 'AUTH')
+        equal(t.say('MAIL FROM:<%s>' % ALICE), MUST, 'MAIL')
+        t.close()
+    finally:
+        os.kill(r.child.pid, signal.SIGCONT)
+    wait_for(lambda: r.processes('keys') not in ([], keys), 'new keys')
+
+    def works():
+        new = Talk(W['start'])
+        new.reply()
+        new.say('EHLO client.example')
+        said = new.say('STARTTLS')
+        new.close()
+        return said.startswith('220')
+    wait_for(works, 'STARTTLS to work again')
+    equal(sink.seen, [], 'messages')
+
+
+# ---- Postfix with the settings of contrib/postfix ----
+
+class Resolver:
+    """On port 53 of an address of ours: asks the zones, and says that what
+    is signed was verified, as the resolver of a mail server does."""
+    signed = (b'\4safe\7example\0', b'\4liar\7example\0')
+
+    def __init__(self, number, port):
+        self.address, self.port = NET % number, port
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self.sock.bind((self.address, 53))
+        except OSError as e:
+            raise Skip('%s:53: %s' % (self.address, e)) from e
+        at_exit(self.sock.close)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                question, peer = self.sock.recvfrom(4096)
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                    s.settimeout(3)
+                    s.sendto(question, ('127.0.0.1', self.port))
+                    said = bytearray(s.recv(65535))
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            ad = any(z in question.lower() for z in self.signed)
+            said[3] |= 0x80 | (0x20 if ad else 0)
+            self.sock.sendto(said, peer)
+
+
+class OwnPostfix(Postfix):
+    """With a resolv.conf of the test's."""
+
+    def start(self):
+        resolver = Resolver(53, W['zones'].port)
+        conf = write(self.dir + '/resolv.conf', 'nameserver %s\noptions '
+                     'trust-ad\n' % resolver.address)
+        master = os.path.join(base.ROOT, 'usr/lib/postfix/sbin/master')
+        at_exit(self.stop)
+        status, out, err = run(
+            ['unshare', '-m', 'sh', '-ec', 'mount --make-rprivate /\n'
+             'mount --bind "$0" /etc/resolv.conf\nexec "$@"', conf, master,
+             '-w', '-c', self.dir + '/etc'], env=self.environment())
+        check(status == 0, 'Postfix does not start', err, out, self.log())
+        with open(self.dir + '/queue/pid/master.pid', encoding='ascii') as f:
+            self.pid = int(f.read())
+        wait_for(self.answers, 'Postfix to answer')
+
+
+def contrib(name):
+    """-> (the statements of relay { } in the comment, {setting: value})."""
+    with open(os.path.join(base.TOP, 'contrib/postfix', name),
+              encoding='utf-8') as f:
+        text = f.read()
+    block = re.search(r'(?ms)^#     relay \{\n(.*?)^#     \}', text).group(1)
+    block = re.sub(r'(?m)^#(     )?', '', block)
+    return re.sub(r'(?m)^ *user .*\n', '', block), dict(
+        re.findall(r'(?m)^(\w+) = (.*)$', text))
+
+
+def make_postfix(name, kind=Postfix):
+    base.need_postfix()
+    p = kind(os.path.join(W['dir'], name), 'a.example')
+    os.makedirs(p.dir)
+    p.services = 'tlsmgr unix - - n 1000? 1 tlsmgr\n'
+    p.configure({})
+    ours = os.path.join(p.dir, 'queue/postseal')
+    os.makedirs(ours)
+    os.chmod(p.dir + '/queue', 0o755)
+    u = pwd.getpwnam(base.MILTER_USER)
+    os.chown(ours, u.pw_uid, u.pw_gid)
+    return p
+
+
+def local(text, p, **names):
+    """The block with our places, which have to be in it."""
+    names = {'/var/spool/postfix': p.dir + '/queue', 'group postfix':
+             'group ' + grp.getgrgid(pwd.getpwnam(
+                 base.MAIL_OWNER).pw_gid).gr_name, **names}
+    for old, new in names.items():
+        check(old in text, '%s is not in the file' % old, text)
+        text = text.replace(old, new)
+    return text + '''
+    resolver {
+        anchor "%s"
+        forward "127.0.0.1@%d"
+    }
+''' % (W['zones'].anchor, W['zones'].port)
+
+
+def post(p, to):
+    """Mail to somebody by Postfix's own sendmail; -> what became of it."""
+    before = len(p.log())
+    status, _, err = p.sendmail(['-f', ALICE, to], b'Subject: x\n\nhi\n')
+    equal(status, 0, err)
+    return wait_for(lambda: re.search(
+        'to=<%s>.* status=.*' % to, p.log()[before:]),
+        lambda: 'mail to %s:\n%s' % (to, p.log()[before:])).group(0)
+
+
+@test
+def T57_postfix_asks_by_socketmap_and_sends_itself():
+    p = make_postfix('postfix-asks', OwnPostfix)
+    block, settings = contrib('tls-policy.main.cf')
+    r = Relay(os.path.join(W['dir'], 'asks'), local(block, p, **{
+        'to bank.example secure match mx.bank.example':
+        'to strict.example encrypt', ' then sts': ''})).start()
+    settings['smtp_tls_CAfile'] = W['ca'].crt
+    p.configure({}, default_transport='smtp', disable_dns_lookups='no',
+                smtp_host_lookup='dns', **settings)
+    p.start()
+    for sink in W['sink'].values():
+        sink.forget()
+        sink.lines.clear()
+    said = post(p, 'bob@safe.example')
+    check('status=sent' in said and 'Verified TLS connection established to '
+          'mx.safe.example' in p.log(), said, p.log()[-3000:])
+    for to, why in (('liar', 'Server certificate not '),
+                    ('strict', 'TLS is required, but was not offered')):
+        said = post(p, 'bob@%s.example' % to)
+        check('status=deferred' in said and why in said, to, said)
+    said = post(p, 'bob@anyone.example')
+    check('status=sent' in said, 'as Postfix would', said)
+    equal([[x.to() for x in W['sink'][k].seen] for k in (GOOD, SELF, CLEAR)],
+          [[['bob@safe.example']], [], [['bob@anyone.example']]], 'sent')
+    check('MAIL' not in W['sink'][GOOD].commands(False), 'MAIL in clear')
+    r.stop()
+    said = post(p, 'dave@anyone.example')
+    check('status=deferred' in said, 'nobody to ask', said)
+    p.stop()
+
+
+@test
+def T56_postfix_between_submission_and_egress():
+    p = make_postfix('postfix-between')
+    block, settings = contrib('relay.main.cf')
+    tls = free_port()
+    key, crt = W['ca'].server('mx.a.example')
+    block = local(block, p, **{
+        '0.0.0.0:465': '127.0.0.1:%d' % tls, '0.0.0.0:587':
+        '127.0.0.1:%d' % free_port(), '127.0.0.1:25': '127.0.0.1:%d' % p.port,
+        '/etc/postseal/mx.pem': crt, '/etc/postseal/mx.key': key,
+        '/etc/postseal/passwd': '{d}/passwd',
+        '    mx\n': '    mx\n    nearby 127.0.0.0/8\n'})
+    r = Relay(os.path.join(W['dir'], 'between'), block +
+              'tls-policy {\n    default encrypt then dane\n}\n')
+    must_run([POSTSEAL, 'relay', 'passwd', '--password-file', '-',
+              r.path('passwd'), ALICE], b'seven-mauve-kites-41\n')
+    r.start()
+    p.configure({}, **settings)
+    p.start()
+    W['sink'][GOOD].forget()
+    t = Talk(tls, implicit=True)
+    t.reply()
+    t.say('EHLO laptop.example')
+    t.say('AUTH PLAIN ' + base64.b64encode(
+        ('\0%s\0seven-mauve-kites-41' % ALICE).encode()).decode())
+    said = t.mail(ALICE, ['bob@safe.example', 'bob@strict.example'],
+                  hello=False)
+    check(said[-1].startswith('250'), 'submitted', said, r.log()[-2000:])
+    t.close()
+    wait_for(lambda: W['sink'][GOOD].seen, lambda: 'the mail:\n' +
+             p.log()[-3000:] + r.log()[-2000:])
+    wait_for(lambda: re.search(r'to=<bob@strict\.example>.* status=deferred '
+                               r'\(.*451 4\.7\.4', p.log()),
+             lambda: 'a refusal:\n' + p.log()[-3000:])
+    t = Talk(p.port)
+    t.reply()
+    said = t.mail(ALICE, ['bob@safe.example'])
+    check(said[1].startswith('554'), 'a relay for all of this host', said)
+    t.close()
+    p.stop()
+    r.stop()
 
 
 if __name__ == '__main__':

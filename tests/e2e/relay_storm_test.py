@@ -419,6 +419,7 @@ def tell_lie(way, step, lie, wanted, taken):
     if lie == b'2':  # the beginning of an answer, and the end
         plan = {'end': lie, 'told': bye}
     hop.forget(plan)
+    hop.hang_up()
     name = '%s: %s answered by %s' % (way, step, getattr(
         lie, '__name__', lie))
     start = time.monotonic()
@@ -457,6 +458,7 @@ def A69_a_session_outlives_the_next_hop():
     for plan in ({'STARTTLS': b'454 4.7.0 later\r\n'}, {'MAIL': drop},
                  {'DATA': b'421 4.3.2 busy\r\n'}, {'end': drop}):
         hop.forget(plan)
+        hop.hang_up()
         said = t.mail(to=['bob@liar.example'], data=BODY, lmtp=True)
         check(any(s.startswith('451 4.') for s in said), 'refused', said)
         hop.forget()
@@ -563,7 +565,7 @@ def try_wire(level, kind, hop, fault):
     said = send('lmtp', W['port'], to='bob@%s.example' % level)
     delivered = fault is None and kind in ACCEPTS[level]
     wire = tap.wire()
-    check(tap.calls > 0, name + ': nothing came')
+    check(tap.calls, name + ': nothing came')
     if level == 'may':
         return CANARY in wire
     check(said.startswith('250' if delivered else '451 4.7'), name, said,
@@ -631,6 +633,8 @@ class Siege:
                 struck.append(step)
                 time.sleep(delay)
                 self.kill(i % 2 == 0)
+                if i >= 3:  # it waits longer with each death
+                    relay.child.send_signal(signal.SIGHUP)
 
         def accepted(_call, usual):
             strike('accepted')
@@ -644,8 +648,6 @@ class Siege:
         hop.plan = {'end': accepted, 'told': told}
         deliver(self.way, self.world.port, numbered(number), 60, at=strike)
         check(struck, '%s: never at %s' % (number, wanted))
-        if i >= 3:  # it waits longer with each death; here nobody does
-            relay.child.send_signal(signal.SIGHUP)
         wait_for(lambda: relay.log().count('event=reloaded') > before,
                  lambda: '%s: recovery\n%s' % (number, relay.log()[-2000:]),
                  20)
@@ -725,8 +727,9 @@ def T61_a_storm_of_reloads_under_load():
     found = copies(hop)
     equal(len(found), 200, 'messages')
     equal([n for n, c in found.items() if c != 1], [], 'doubled')
-    check(relay.counter('reloads_total') > reloads, 'no reload came through')
-    relay.wait_log('event=reloaded')
+    done = relay.counter('reloads_total') - reloads
+    check(done >= 2, 'reloads that came through: %d' % done)
+    print('# %d reloads' % done, flush=True)
     said = send('lmtp', W['port'])
     check(said.startswith('250'), 'afterwards', said)
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * An open tunnel to a daemon that believes XCLIENT from us, or could: the
+ * client's octets pass as they are, but that command never does (T67), also
+ * when the gate is open since long. Pure.
+ */
+#ifndef RELAY_TUNNEL_WATCH_H
+#define RELAY_TUNNEL_WATCH_H
+
+#include "util/buf.h"
+
+struct watch {
+	bool in_data;	 /* the daemon said 354: lines are of a message */
+	bool awaits;	 /* DATA was the last that the client said */
+	bool is_spoiled; /* nobody knows any more when there is a message */
+	/* of the client's line */
+	char head[8];	 /* its first octets that are no blanks, upper case */
+	size_t heads, at;
+	uint32_t four;	 /* its last octets, upper case */
+	bool has_data;	 /* "DATA" is in it somewhere */
+	bool after_cr;
+	/* of the daemon's line */
+	char code[3];
+	size_t code_n;
+};
+
+/* How many octets of v may pass; fewer than v.n: behind them stands what must
+ * not, and it is over. */
+size_t watch_client(struct watch *w, struct view v);
+void watch_server(struct watch *w, struct view v);
+
+#endif
