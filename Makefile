@@ -127,7 +127,7 @@ $(BUILD)/tests/unit/relay_%: $(BUILD)/tests/unit/relay_%.o $(TESTCA) \
 # Owners of connections and their peers; keys without their process: theirs is
 # the first definition of tls_keys_use(), and it counts.
 PEER_T = conn tls_server tls_tickets tls_client tls_flood session session_auth \
-         tunnel tunnel_octets
+         tunnel tunnel_octets tunnel_watch
 $(PEER_T:%=$(BUILD)/tests/unit/relay_%_test): %: %.o $(TESTCA) \
     $(BUILD)/tests/unit/relay_peer.o $(A_RELAY) $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -Wl,--allow-multiple-definition -o $@ $^ -lcmocka $(RELAY_LIBS) $(CORE_LIBS)
@@ -164,7 +164,8 @@ check: all unit fuzz-build bench-tools
 SAN_E2E = tests/e2e/material_test.py tests/e2e/mime_trees_test.py \
           tests/e2e/command_test.py tests/e2e/mail_test.py \
           tests/e2e/hostile_test.py tests/e2e/relay_test.py \
-          tests/e2e/relay_session_test.py tests/e2e/tunnel_test.py
+          tests/e2e/relay_session_test.py tests/e2e/tunnel_test.py \
+          tests/e2e/relay_storm_test.py
 ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
           -fno-omit-frame-pointer
 ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
@@ -204,9 +205,11 @@ interop-doc: all
 # The long forms of tests that make check runs shortly: hours.
 FAULT_STEPS = 3000
 soak: all bench-tools
-	@KILL_RUNS=500 FAULT_STEPS=$(FAULT_STEPS) POSTSEAL_BUILD=$(BUILD) \
+	@KILL_RUNS=500 SLOW_CLIENTS=2000 FAULT_STEPS=$(FAULT_STEPS) \
+	    POSTSEAL_BUILD=$(BUILD) \
 	    $(RUNNER) -j 1 -t 14400 -o build/results-soak.tsv \
-	    tests/e2e/kill_test.py tests/e2e/fault_test.py
+	    tests/e2e/kill_test.py tests/e2e/relay_storm_test.py \
+	    tests/e2e/fault_test.py
 
 lint:
 	@tests/attacks.py --check

@@ -244,6 +244,7 @@ static int examine(struct cli *c, const struct request *q)
 
 	look_at_mta(&d, q);
 	doctor_files(&d);
+	doctor_relay(&d, cli_now(c));
 	rc = cli_keystore(c, KS_READ);
 	if (rc == 0)
 		doctor_keystore(&d, c->ks, cli_now(c));

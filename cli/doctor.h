@@ -65,7 +65,14 @@ void doctor_sendmail(struct doctor *d, const char *name, struct view text);
 
 /* Files, modes, sockets: while we may still see all of them. */
 void doctor_files(struct doctor *d);
+/* Does somebody answer at a unix socket, or may we not know? */
+bool doctor_answers(const char *path);
 /* What the keystore holds. */
 void doctor_keystore(struct doctor *d, struct keystore *ks, int64_t now);
+
+/* ---- doctor_relay.c ---- */
+
+/* The block relay { }, where there is one; as root, before rights go. */
+void doctor_relay(struct doctor *d, int64_t now);
 
 #endif

@@ -102,7 +102,7 @@ static void check_folder(struct doctor *d, const char *path,
 
 /* ---- sockets ---- */
 
-static bool answers(const char *path)
+bool doctor_answers(const char *path)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	bool is;
@@ -124,7 +124,7 @@ static void check_unix(struct doctor *d, const char *path)
 	struct stat st;
 
 	check_folder(d, path, "socket-folder");
-	if (stat(path, &st) != 0 || !answers(path)) {
+	if (stat(path, &st) != 0 || !doctor_answers(path)) {
 		doctor_say(d, DOCTOR_WARNING, "not-running", path,
 		    "nobody answers at this socket",
 		    "systemctl start postseal-milter");

@@ -22,6 +22,7 @@
 #define FETCH_MS 60000
 #define ADDRESSES 8 /* tried at most */
 #define STATE_MAX (16u << 20)
+#define STATE_SHORT 800 /* octets of hosts; a line has as many besides */
 #define STATE_HEAD "postseal MTA-STS policies 1"
 #define HTTPS 443
 
@@ -267,15 +268,18 @@ void sts_load(struct sts *s)
 	buf_free(&path);
 }
 
-static void put_all(struct sts *s, struct buf *b)
+/* Whoever has long policies must not keep those of others off the disk: they
+ * come last, as long as there is room. */
+static void put_some(struct sts *s, struct buf *b, bool is_long)
 {
 	const struct sts_entry *t;
 	size_t i;
 
-	buf_puts(b, STATE_HEAD "\n");
 	for (i = 0; i < STS_BUCKETS; i++) {
 		for (t = s->bucket[i]; t != NULL; t = t->next) {
-			if (!t->has_policy)
+			if (!t->has_policy ||
+			    (t->policy.mx.n > STATE_SHORT) != is_long ||
+			    b->n + t->policy.mx.n + STATE_SHORT > STATE_MAX)
 				continue;
 			buf_printf(b, "%s %s %lld %lld %s %s\n", t->domain,
 			    t->policy.id, (long long)t->policy.fetched_s,
@@ -284,6 +288,13 @@ static void put_all(struct sts *s, struct buf *b)
 			    buf_str(&t->policy.mx));
 		}
 	}
+}
+
+static void put_all(struct sts *s, struct buf *b)
+{
+	buf_puts(b, STATE_HEAD "\n");
+	put_some(s, b, false);
+	put_some(s, b, true);
 }
 
 int sts_save(struct sts *s, struct err *e)

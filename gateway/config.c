@@ -209,9 +209,10 @@ static void set_sign_for(struct config *c, const struct conf_stmt *st,
 }
 
 /* relay/config.c reads and checks it, for postseal-relay. */
-static void set_relay(struct config *c UNUSED,
-    const struct conf_stmt *st UNUSED, struct conf_errors *ce UNUSED)
+static void set_relay(struct config *c, const struct conf_stmt *st UNUSED,
+    struct conf_errors *ce UNUSED)
 {
+	c->has_relay = true;
 }
 
 static const struct config_key top_key[] = {

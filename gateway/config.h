@@ -122,6 +122,7 @@ struct directory;   /* fetch/find.h */
 struct list_source; /* gateway/lists.h */
 struct config {
 	char *path; /* of the file itself */
+	bool has_relay; /* relay { }: relay/config.h reads it */
 	char **domain; /* local-domains, A-labels */
 	size_t domains;
 	char *keystore;	   /* path of the SQLite file */

@@ -400,7 +400,8 @@ static int begin(struct parent *p, struct err *e)
 	front_describe(NULL, &d);
 	if (c->listen != NULL && smfi_register(d) != MI_SUCCESS)
 		return err_set(e, FAIL_BUG, "libmilter: cannot register");
-	if (child_signals(&p->signals, e) != 0 || stats_new(&p->stats, e) != 0 ||
+	if (child_signals(&p->signals, e) != 0 ||
+	    stats_new(&p->stats, e) != 0 ||
 	    (c->listen != NULL &&
 	    listen_open(c, &ids, &p->listen, e) != 0) ||
 	    doors_open(c, &ids, &p->doors, e) != 0 || drop(c, e) != 0)

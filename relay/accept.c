@@ -200,6 +200,13 @@ static void turn_away(struct waiting *x, const char *why)
 	forget(x);
 }
 
+/* IPv4 in the clothes of IPv6 is IPv4: one client, whatever it is called. */
+static void unmap(char *ip)
+{
+	if (strncmp(ip, "::ffff:", 7) == 0 && strchr(ip, '.') != NULL)
+		memmove(ip, ip + 7, strlen(ip + 7) + 1);
+}
+
 /* The header is whole and was taken. */
 static void on_whole(struct waiting *x, const struct proxy_header *h)
 {
@@ -213,6 +220,8 @@ static void on_whole(struct waiting *x, const struct proxy_header *h)
 	if (!h->is_local) {
 		text_set(who.ip, sizeof(who.ip), h->ip);
 		text_set(who.local_ip, sizeof(who.local_ip), h->local_ip);
+		unmap(who.ip);
+		unmap(who.local_ip);
 		who.port = h->port;
 		who.local_port = h->local_port;
 		who.proxy_tls = h->has_tls;
@@ -232,11 +241,12 @@ static void on_header(evutil_socket_t fd, short what UNUSED, void *arg)
 	int rc;
 
 	n = recv(fd, octets, sizeof(octets), MSG_PEEK);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		(void)event_add(x->readable, NULL);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR) &&
+	    conn_now() < x->until_ms) {
+		(void)event_add(x->again, &soon);
 		return;
 	}
-	if (n <= 0 || conn_now() > x->until_ms) {
+	if (n <= 0 || conn_now() >= x->until_ms) {
 		turn_away(x, "no PROXY header came");
 		return;
 	}
@@ -300,8 +310,7 @@ static void put_address(char *ip, size_t size, int *port,
 		(void)inet_ntop(AF_INET6, &six->sin6_addr, ip,
 		    (socklen_t)size);
 		*port = ntohs(six->sin6_port);
-		if (strncmp(ip, "::ffff:", 7) == 0 && strchr(ip, '.') != NULL)
-			memmove(ip, ip + 7, strlen(ip + 7) + 1);
+		unmap(ip);
 	} else {
 		text_set(ip, size, "unix");
 	}

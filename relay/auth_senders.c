@@ -125,7 +125,7 @@ int auth_senders_load(struct auth_senders **out, const struct listener *l,
 	if (l->auth.senders != NULL &&
 	    read_file(s, l->auth.senders, e) != 0) {
 		auth_senders_free(&s);
-		return -1;
+		return err_add(e, "senders");
 	}
 	if (s->n > 1)
 		qsort(s->right, s->n, sizeof(*s->right), by_login);

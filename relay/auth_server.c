@@ -91,17 +91,30 @@ static struct exchange *exchange_new(const struct auth_server *a,
 	return x;
 }
 
+/* Is this place a better one than that? An empty one, or the one whose client
+ * is silent for longest: many who begin, and do not go on, keep nobody out. */
+static bool is_better(struct exchange *const *place, size_t this, size_t that)
+{
+	const struct exchange *x = place[this];
+
+	if (that == EXCHANGES || x == NULL)
+		return x == NULL || !x->is_busy;
+	return !x->is_busy && place[that] != NULL &&
+	    x->until_ms < place[that]->until_ms;
+}
+
 /* false: it is one too many, or has the number of another. */
 static bool add(struct auth_server *a, struct exchange *x)
 {
+	struct exchange *over = NULL;
 	size_t same = 0, at = EXCHANGES, i;
 
 	(void)pthread_mutex_lock(&a->lock);
 	for (i = 0; i < EXCHANGES; i++) {
-		if (a->exchange[i] == NULL) {
+		if (is_better(a->exchange, i, at))
 			at = i;
+		if (a->exchange[i] == NULL)
 			continue;
-		}
 		if (strcmp(a->exchange[i]->ip, x->ip) == 0)
 			same++;
 		if (a->exchange[i]->number == x->number)
@@ -109,9 +122,12 @@ static bool add(struct auth_server *a, struct exchange *x)
 	}
 	if (same >= EXCHANGES_IP)
 		at = EXCHANGES;
-	if (at < EXCHANGES)
+	if (at < EXCHANGES) {
+		over = a->exchange[at];
 		a->exchange[at] = x;
+	}
 	(void)pthread_mutex_unlock(&a->lock);
+	exchange_free(&over);
 	return at < EXCHANGES;
 }
 
@@ -201,6 +217,15 @@ static void tell(const char *event, const struct exchange *x,
 
 /* ---- steps ---- */
 
+static void throttle(struct auth_server *a, struct exchange *x,
+    struct auth_answer *answer, int64_t now)
+{
+	answer->result = AUTH_THROTTLED;
+	answer->delay_ms = GUARD_DELAY_MS;
+	if (guard_is_news(a->guard, x->ip, now))
+		tell("auth-throttled", x, NULL);
+}
+
 static bool may_try(struct auth_server *a, struct exchange *x,
     struct auth_answer *answer)
 {
@@ -213,10 +238,7 @@ static bool may_try(struct auth_server *a, struct exchange *x,
 		answer->result = AUTH_LATER;
 		return false;
 	default:
-		answer->result = AUTH_THROTTLED;
-		answer->delay_ms = GUARD_DELAY_MS;
-		if (guard_is_news(a->guard, x->ip, now))
-			tell("auth-throttled", x, NULL);
+		throttle(a, x, answer, now);
 		return false;
 	}
 }
@@ -265,6 +287,7 @@ static void begin(struct auth_server *a, struct auth_question *q,
     struct auth_answer *answer)
 {
 	struct exchange *x;
+	int64_t now = now_ms();
 
 	if (q->listener >= a->config->listeners ||
 	    !auth_mech_allowed(q->mech,
@@ -276,8 +299,8 @@ static void begin(struct auth_server *a, struct auth_question *q,
 	x = exchange_new(a, q);
 	if (x == NULL)
 		return;
-	if (guard_look(a->guard, x->ip, now_ms()) == GUARD_THROTTLED) {
-		(void)may_try(a, x, answer);
+	if (guard_look(a->guard, x->ip, now) == GUARD_THROTTLED) {
+		throttle(a, x, answer, now);
 		exchange_free(&x);
 		return;
 	}
@@ -418,8 +441,11 @@ int auth_server_new(struct auth_server **out, const struct relay_config *c,
 	for (i = 0; i < c->listeners; i++) {
 		if (c->listener[i].auth.kind == AUTH_NONE)
 			continue;
-		if (open_source(a, &c->listener[i].auth, &s, e) != 0)
+		if (open_source(a, &c->listener[i].auth, &s, e) != 0) {
+			(void)err_add(e, "listen %s: auth",
+			    c->listener[i].name);
 			goto fail;
+		}
 		a->backend[i] = s->backend;
 	}
 	*out = a;

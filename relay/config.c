@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "relay/config_int.h"
+#include "util/addr.h"
 #include "util/ossl.h"
 
 #define WORKERS_DEFAULT_MAX 16
@@ -111,7 +112,13 @@ static void set_hostname(void *arg, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	struct relay_config *c = arg;
+	const char *s = st->word[1].s;
+	struct err e = { 0 };
+	char name[256];
 
+	/* it is said in EHLO and stands in Received (RFC 5321 2.3.5) */
+	if (addr_domain_parse(name, sizeof(name), view_of(s), &e) != 0)
+		conf_error(ce, st, 1, "hostname: %s", e.msg);
 	conf_string(&c->hostname, st, 1, ce);
 }
 
@@ -274,6 +281,9 @@ static void set_anchor(void *arg, const struct conf_stmt *st,
 static void set_forward(void *arg, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
+	if (!relay_forward_ok(st->word[1].s))
+		conf_error(ce, st, 1, "forward: expected \"ADDRESS@PORT\" "
+		    "with a numeric address, found %s", st->word[1].s);
 	conf_string(&((struct relay_config *)arg)->forward, st, 1, ce);
 }
 

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 the postseal authors
  *
  * The block relay { } of postseal.conf as a checked structure
- * (postseal.conf(5)). Immutable after reading.
+ * (postseal-relay(5)). Immutable after reading.
  */
 #ifndef RELAY_CONFIG_H
 #define RELAY_CONFIG_H
@@ -173,7 +173,7 @@ struct relay_config {
 	char *user, *keys_user; /* NULL: as user; user NULL: stay who we are */
 	char *hostname;	 /* HELO, Received; NULL in the file: the system's */
 	int workers;	 /* 0 in the file: one a core */
-	char *spool;	 /* folder; NULL:  or /tmp */
+	char *spool;	 /* folder; NULL: $TMPDIR or /tmp */
 	char *state;	 /* folder for what is kept: STS policies, pins seen,
 			    ledger; NULL: nothing is kept */
 	char *keystore;	 /* top level, for A62; NULL: none */

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define LISTEN "listen " /* the name follows */
+
 static const char *const tls_str[] = {
 	"plain", "starttls", "starttls-required", "implicit", "external"
 };
@@ -20,18 +22,21 @@ struct check {
 	struct conf_errors *ce;
 };
 
-static void want_pki(const struct check *k, const char *who, const char *name)
+/* what: "listen pop3", with listener: its name, else "". */
+static void want_pki(const struct check *k, const char *what,
+    const char *listener, const char *name)
 {
 	if (*name != '\0' && relay_pki(k->c, name) == NULL)
-		conf_error(k->ce, k->st, 0, "%s: there is no pki %s { }", who,
-		    name);
+		conf_error(k->ce, k->st, 0, "%s%s: there is no pki %s { }",
+		    what, listener, name);
 }
 
-static void want_ca(const struct check *k, const char *who, const char *name)
+static void want_ca(const struct check *k, const char *what,
+    const char *listener, const char *name)
 {
 	if (*name != '\0' && relay_ca(k->c, name) == NULL)
-		conf_error(k->ce, k->st, 0, "%s: there is no ca %s { }", who,
-		    name);
+		conf_error(k->ce, k->st, 0, "%s%s: there is no ca %s { }",
+		    what, listener, name);
 }
 
 static bool wants_tls(const struct listen_on *on)
@@ -63,6 +68,31 @@ static void check_on(const struct check *k, const struct listener *l,
 		    "cannot be kept on %s without TLS", l->name, on->where);
 }
 
+static bool is_local(const char *where)
+{
+	return strncmp(where, "unix:", 5) == 0 ||
+	    strncmp(where, "127.", 4) == 0 || strncmp(where, "[::1]:", 6) == 0;
+}
+
+/* Mail to everywhere wants to be known by somebody: only submission asks for
+ * a login by itself. */
+static void check_open(const struct check *k, const struct listener *l,
+    const struct relay_route *r)
+{
+	size_t i;
+
+	if (l->protocol == RELAY_SUBMISSION || l->auth.kind != AUTH_NONE ||
+	    l->client_cert == CLIENT_CERT_MUST || l->allows > 0 ||
+	    !r->mx)
+		return;
+	for (i = 0; i < l->ons; i++)
+		if (!is_local(l->on[i].where))
+			conf_error(k->ce, k->st, 0, "listen %s: whoever "
+			    "reaches %s could send to everywhere, an open "
+			    "relay: say who may, allow NETWORK", l->name,
+			    l->on[i].where);
+}
+
 static void check_mail(const struct check *k, const struct listener *l)
 {
 	const struct relay_route *r = relay_route(k->c, l->route);
@@ -71,6 +101,8 @@ static void check_mail(const struct check *k, const struct listener *l)
 		conf_error(k->ce, k->st, 0, "listen %s: expected route NAME "
 		    "with a route NAME { }, found %s", l->name,
 		    *l->route == '\0' ? "none" : l->route);
+	else
+		check_open(k, l, r);
 	if (l->backend.where != NULL || l->backend.argv != NULL)
 		conf_error(k->ce, k->st, 0, "listen %s: backend is for "
 		    "tunnels, mail has a route", l->name);
@@ -107,8 +139,8 @@ static void check_tunnel(const struct check *k, const struct listener *l)
 	if (b->tls && !b->implicit && l->protocol == RELAY_ANY)
 		conf_error(k->ce, k->st, 0, "listen %s: protocol any has no "
 		    "STARTTLS, expected implicit behind tls", l->name);
-	want_ca(k, l->name, b->ca);
-	want_pki(k, l->name, b->pki);
+	want_ca(k, LISTEN, l->name, b->ca);
+	want_pki(k, LISTEN, l->name, b->pki);
 }
 
 static void check_listener(const struct check *k, const struct listener *l)
@@ -118,11 +150,11 @@ static void check_listener(const struct check *k, const struct listener *l)
 	for (i = 0; i < l->ons; i++)
 		check_on(k, l, &l->on[i]);
 	for (i = 0; i < l->pkis; i++)
-		want_pki(k, l->name, l->pki[i]);
-	want_ca(k, l->name, l->client_ca);
+		want_pki(k, LISTEN, l->name, l->pki[i]);
+	want_ca(k, LISTEN, l->name, l->client_ca);
 	for (i = 0; i < l->matches; i++) {
-		want_pki(k, l->name, l->match[i].pki);
-		want_ca(k, l->name, l->match[i].client_ca);
+		want_pki(k, LISTEN, l->name, l->match[i].pki);
+		want_ca(k, LISTEN, l->name, l->match[i].client_ca);
 	}
 	if (relay_is_tunnel(l->protocol))
 		check_tunnel(k, l);
@@ -136,12 +168,50 @@ static void check_rules(const struct check *k)
 
 	for (i = 0; i < k->c->rules.n; i++) {
 		const struct tls_rule *r = &k->c->rules.rule[i];
+		struct conf_stmt at = *k->st;
+		const struct check line = { k->c, &at, k->ce };
 
-		want_ca(k, "tls-policy", r->ca == NULL ? "" : r->ca);
-		want_pki(k, "tls-policy", r->pki == NULL ? "" : r->pki);
+		at.file = r->file;
+		at.line = r->line;
+		want_ca(&line, "tls-policy", "", r->ca == NULL ? "" : r->ca);
+		want_pki(&line, "tls-policy", "", r->pki == NULL ? "" :
+		    r->pki);
 	}
 	for (i = 0; i < k->c->sender_certs; i++)
-		want_pki(k, "client-cert", k->c->sender_cert[i].pki);
+		want_pki(k, "client-cert", "", k->c->sender_cert[i].pki);
+}
+
+/* The k-th place that something listens on, with its name; NULL: no more. */
+static const char *place_at(const struct relay_config *c, size_t k,
+    const char **who)
+{
+	size_t i;
+
+	for (i = 0; i < c->listeners; k -= c->listener[i++].ons)
+		if (k < c->listener[i].ons) {
+			*who = c->listener[i].name;
+			return c->listener[i].on[k].where;
+		}
+	if (c->socketmap != NULL && k-- == 0) {
+		*who = "socketmap";
+		return c->socketmap;
+	}
+	*who = "metrics";
+	return k == 0 ? c->metrics : NULL;
+}
+
+static void check_places(const struct check *k)
+{
+	const char *a, *b, *a_of, *b_of;
+	size_t i, j;
+
+	for (i = 0; (a = place_at(k->c, i, &a_of)) != NULL; i++)
+		for (j = 0; j < i; j++) {
+			b = place_at(k->c, j, &b_of);
+			if (strcmp(a, b) == 0)
+				conf_error(k->ce, k->st, 0, "%s and %s both "
+				    "listen on %s", b_of, a_of, a);
+		}
 }
 
 void relay_config_check(const struct relay_config *c,
@@ -155,6 +225,7 @@ void relay_config_check(const struct relay_config *c,
 		    "socketmap: there is nothing to do");
 	for (i = 0; i < c->listeners; i++)
 		check_listener(&k, &c->listener[i]);
+	check_places(&k);
 	for (i = 0; i < c->routes; i++)
 		for (j = 0; j < c->route[i].vias; j++)
 			if (relay_route(c, c->route[i].via[j]) == NULL)
@@ -173,42 +244,59 @@ static void say_text(const struct buf *b, void (*say)(void *, const char *),
 		say(arg, buf_str(b));
 }
 
-static void warn_listener(const struct listener *l, struct buf *b)
+static void warn_on(const struct listener *l, const struct listen_on *on,
+    struct buf *b)
+{
+	const char *colon = strrchr(on->where, ':');
+
+	/* T5: RFC 3207 4 */
+	if (colon != NULL && strcmp(colon, ":25") == 0 &&
+	    on->tls == LISTEN_STARTTLS_MUST)
+		buf_printf(b, "; a public mail server on port 25 must not "
+		    "demand STARTTLS (RFC 3207 4)");
+	if (strncmp(on->where, "unix:", 5) == 0 && (on->mode & 2) != 0 &&
+	    l->protocol != RELAY_SUBMISSION)
+		buf_printf(b, "; mode %04o of %s lets every account of this "
+		    "machine in", (unsigned)on->mode, on->where);
+}
+
+/* All of it as one sentence behind the name; b empty: nothing. */
+static void warn_listener(const struct relay_config *c,
+    const struct listener *l, struct buf *b)
 {
 	size_t i;
 
 	buf_clear(b);
-	for (i = 0; i < l->ons; i++) {
-		const char *colon = strrchr(l->on[i].where, ':');
-
-		/* T5: RFC 3207 4 */
-		if (colon != NULL && strcmp(colon, ":25") == 0 &&
-		    l->on[i].tls == LISTEN_STARTTLS_MUST)
-			buf_printf(b, "listen %s: a public mail server on port "
-			    "25 must not demand STARTTLS (RFC 3207 4)",
-			    l->name);
-	}
+	for (i = 0; i < l->ons; i++)
+		warn_on(l, &l->on[i], b);
 	if (l->min == TLS_V_1_0 || l->min == TLS_V_1_1)
-		buf_printf(b, "%slisten %s: TLS before 1.2 is broken (RFC "
-		    "8996)", b->n == 0 ? "" : "; ", l->name);
+		buf_printf(b, "; TLS before 1.2 is broken (RFC 8996)");
 	if (l->auth.any_sender)
-		buf_printf(b, "%slisten %s: whoever logs in may send as "
-		    "anybody", b->n == 0 ? "" : "; ", l->name);
+		buf_printf(b, "; whoever logs in may send as anybody");
+	if (l->ledger && c->state == NULL)
+		buf_printf(b, "; without state FOLDER its ledger is forgotten "
+		    "with each start");
 }
 
 void relay_config_warn(const struct relay_config *c,
     void (*say)(void *arg, const char *sentence), void *arg)
 {
-	struct buf b;
+	struct buf b, line;
 	size_t i;
 
-	buf_init(&b, 4096);
+	buf_init(&b, 8192);
+	buf_init(&line, 8192);
 	for (i = 0; i < c->listeners; i++) {
-		warn_listener(&c->listener[i], &b);
-		if (b.n != 0)
-			say_text(&b, say, arg);
+		warn_listener(c, &c->listener[i], &b);
+		if (b.n == 0)
+			continue;
+		buf_clear(&line);
+		buf_printf(&line, "listen %s: %s", c->listener[i].name,
+		    buf_str(&b) + strlen("; "));
+		say_text(&line, say, arg);
 	}
 	buf_free(&b);
+	buf_free(&line);
 	tls_rules_warn(&c->rules, say, arg);
 }
 

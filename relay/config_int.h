@@ -31,6 +31,8 @@ void relay_config_nets(struct net **n, size_t *count,
     const struct conf_stmt *st, size_t w, struct conf_errors *ce);
 /* "ADDRESS:PORT", "[ADDRESS]:PORT", numeric, or "unix:/PATH". */
 bool relay_place_ok(const char *where);
+/* "ADDRESS@PORT" or "ADDRESS", as libunbound wants it. */
+bool relay_forward_ok(const char *forward);
 /* sha256:HEX, with or without colons. */
 int relay_config_pin(unsigned char sha256[32], const struct conf_stmt *st,
     size_t w, struct conf_errors *ce);

@@ -71,6 +71,22 @@ bool relay_place_ok(const char *where)
 	    inet_pton(AF_INET, host, ip) == 1;
 }
 
+bool relay_forward_ok(const char *forward)
+{
+	struct view v = view_of(forward);
+	size_t at = view_chr(v, '@', 0);
+	unsigned char ip[16];
+	char host[64];
+
+	if (at != (size_t)-1 && !port_ok(forward + at + 1))
+		return false;
+	if (at == (size_t)-1)
+		at = v.n;
+	return view_cstr(view_sub(v, 0, at), host, sizeof(host)) == 0 &&
+	    (inet_pton(AF_INET, host, ip) == 1 ||
+	    inet_pton(AF_INET6, host, ip) == 1);
+}
+
 /* ---- statements ---- */
 
 static void set_protocol(void *arg, const struct conf_stmt *st,
@@ -201,8 +217,15 @@ static void set_client_cert(void *arg, const struct conf_stmt *st,
     struct conf_errors *ce)
 {
 	struct listener *l = arg;
+	enum client_cert was = l->client_cert;
 
 	l->client_cert = (enum client_cert)read_client_cert(st, 1, ce);
+	if (was != CLIENT_CERT_NONE && was != l->client_cert)
+		conf_error(ce, st, 1, "client-cert: optional or require, not "
+		    "both in one listen");
+	if (*l->client_ca != '\0' && strcmp(st->word[2].s, "ca") == 0)
+		conf_error(ce, st, 2, "client-cert: one ca, which may have "
+		    "many certificates");
 	if (strcmp(st->word[2].s, "ca") == 0 && st->words == 4)
 		relay_config_name(l->client_ca, st, 3, ce);
 	else if (strcmp(st->word[2].s, "pin") == 0)

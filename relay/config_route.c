@@ -37,6 +37,10 @@ static size_t set_host_option(struct relay_route *r,
 	}
 	if (strcmp(st->word[w].s, "tls") == 0 && w + 1 < st->words &&
 	    tls_level_of(st->word[w + 1].s, &level) == 0) {
+		if (level == TLS_FINGERPRINT)
+			conf_error(ce, st, w + 1, "host: fingerprint wants a "
+			    "line of tls-policy, which has the pins: to "
+			    "DESTINATION fingerprint sha256:HEX");
 		r->level = (int)level;
 		return 2;
 	}

@@ -296,14 +296,16 @@ int engine_answer(void *engine, struct view question, struct buf *reply,
 
 /* ---- from time to time ---- */
 
+/* A server that is slow holds one of these up for a minute, and must not keep
+ * what others said off the disk so long. */
 static void keep_house(struct engine *g)
 {
 	int i;
 
-	for (i = 0; i < REFRESHES && sts_refresh(g->sts); i++)
-		continue;
 	save(g);
 	announcer_send(g->announcer);
+	for (i = 0; i < REFRESHES && sts_refresh(g->sts); i++)
+		save(g);
 }
 
 static void *run_keeper(void *arg)

@@ -258,11 +258,17 @@ static int want_sts(struct wanting *x)
 	return 0;
 }
 
-static void tell_testing(struct wanting *x)
+/* RFC 8461 5: a policy that is tested is looked at, and decides nothing. */
+static void test_sts(struct wanting *x)
 {
 	const struct seek *p = x->p;
+	struct tls_want *w = x->w;
 
-	if (p->r->sts_testing && !sts_policy_names(&p->sts, x->h->name))
+	if (!p->r->sts_testing)
+		return;
+	text_set(w->tested, sizeof(w->tested), x->h->name);
+	w->is_unnamed = !sts_policy_names(&p->sts, x->h->name);
+	if (w->is_unnamed)
 		seek_tell(x->p, "warning", "the MTA-STS policy of %s does not "
 		    "name %s; it is only tested", p->name, x->h->name);
 }
@@ -390,10 +396,12 @@ static int decide(struct wanting *x)
 		rc = want_line(x);
 	if (rc == -1)
 		return -1;
-	tell_testing(x);
 	if (p->q->require_tls && require_tls(x) != 0)
 		return -1;
-	return p->q->verified ? require_verified(x) : 0;
+	if (p->q->verified && require_verified(x) != 0)
+		return -1;
+	test_sts(x);
+	return 0;
 }
 
 int seek_want(struct seek *p, const struct seek_host *h,
@@ -411,8 +419,10 @@ int seek_want(struct seek *p, const struct seek_host *h,
 	for (i = 0; i < x.w->names && i < 4; i++)
 		buf_printf(&names, "%s%.90s", i == 0 ? " for " : ", ",
 		    x.w->name[i]);
-	seek_tell(p, "verdict", "%s: %s%s, by %s", h->name,
-	    tls_level_str(x.w->level), buf_str(&names), x.w->because);
+	seek_tell(p, "verdict", "%s: %s%s%s, by %s", h->name,
+	    tls_level_str(x.w->level), buf_str(&names), x.w->tlsas > 0 &&
+	    x.w->level != TLS_DANE_ONLY ? ", and its TLSA records" : "",
+	    x.w->because);
 	buf_free(&names);
 	return 0;
 }

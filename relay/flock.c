@@ -15,6 +15,7 @@
 #include "relay/keys.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/ossl.h"
 
 enum service_kind {
 	KEYS,
@@ -31,7 +32,7 @@ static const char *const service_name[FLOCK_SERVICES] = {
 
 struct forking {
 	struct relay_flock *f;
-	const struct flock_common *c;
+	struct flock_common *c;
 	struct ids ids, keys_ids;
 	/* [worker][service][0 its, 1 the service's] */
 	int pair[RELAY_WORKERS_MAX][PAIRS][2];
@@ -121,6 +122,7 @@ static void run_service(struct forking *k, enum service_kind s, int ctl)
 			keep[p.socks] = k->pair[p.socks][s][1];
 	keep[p.socks] = ctl;
 	keep[p.socks + 1] = s == METRICS || s == POLICY ? listen : -1;
+	ossl_wipe(k->c->secret, sizeof(k->c->secret));
 	child_start(&(struct child_start){ "postseal-relay", service_name[s],
 	    false, keep, p.socks + 2 });
 	switch (s) {
@@ -151,6 +153,7 @@ static void run_worker(struct forking *k, int w, int ctl)
 	size_t n, i;
 
 	memcpy(s.secret, k->c->secret, sizeof(s.secret));
+	ossl_wipe(k->c->secret, sizeof(k->c->secret));
 	for (n = 0; n < PAIRS; n++)
 		keep[n] = k->pair[w][n][0];
 	keep[n++] = ctl;
@@ -186,7 +189,7 @@ static int fork_all(struct forking *k, struct err *e)
 }
 
 int flock_start(struct relay_flock **out, struct relay_config *take_config,
-    const struct flock_common *c, struct err *e)
+    struct flock_common *c, struct err *e)
 {
 	static struct forking k; /* large */
 	static uint32_t last;

@@ -41,7 +41,7 @@ struct flock_common {
 /* Fork all; takes config. FAIL_TEMP, FAIL_CONFIG: *out is then what is left,
  * killed and to be reaped, or NULL. */
 int flock_start(struct relay_flock **out, struct relay_config *take_config,
-    const struct flock_common *c, struct err *e) MUST_CHECK;
+    struct flock_common *c, struct err *e) MUST_CHECK;
 bool flock_is_ready(const struct relay_flock *f);
 bool flock_is_gone(const struct relay_flock *f);
 /* No more connections; who is left in time is killed. */

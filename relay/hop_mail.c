@@ -318,7 +318,11 @@ static void on_reply(struct hop *h, const struct sender_news *n)
 		on_data(h, &n->reply);
 		break;
 	case SENDER_END:
-		on_answer(h, n->rcpt, &n->reply);
+		/* nobody has taken what is not sent yet */
+		if (conn_waiting(h->link->conn) > 0)
+			on_early(h, &n->reply);
+		else
+			on_answer(h, n->rcpt, &n->reply);
 		break;
 	case SENDER_BODY:
 		on_early(h, &n->reply);

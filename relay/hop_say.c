@@ -206,6 +206,32 @@ static void log_hop(const struct hop *h, const struct hop_link *l,
 	    f == NULL ? "ready" : "failed");
 }
 
+/* MTA-STS in mode testing: it is sent, and said what enforce would have said
+ * (RFC 8461 5). */
+static void report_tested(const struct hop *h, const struct hop_link *l)
+{
+	const struct route_host *host = &h->route->host[h->host];
+	const char *result = l->got.tested;
+	char line[1200], where[400];
+	size_t n = 0;
+
+	if (host->want.tested[0] == '\0' || l->is_reused)
+		return;
+	if (!l->is_tls)
+		result = l->is_plain ? "validation-failure" :
+		    "starttls-not-supported";
+	if (h->hops->setup.stats != NULL)
+		relay_stats_tested(h->hops->setup.stats, h->route->nexthop,
+		    result);
+	if (strcmp(result, "success") == 0)
+		return;
+	n = log_value(line, sizeof(line), n, "to", h->route->nexthop);
+	n = log_value(line, sizeof(line), n, "mx",
+	    hop_where(where, sizeof(where), host));
+	log_value(line, sizeof(line), n, "tls-result", result);
+	log_notice("event=sts-testing id=%s %s", h->env.id, line);
+}
+
 void hop_report(struct hop *h, struct hop_link *l,
     const struct hop_failure *f)
 {
@@ -217,6 +243,8 @@ void hop_report(struct hop *h, struct hop_link *l,
 		relay_stats_add(h->hops->setup.stats, COUNT_STARTTLS_UNUSED);
 	log_hop(h, l, f);
 	count(h, l, f);
+	if (l != NULL && f == NULL)
+		report_tested(h, l);
 }
 
 void hop_log_downgrade(const struct hop *h, const struct hop_failure *f)

@@ -13,6 +13,7 @@
 #define CLIENT_HELLO 1
 #define CLIENT_KEY_EXCHANGE 16
 #define NAMED_CURVE 3
+#define UNCOMPRESSED 4
 
 /* 64 blanks, words, NUL, the hash of what was said. */
 static bool is_tls13(struct view v)
@@ -46,6 +47,23 @@ static int take_u16(struct rd *r, size_t *n)
 	return 0;
 }
 
+/* A curve that libssl offers, and a point of its length: what would be signed
+ * besides can hardly be a certificate. Groups of DH are offered nowhere. */
+static bool is_point(size_t curve, struct view point)
+{
+	static const struct {
+		size_t curve, octets; /* RFC 8422 5.1.1 */
+	} known[] = { { 23, 65 }, { 24, 97 }, { 25, 133 }, { 29, 32 },
+		{ 30, 56 } };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(known); i++)
+		if (known[i].curve == curve)
+			return point.n == known[i].octets &&
+			    (curve > 25 || point.p[0] == UNCOMPRESSED);
+	return false;
+}
+
 static bool is_ecdhe(struct view params)
 {
 	struct view point;
@@ -55,23 +73,9 @@ static bool is_ecdhe(struct view params)
 
 	rd_init(&r, params);
 	return rd_u8(&r, &type) == 0 && type == NAMED_CURVE &&
-	    take_u16(&r, &curve) == 0 && rd_u8(&r, &len) == 0 && len > 0 &&
-	    rd_take(&r, len, &point) == 0 && rd_left(&r) == 0;
-}
-
-static bool is_dhe(struct view params)
-{
-	struct view number;
-	struct rd r;
-	size_t n;
-	int i;
-
-	rd_init(&r, params);
-	for (i = 0; i < 3; i++)
-		if (take_u16(&r, &n) != 0 || n == 0 ||
-		    rd_take(&r, n, &number) != 0)
-			return false;
-	return rd_left(&r) == 0;
+	    take_u16(&r, &curve) == 0 && rd_u8(&r, &len) == 0 &&
+	    rd_take(&r, len, &point) == 0 && rd_left(&r) == 0 &&
+	    is_point(curve, point);
 }
 
 /* All messages from ClientHello to ClientKeyExchange. */
@@ -95,12 +99,8 @@ static bool is_client12(struct view v)
 
 bool keys_is_handshake(struct view tbs)
 {
-	struct view params;
-
 	if (is_tls13(tbs) || is_client12(tbs))
 		return true;
-	if (tbs.n <= RANDOMS)
-		return false;
-	params = view_sub(tbs, RANDOMS, tbs.n - RANDOMS);
-	return is_ecdhe(params) || is_dhe(params);
+	return tbs.n > RANDOMS && is_ecdhe(view_sub(tbs, RANDOMS, tbs.n -
+	    RANDOMS));
 }

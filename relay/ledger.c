@@ -2,14 +2,15 @@
  * Copyright (c) 2026 the postseal authors
  *
  * Slots in shared memory, found by the key's first octets: a key may lie in
- * one of WAYS slots, the oldest of them gives way. A lock of the processes'
- * own; whoever dies with it leaves it to the next.
+ * one of WAYS slots, the oldest of them gives way. No lock, and nothing in it
+ * is a place or a size: a worker in wrong hands can make it forget, but
+ * neither hold up the others nor lead them astray.
  */
 #include "relay/ledger.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,9 +23,11 @@
 #define DAY_S 86400
 #define MAGIC "postseal ledger1"
 
+#define BUSY -1 /* somebody writes its key; older than all, if he died */
+
 struct slot {
 	unsigned char key[32];
-	int64_t at_s; /* 0: empty */
+	atomic_int_fast64_t at_s; /* 0: empty */
 };
 
 struct shared {
@@ -36,26 +39,8 @@ struct shared {
 struct ledger {
 	struct shared *m;
 	size_t size;
-	pthread_mutex_t *lock; /* in memory of its own, not in the file */
+	uint64_t sets; /* ours, not what the shared memory says */
 };
-
-static int make_lock(struct ledger *l, struct err *e)
-{
-	pthread_mutexattr_t a;
-
-	l->lock = mmap(NULL, sizeof(*l->lock), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (l->lock == MAP_FAILED) {
-		l->lock = NULL;
-		return err_sys(e, FAIL_TEMP, "ledger: memory");
-	}
-	(void)pthread_mutexattr_init(&a);
-	(void)pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
-	(void)pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
-	if (pthread_mutex_init(l->lock, &a) != 0)
-		return err_set(e, FAIL_TEMP, "ledger: no lock");
-	return 0;
-}
 
 static int open_file(const char *path, size_t size, struct err *e)
 {
@@ -90,8 +75,8 @@ int ledger_open(struct ledger **out, const char *path, size_t entries,
 		return err_set(e, FAIL_TEMP, "ledger: out of memory");
 	entries = entries < WAYS ? WAYS : entries / WAYS * WAYS;
 	l->size = sizeof(*l->m) + entries * sizeof(struct slot);
-	if (make_lock(l, e) != 0 ||
-	    (path != NULL && (fd = open_file(path, l->size, e)) < 0)) {
+	l->sets = entries / WAYS;
+	if (path != NULL && (fd = open_file(path, l->size, e)) < 0) {
 		ledger_free(&l);
 		return -1;
 	}
@@ -120,8 +105,6 @@ void ledger_free(struct ledger **l)
 		return;
 	if ((*l)->m != NULL)
 		(void)munmap((*l)->m, (*l)->size);
-	if ((*l)->lock != NULL)
-		(void)munmap((*l)->lock, sizeof(*(*l)->lock));
 	free(*l);
 	*l = NULL;
 }
@@ -149,53 +132,68 @@ void ledger_key(unsigned char key[32], const char *listener,
 	buf_free(&b);
 }
 
-static void lock(struct ledger *l)
-{
-	if (pthread_mutex_lock(l->lock) == EOWNERDEAD)
-		(void)pthread_mutex_consistent(l->lock);
-}
-
 /* The first of the slots where a key may lie. */
 static struct slot *place(struct ledger *l, const unsigned char key[32])
 {
 	uint64_t h;
 
 	memcpy(&h, key, sizeof(h));
-	return &l->m->slot[h % (l->m->entries / WAYS) * WAYS];
+	return &l->m->slot[h % l->sets * WAYS];
+}
+
+/* The slot for a key: its own, if it was told before, or the oldest; *at is
+ * what it says. A time to come is older than all. */
+static struct slot *choose(struct slot *s, const unsigned char key[32],
+    int64_t now_s, int_fast64_t *at)
+{
+	int_fast64_t this, oldest = INT64_MAX;
+	struct slot *best = s;
+	size_t i;
+
+	for (i = 0; i < WAYS; i++) {
+		this = atomic_load(&s[i].at_s);
+		if (this > 0 && memcmp(s[i].key, key, 32) == 0) {
+			*at = this;
+			return &s[i];
+		}
+		if ((this > now_s ? BUSY : this) >= oldest)
+			continue;
+		oldest = this > now_s ? BUSY : this;
+		best = &s[i];
+		*at = this;
+	}
+	return best;
 }
 
 void ledger_put(struct ledger *l, const unsigned char key[32], int64_t now_s)
 {
-	struct slot *s = place(l, key), *oldest = s;
-	size_t i;
+	struct slot *s = place(l, key), *to;
+	int_fast64_t at = 0;
+	int tries = WAYS;
 
-	lock(l);
-	for (i = 1; i < WAYS; i++)
-		if (s[i].at_s < oldest->at_s)
-			oldest = &s[i];
-	/* told twice, it still counts once */
-	for (i = 0; i < WAYS; i++)
-		if (s[i].at_s != 0 && memcmp(s[i].key, key, 32) == 0)
-			oldest = &s[i];
-	memcpy(oldest->key, key, 32);
-	oldest->at_s = now_s;
-	(void)pthread_mutex_unlock(l->lock);
+	do
+		to = choose(s, key, now_s, &at);
+	while (!atomic_compare_exchange_strong(&to->at_s, &at, BUSY) &&
+	    --tries > 0);
+	if (tries == 0)
+		return; /* all of them are written at once: a duplicate */
+	memcpy(to->key, key, 32);
+	atomic_store(&to->at_s, now_s);
 }
 
 bool ledger_take(struct ledger *l, const unsigned char key[32],
     int64_t now_s)
 {
 	struct slot *s = place(l, key);
-	bool found = false;
+	int_fast64_t at;
 	size_t i;
 
-	lock(l);
-	for (i = 0; i < WAYS && !found; i++) {
-		found = s[i].at_s > now_s - DAY_S && s[i].at_s <= now_s &&
-		    memcmp(s[i].key, key, 32) == 0;
-		if (found)
-			memset(&s[i], 0, sizeof(s[i]));
+	for (i = 0; i < WAYS; i++) {
+		at = atomic_load(&s[i].at_s);
+		if (at > 0 && at > now_s - DAY_S && at <= now_s &&
+		    memcmp(s[i].key, key, 32) == 0 &&
+		    atomic_compare_exchange_strong(&s[i].at_s, &at, 0))
+			return true;
 	}
-	(void)pthread_mutex_unlock(l->lock);
-	return found;
+	return false;
 }

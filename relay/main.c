@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "relay/keys.h"
 #include "relay/parent.h"
+#include "relay/tls_files.h"
 #include "util/log.h"
 #include "util/ossl.h"
 
@@ -37,6 +39,20 @@ static void log_warning(void *arg UNUSED, const char *s)
 	log_warn("event=start warning=\"%s\"", s);
 }
 
+static void print_fault(void *arg, enum cert_fault f,
+    const struct pki *p UNUSED, const char *s)
+{
+	if (f != CERT_UNKNOWN) /* many have a CA of their own */
+		print_warning(arg, s);
+}
+
+static void log_fault(void *arg, enum cert_fault f,
+    const struct pki *p UNUSED, const char *s)
+{
+	if (f != CERT_UNKNOWN)
+		log_warning(arg, s);
+}
+
 /* -n: everything that a start would need, without starting. */
 static int check(const struct relay_config *c)
 {
@@ -50,7 +66,8 @@ static int check(const struct relay_config *c)
 	fputs(buf_str(&out), stdout);
 	buf_free(&out);
 	relay_config_warn(c, print_warning, NULL);
-	if (keys_load(&k, c, &e) != 0 ||
+	relay_certs_check(c, (int64_t)time(NULL), print_fault, NULL);
+	if (relay_files_check(c, &e) != 0 || keys_load(&k, c, &e) != 0 ||
 	    keys_refuse_shared(k, c->keystore, &e) != 0) {
 		fprintf(stderr, "postseal-relay: %s\n", e.msg);
 		rc = EX_CONFIG;
@@ -86,6 +103,7 @@ static int run(const char *path, bool only_check)
 	if (ossl_version_warning() != NULL)
 		log_warning(NULL, ossl_version_warning());
 	relay_config_warn(c, log_warning, NULL);
+	relay_certs_check(c, (int64_t)time(NULL), log_fault, NULL);
 	return relay_parent_run(c);
 }
 

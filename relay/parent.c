@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "relay/flock.h"
+#include "relay/tls_files.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/notify.h"
@@ -36,6 +37,7 @@ struct relay_parent {
 	struct places places;
 	int signals;
 	bool wants_reload, is_reload, has_started;
+	bool is_hurt; /* somebody of the live flock died */
 	int64_t again_at_ms; /* a flock is to be started; 0: no */
 	int64_t delay_ms, live_since_ms, starting_since_ms;
 	int exit_code; /* of the first flock, when it could not start */
@@ -154,7 +156,8 @@ static void go_live(struct relay_parent *p)
 	if (p->has_started)
 		relay_stats_add(p->common.stats, COUNT_RELOADS);
 	p->has_started = true;
-	p->is_reload = false;
+	p->is_reload = p->is_hurt = false;
+	p->again_at_ms = 0;
 	notify_send("READY=1");
 	if (was == NULL)
 		return;
@@ -166,18 +169,31 @@ static void go_live(struct relay_parent *p)
  * time. */
 static void plan_again(struct relay_parent *p)
 {
+	if (p->again_at_ms != 0)
+		return; /* who dies takes others along: once for all */
 	if (clock_ms() - p->live_since_ms > LONG_LIFE_MS)
 		p->delay_ms = 0;
 	p->delay_ms = p->delay_ms == 0 ? BACKOFF_FIRST_MS : p->delay_ms * 2;
 	if (p->delay_ms > BACKOFF_MOST_MS)
 		p->delay_ms = BACKOFF_MOST_MS;
-	if (p->again_at_ms == 0)
-		p->again_at_ms = clock_ms() + p->delay_ms;
+	p->again_at_ms = clock_ms() + p->delay_ms;
+}
+
+/* The first to end need not be the one that could not start: keys ends when
+ * its workers have. */
+static void note_exit(struct relay_parent *p, int status)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+
+	if (!p->has_started && code != 0 &&
+	    (p->exit_code == 0 || p->exit_code == EX_SOFTWARE))
+		p->exit_code = code;
 }
 
 static void on_death(struct relay_parent *p, struct relay_flock *f,
     const struct flock_member *m, int status)
 {
+	note_exit(p, status);
 	if (f->is_retired)
 		return;
 	log_err("event=death process=%s pid=%ld status=%d signal=%d",
@@ -185,19 +201,20 @@ static void on_death(struct relay_parent *p, struct relay_flock *f,
 	    -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 	relay_stats_add(p->common.stats, COUNT_WORKER_DEATHS);
 	if (f == p->live) {
-		plan_again(p);
+		p->is_hurt = true;
+		if (p->starting == NULL)
+			plan_again(p);
 		return;
 	}
 	give_up_starting(p);
 	if (p->live != NULL) {
 		log_err("event=reload kept=old");
-		if (!p->is_reload)
+		if (!p->is_reload || p->is_hurt)
 			plan_again(p);
 		p->is_reload = false;
 		notify_send("READY=1");
-	} else {
-		p->exit_code = WIFEXITED(status) && WEXITSTATUS(status) != 0 ?
-		    WEXITSTATUS(status) : EX_SOFTWARE;
+	} else if (p->exit_code == 0) {
+		p->exit_code = EX_SOFTWARE;
 	}
 }
 
@@ -294,6 +311,8 @@ static bool step(struct relay_parent *p)
 		p->wants_reload = false;
 		p->again_at_ms = 0;
 		reload(p);
+		if (p->starting == NULL && p->is_hurt)
+			plan_again(p);
 	}
 	if (p->again_at_ms != 0 && clock_ms() >= p->again_at_ms) {
 		p->again_at_ms = 0;
@@ -344,7 +363,8 @@ static int open_ledger(struct relay_parent *p, const struct relay_config *c,
 	bool is_root = geteuid() == 0;
 	int rc;
 
-	if (child_user(c->user, "relay { }", &ids, e) != 0)
+	if (child_user(c->user, "relay { }", &ids, e) != 0 ||
+	    relay_state_check(c, &ids, e) != 0)
 		return -1;
 	buf_init(&path, 4096);
 	if (c->state != NULL)

@@ -17,6 +17,7 @@
 #include "relay/engine.h"
 #include "relay/exec.h"
 #include "relay/keys.h"
+#include "relay/tls_files.h"
 #include "util/log.h"
 
 #define POLICY_THREADS 16
@@ -44,7 +45,8 @@ static void end(const char *process, int rc, const struct err *e)
 {
 	if (rc != 0)
 		log_err("event=%s error=\"%s\"", process, e->msg);
-	_exit(rc == 0 ? EX_OK : EX_SOFTWARE);
+	_exit(rc == 0 ? EX_OK : e->kind == FAIL_CONFIG ? EX_CONFIG :
+	    EX_SOFTWARE);
 }
 
 void relay_keys_proc(const struct proc_start *s)
@@ -74,7 +76,8 @@ void relay_policy_proc(const struct proc_start *s, int socketmap)
 
 	child_drop(&s->ids);
 	resolver_load_modules();
-	if (engine_new(&g, s->config, &e) != 0)
+	if (relay_policy_files_check(s->config, &e) != 0 ||
+	    engine_new(&g, s->config, &e) != 0)
 		proc_cannot("policy", &e);
 	v.arg = g;
 	v.listen[0].fd = socketmap;

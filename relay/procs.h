@@ -32,14 +32,14 @@ struct proc_start {
 
 struct worker_start {
 	struct proc_start p;
-	unsigned char secret[32]; /* of ticket keys */
+	unsigned char secret[32]; /* of ticket keys; wiped when used */
 	struct ledger *ledger;	  /* NULL: none */
 	int keys, policy, auth, exec; /* exec -1: none */
 	const struct relay_sock *listen;
 	size_t listens;
 };
 
-void relay_worker_proc(const struct worker_start *s) NORETURN;
+void relay_worker_proc(struct worker_start *s) NORETURN;
 void relay_keys_proc(const struct proc_start *s) NORETURN;
 void relay_policy_proc(const struct proc_start *s, int socketmap) NORETURN;
 void relay_auth_proc(const struct proc_start *s) NORETURN;

@@ -182,6 +182,8 @@ static void want(struct wire *w, struct tls_want *t)
 	t->is_permanent = flag(w, t->is_permanent);
 	t->require_tls = flag(w, t->require_tls);
 	text(w, t->because, sizeof(t->because));
+	text(w, t->tested, sizeof(t->tested));
+	t->is_unnamed = flag(w, t->is_unnamed);
 }
 
 /* ---- a route ---- */

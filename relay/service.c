@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * A reader for each worker's socket, a queue, and threads that answer. A
- * worker that was taken over can send what it likes: it holds up its own
- * reader alone, and what it does not read is dropped with its socket.
+ * A reader and a queue for each worker's socket, and threads that answer, in
+ * turn. A worker that was taken over can send what it likes: it fills its own
+ * queue alone, never has all threads, and what it does not read is dropped
+ * with its socket.
  */
 #include "relay/service.h"
 
@@ -22,21 +23,23 @@
 #define SEND_S 5 /* a worker takes its answers within so long */
 #define LISTENS 2
 #define THREADS_MAX 256
+#define QUESTION_MAX (64u << 10)
 
 struct job {
 	struct job *next;
-	size_t from;
 	struct buf question;
 };
 
 struct line { /* a worker's socket */
 	struct run *run;
-	size_t number;
 	int sock;
 	bool is_over; /* its reader is at the end */
 	bool is_cut;  /* answers are not taken */
 	pthread_mutex_t sending;
 	pthread_t reader;
+	/* with the lock of run */
+	struct job *first, **last;
+	int waiting, running;
 };
 
 struct desk { /* a thread for connections of the process itself */
@@ -50,10 +53,9 @@ struct run {
 	const struct service *s;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	struct job *first, **last;
-	int waiting;
 	bool is_over;
 	struct line *line;
+	size_t turn; /* whose question is next */
 	pthread_t *thread;
 	size_t threads;
 	struct desk *desk;
@@ -83,7 +85,7 @@ static void put_answer(struct line *l, struct view number, int kind,
 	buf_free(&b);
 }
 
-static void do_job(struct run *r, struct job *j)
+static void do_job(const struct run *r, struct line *l, struct job *j)
 {
 	struct view q = buf_view(&j->question), number = view_sub(q, 0, 4);
 	struct err e = { 0 };
@@ -95,9 +97,9 @@ static void do_job(struct run *r, struct job *j)
 	if (rc == 0)
 		rc = buf_ok(&reply, &e);
 	if (rc == 0)
-		put_answer(&r->line[j->from], number, 0, buf_view(&reply));
+		put_answer(l, number, 0, buf_view(&reply));
 	else
-		put_answer(&r->line[j->from], number, e.kind == 0 ? FAIL_BUG :
+		put_answer(l, number, e.kind == 0 ? FAIL_BUG :
 		    (int)e.kind, view_of(e.msg));
 	buf_free(&reply);
 }
@@ -108,23 +110,53 @@ static void free_job(struct job *j)
 	free(j);
 }
 
+/* So much of what there is for all one worker may have: threads, room. */
+static int share(const struct service *s, int all)
+{
+	return s->socks < 2 || all < 2 ? all : all - (all + 3) / 4;
+}
+
+/* The first question of the worker whose turn it is; NULL: there is none. */
+static struct line *take_job(struct run *r, struct job **out)
+{
+	int most = share(r->s, r->s->threads);
+	struct line *l;
+	size_t i;
+
+	for (i = 0; i < r->s->socks; i++) {
+		l = &r->line[(r->turn + i) % r->s->socks];
+		if (l->first == NULL || (l->running >= most && !r->is_over))
+			continue;
+		*out = l->first;
+		l->first = l->first->next;
+		if (l->first == NULL)
+			l->last = &l->first;
+		l->waiting--;
+		l->running++;
+		r->turn += i + 1;
+		return l;
+	}
+	return NULL;
+}
+
 static void *answer_all(void *arg)
 {
 	struct run *r = arg;
+	struct line *l = NULL;
 	struct job *j;
 
 	for (;;) {
 		(void)pthread_mutex_lock(&r->lock);
-		while (r->first == NULL && !r->is_over)
+		if (l != NULL) {
+			l->running--;
+			(void)pthread_cond_signal(&r->more);
+		}
+		while ((l = take_job(r, &j)) == NULL && !r->is_over)
 			(void)pthread_cond_wait(&r->more, &r->lock);
-		j = r->first;
-		if (j != NULL && (r->first = j->next) == NULL)
-			r->last = &r->first;
-		r->waiting -= j != NULL;
 		(void)pthread_mutex_unlock(&r->lock);
-		if (j == NULL)
+		if (l == NULL)
 			return NULL;
-		do_job(r, j);
+		do_job(r, l, j);
 		free_job(j);
 	}
 }
@@ -132,16 +164,16 @@ static void *answer_all(void *arg)
 /* ---- questions ---- */
 
 /* false: there are too many. */
-static bool queue_job(struct run *r, struct job *j)
+static bool queue_job(struct run *r, struct line *l, struct job *j)
 {
 	bool ok;
 
 	(void)pthread_mutex_lock(&r->lock);
-	ok = r->waiting < r->s->waiting;
+	ok = l->waiting < share(r->s, r->s->waiting);
 	if (ok) {
-		*r->last = j;
-		r->last = &j->next;
-		r->waiting++;
+		*l->last = j;
+		l->last = &j->next;
+		l->waiting++;
 		(void)pthread_cond_signal(&r->more);
 	}
 	(void)pthread_mutex_unlock(&r->lock);
@@ -159,8 +191,7 @@ static void *read_all(void *arg)
 		j = calloc(1, sizeof(*j));
 		if (j == NULL)
 			break;
-		buf_init_secret(&j->question, CAP_IPC);
-		j->from = l->number;
+		buf_init_secret(&j->question, QUESTION_MAX);
 		if (ipc_recv(l->sock, &j->question, fds, &e) != 1 ||
 		    j->question.n < 4) {
 			free_job(j);
@@ -169,7 +200,7 @@ static void *read_all(void *arg)
 		for (size_t i = 0; i < IPC_FDS; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);
-		if (!queue_job(l->run, j)) {
+		if (!queue_job(l->run, l, j)) {
 			put_answer(l, view_sub(buf_view(&j->question), 0, 4),
 			    FAIL_TEMP, view_of("too many questions"));
 			free_job(j);
@@ -256,7 +287,7 @@ static int start_lines(struct run *r, struct err *e)
 		struct line *l = &r->line[i];
 
 		l->run = r;
-		l->number = i;
+		l->last = &l->first;
 		l->sock = r->s->sock[i];
 		(void)pthread_mutex_init(&l->sending, NULL);
 		(void)setsockopt(l->sock, SOL_SOCKET, SO_SNDTIMEO, &tv,
@@ -319,7 +350,6 @@ int service_run(const struct service *s, struct err *e)
 		.more = PTHREAD_COND_INITIALIZER };
 	int rc = -1;
 
-	r.last = &r.first;
 	r.line = calloc(s->socks, sizeof(*r.line));
 	r.thread = calloc(THREADS_MAX, sizeof(*r.thread));
 	r.desk = calloc(LISTENS * THREADS_MAX, sizeof(*r.desk));

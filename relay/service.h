@@ -23,7 +23,8 @@ struct service {
 	const int *sock; /* of workers; taken */
 	size_t socks;
 	int threads; /* for questions */
-	int waiting; /* questions beyond are refused: FAIL_TEMP */
+	int waiting; /* questions beyond are refused: FAIL_TEMP; one of
+			several socks may have three quarters of both */
 	service_answer *answer;
 	void *arg;
 	struct {

@@ -142,8 +142,12 @@ void session_on_xclient(struct session *s)
 	if (strncasecmp(ip, "IPv6:", 5) == 0)
 		ip += 5;
 	text_set(s->ip, sizeof(s->ip), *ip == '\0' ? s->who.ip : ip);
-	/* who connected is authenticated no more, but whom it speaks for may
-	 * be */
+	/* who connected is authenticated no more, not by a certificate
+	 * either, but whom it speaks for may be */
+	s->identities = 0;
+	s->cert_relays = false;
+	auth_mechanisms(s->l->l, s->is_tls, false, s->mechanisms,
+	    sizeof(s->mechanisms));
 	text_set(s->login, sizeof(s->login), s->l->l->xclient_login ?
 	    x->login : "");
 	smtp_server_demand_auth(s->s, must_auth(s));

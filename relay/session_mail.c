@@ -91,6 +91,7 @@ void session_on_mail(struct session *s)
 	size_t n;
 
 	txn_free(&s->txn, false);
+	auth_free(&s->talk); /* one that the client called off */
 	if (!session_may_send(s, m->from)) {
 		n = log_value(line, sizeof(line), 0, "login", s->login);
 		(void)log_value(line, sizeof(line), n, "from", m->from);

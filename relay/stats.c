@@ -5,7 +5,7 @@
  */
 #include "relay/stats.h"
 
-#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,7 +32,7 @@ struct cert_end {
 
 struct relay_stats {
 	atomic_uint_fast64_t count[RELAY_COUNTS];
-	pthread_mutex_t lock; /* for who adds a name */
+	atomic_flag is_adding; /* a name; see lock() */
 	struct partner partner[PARTNERS + 1]; /* the last: other */
 	atomic_uint partners;
 	struct cert_end cert[CERTS];
@@ -75,29 +75,45 @@ static const struct {
 int relay_stats_new(struct relay_stats **out, struct err *e)
 {
 	struct relay_stats *s;
-	pthread_mutexattr_t a;
 
 	*out = NULL;
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s == MAP_FAILED)
 		return err_sys(e, FAIL_TEMP, "memory for counters");
-	(void)pthread_mutexattr_init(&a);
-	(void)pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
-	(void)pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
-	if (pthread_mutex_init(&s->lock, &a) != 0)
-		return err_set(e, FAIL_TEMP, "counters: no lock");
 	text_set(s->partner[PARTNERS].name, TLS_NAME_MAX, "other");
 	*out = s;
 	return 0;
 }
 
+/* No mutex, which a worker in wrong hands could keep, and whose list leads
+ * into the memory of the others. Who holds this too long loses it; a name may
+ * then be there twice. */
 static void lock(struct relay_stats *s)
 {
-	/* whoever died with it was adding: what it had not counted is not
-	 * seen */
-	(void)pthread_mutex_lock(&s->lock);
-	(void)pthread_mutex_consistent(&s->lock);
+	int tries = 1000;
+
+	while (atomic_flag_test_and_set(&s->is_adding) && --tries > 0)
+		(void)sched_yield();
+}
+
+static void unlock(struct relay_stats *s)
+{
+	atomic_flag_clear(&s->is_adding);
+}
+
+/* How many there are; more than there can be is the word of somebody who has
+ * no business here. */
+static unsigned counted(const atomic_uint *n, unsigned most)
+{
+	unsigned k = atomic_load(n);
+
+	return k < most ? k : most;
+}
+
+static bool is_name(const char *have, const char *name, size_t size)
+{
+	return strncmp(have, name, size) == 0;
 }
 
 static void add(atomic_uint_fast64_t *n)
@@ -119,10 +135,10 @@ uint64_t relay_stats_get(const struct relay_stats *s, enum relay_count c)
 
 static struct partner *find_partner(struct relay_stats *s, const char *name)
 {
-	unsigned i, n = atomic_load(&s->partners);
+	unsigned i, n = counted(&s->partners, PARTNERS);
 
 	for (i = 0; i < n; i++)
-		if (strcmp(s->partner[i].name, name) == 0)
+		if (is_name(s->partner[i].name, name, TLS_NAME_MAX))
 			return &s->partner[i];
 	if (n == PARTNERS)
 		return &s->partner[PARTNERS];
@@ -134,13 +150,16 @@ static struct partner *find_partner(struct relay_stats *s, const char *name)
 static struct partner_result *find_result(struct partner *p,
     const char *asked, const char *got, const char *result)
 {
-	unsigned i, n = atomic_load(&p->results);
+	unsigned i, n = counted(&p->results, RESULTS);
 
-	for (i = 0; i < n; i++)
-		if (strcmp(p->result[i].asked, asked) == 0 &&
-		    strcmp(p->result[i].got, got) == 0 &&
-		    strcmp(p->result[i].result, result) == 0)
-			return &p->result[i];
+	for (i = 0; i < n; i++) {
+		struct partner_result *r = &p->result[i];
+
+		if (is_name(r->asked, asked, sizeof(r->asked)) &&
+		    is_name(r->got, got, sizeof(r->got)) &&
+		    is_name(r->result, result, sizeof(r->result)))
+			return r;
+	}
 	if (n == RESULTS)
 		return NULL;
 	text_set(p->result[n].asked, sizeof(p->result[n].asked), asked);
@@ -150,17 +169,29 @@ static struct partner_result *find_result(struct partner *p,
 	return &p->result[n];
 }
 
-void relay_stats_hop(struct relay_stats *s, const char *partner,
-    const struct tls_want *w, const struct tls_got *g)
+static void add_result(struct relay_stats *s, const char *partner,
+    const char *asked, const char *got, const char *result)
 {
 	struct partner_result *r;
 
 	lock(s);
-	r = find_result(find_partner(s, partner), tls_level_str(w->asked),
-	    g->is_tls ? tls_level_str(g->level) : "none", g->result);
+	r = find_result(find_partner(s, partner), asked, got, result);
 	if (r != NULL)
 		add(&r->n);
-	(void)pthread_mutex_unlock(&s->lock);
+	unlock(s);
+}
+
+void relay_stats_hop(struct relay_stats *s, const char *partner,
+    const struct tls_want *w, const struct tls_got *g)
+{
+	add_result(s, partner, tls_level_str(w->asked), g->is_tls ?
+	    tls_level_str(g->level) : "none", g->result);
+}
+
+void relay_stats_tested(struct relay_stats *s, const char *partner,
+    const char *result)
+{
+	add_result(s, partner, "sts-testing", "none", result);
 }
 
 void relay_stats_cert(struct relay_stats *s, const char *pki,
@@ -169,8 +200,9 @@ void relay_stats_cert(struct relay_stats *s, const char *pki,
 	unsigned i, n;
 
 	lock(s);
-	n = atomic_load(&s->certs);
-	for (i = 0; i < n && strcmp(s->cert[i].name, pki) != 0; i++)
+	n = counted(&s->certs, CERTS);
+	for (i = 0; i < n && !is_name(s->cert[i].name, pki,
+	    sizeof(s->cert[i].name)); i++)
 		;
 	if (i < CERTS) {
 		text_set(s->cert[i].name, sizeof(s->cert[i].name), pki);
@@ -178,7 +210,7 @@ void relay_stats_cert(struct relay_stats *s, const char *pki,
 		if (i == n)
 			atomic_store(&s->certs, n + 1);
 	}
-	(void)pthread_mutex_unlock(&s->lock);
+	unlock(s);
 }
 
 /* ---- text ---- */
@@ -191,9 +223,9 @@ static void head(struct buf *out, const char *name, const char *type,
 }
 
 /* Names come from the DNS and from configuration. */
-static void put_label(struct buf *out, const char *s)
+static void put_label(struct buf *out, const char *s, size_t size)
 {
-	for (; *s != '\0'; s++) {
+	for (; size > 0 && *s != '\0'; s++, size--) {
 		if (*s == '\\' || *s == '"')
 			buf_putc(out, '\\');
 		buf_putc(out, *s < ' ' || *s > '~' ? '?' : *s);
@@ -202,15 +234,21 @@ static void put_label(struct buf *out, const char *s)
 
 static void print_partner(const struct partner *p, struct buf *out)
 {
-	unsigned i, n = atomic_load(&p->results);
+	unsigned i, n = counted(&p->results, RESULTS);
 
 	for (i = 0; i < n; i++) {
+		const struct partner_result *r = &p->result[i];
+
 		buf_puts(out, "postseal_relay_hop_tls_total{partner=\"");
-		put_label(out, p->name);
-		buf_printf(out, "\",asked=\"%s\",got=\"%s\",result=\"%s\"} "
-		    "%llu\n", p->result[i].asked, p->result[i].got,
-		    p->result[i].result, (unsigned long long)atomic_load(
-		    &p->result[i].n));
+		put_label(out, p->name, sizeof(p->name));
+		buf_puts(out, "\",asked=\"");
+		put_label(out, r->asked, sizeof(r->asked));
+		buf_puts(out, "\",got=\"");
+		put_label(out, r->got, sizeof(r->got));
+		buf_puts(out, "\",result=\"");
+		put_label(out, r->result, sizeof(r->result));
+		buf_printf(out, "\"} %llu\n",
+		    (unsigned long long)atomic_load(&r->n));
 	}
 }
 
@@ -226,15 +264,18 @@ void relay_stats_print(const struct relay_stats *s, struct buf *out)
 	}
 	head(out, "hop_tls_total", "counter", "Connections to next hops, by "
 	    "TLS asked, reached and result (RFC 8460 4.3)");
-	n = atomic_load(&s->partners);
+	n = counted(&s->partners, PARTNERS);
 	for (i = 0; i < n; i++)
 		print_partner(&s->partner[i], out);
 	print_partner(&s->partner[PARTNERS], out);
 	head(out, "certificate_expiry_seconds", "gauge", "When a certificate "
 	    "of the relay ends, in seconds since 1970");
-	n = atomic_load(&s->certs);
-	for (i = 0; i < n; i++)
-		buf_printf(out, "postseal_relay_certificate_expiry_seconds"
-		    "{pki=\"%s\"} %lld\n", s->cert[i].name,
+	n = counted(&s->certs, CERTS);
+	for (i = 0; i < n; i++) {
+		buf_puts(out, "postseal_relay_certificate_expiry_seconds"
+		    "{pki=\"");
+		put_label(out, s->cert[i].name, sizeof(s->cert[i].name));
+		buf_printf(out, "\"} %lld\n",
 		    (long long)atomic_load(&s->cert[i].not_after));
+	}
 }

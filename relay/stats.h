@@ -50,6 +50,9 @@ uint64_t relay_stats_get(const struct relay_stats *s, enum relay_count c);
  * "other"). */
 void relay_stats_hop(struct relay_stats *s, const char *partner,
     const struct tls_want *w, const struct tls_got *g);
+/* What a policy of MTA-STS that is only tested would have said. */
+void relay_stats_tested(struct relay_stats *s, const char *partner,
+    const char *result);
 /* A certificate's end: "listener/pki" of ours. */
 void relay_stats_cert(struct relay_stats *s, const char *pki,
     int64_t not_after);

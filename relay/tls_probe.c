@@ -332,7 +332,8 @@ static int shake_hands(struct talk *k)
 static int load_store(const struct tls_want *w, const struct ca_block *ca,
     X509_STORE **s, struct err *e)
 {
-	if (!tls_level_is_verified(w->level) && !w->require_cert)
+	if (!tls_level_is_verified(w->level) && !w->require_cert &&
+	    w->tested[0] == '\0')
 		return 0;
 	if (ca == NULL)
 		return tls_store_load(s, NULL, NULL, NULL, e);

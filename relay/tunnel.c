@@ -339,6 +339,10 @@ static struct tunnel *make(struct worker *w, struct worker_listener *l,
 		t->has_gate = true;
 		gate_init(&t->gate, l->l->protocol, tls,
 		    w->config->hostname);
+		/* T6: without TLS nobody shows a certificate */
+		if (t->gate.offers && wanted_cert(l->l, who->ip) ==
+		    CLIENT_CERT_MUST)
+			t->gate.must = true;
 		t->gate.hides_apop = t->gate.offers &&
 		    tunnel_needs_fresh(l->l);
 		/* T2: without a certificate there is nothing to offer */
@@ -381,6 +385,12 @@ void tunnel_start(struct worker *w, struct worker_listener *l,
 		if (conn_tls_server(t->client.c, tls_server_for(l->tls,
 		    who->ip), &e) != 0)
 			cut(t, "no-tls", e.msg);
+		return;
+	}
+	/* T6: no TLS of ours will come, and no certificate */
+	if ((tls == LISTEN_PLAIN || tls == LISTEN_EXTERNAL) &&
+	    is_unwanted(t, NULL)) {
+		refuse_cert(t, NULL);
 		return;
 	}
 	if (tunnel_dial(t) == 0)

@@ -104,11 +104,17 @@ static int load(struct life *f, struct err *e)
 	if (hops_new(&f->w.hops, &h, e) != 0)
 		return -1;
 	note_certificates(f);
-	if (s->p.config->spool != NULL &&
-	    spool_set_dir(s->p.config->spool, e) != 0)
-		return -1;
-	spool_set_memory(SPOOL_EACH, SPOOL_TOGETHER, SPOOL_EACH);
 	return 0;
+}
+
+/* As the user who will write into it: root may everywhere. */
+static void set_spool(const struct relay_config *c)
+{
+	struct err e = { 0 };
+
+	if (c->spool != NULL && spool_set_dir(c->spool, &e) != 0)
+		proc_cannot("worker", &e);
+	spool_set_memory(SPOOL_EACH, SPOOL_TOGETHER, SPOOL_EACH);
 }
 
 /* ---- the end ---- */
@@ -153,7 +159,7 @@ static void raise_limit(void)
 	}
 }
 
-void relay_worker_proc(const struct worker_start *s)
+void relay_worker_proc(struct worker_start *s)
 {
 	struct life f = { .s = s };
 	struct err e = { 0 };
@@ -168,7 +174,10 @@ void relay_worker_proc(const struct worker_start *s)
 		log_fatal("event=start process=worker error=\"libevent\"");
 	if (load(&f, &e) != 0)
 		proc_cannot("worker", &e);
+	/* all keys of tickets that ever were could be made of it */
+	ossl_wipe(s->secret, sizeof(s->secret));
 	child_drop(&s->p.ids);
+	set_spool(s->p.config);
 	child_sandbox(SANDBOX_RELAY);
 	f.ctl = event_new(f.w.base, s->p.ctl, EV_READ, on_ctl, &f);
 	f.look = event_new(f.w.base, -1, EV_PERSIST, on_look, &f);

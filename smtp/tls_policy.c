@@ -250,12 +250,13 @@ static void put_text(struct buf *b, const char *s)
 static void put_want(struct buf *b, const struct tls_want *w)
 {
 	const char *const text[] = { w->sni, w->tlsa_base, w->ca, w->pki,
-		w->ciphers, w->because };
+		w->ciphers, w->because, w->tested };
 
-	buf_printf(b, "%d %d %d %d %d %d%d%d%d%d %zu %zu %zu\n", (int)w->level,
-	    (int)w->asked, (int)w->min, (int)w->max, w->implicit,
+	buf_printf(b, "%d %d %d %d %d %d%d%d%d%d%d %zu %zu %zu\n",
+	    (int)w->level, (int)w->asked, (int)w->min, (int)w->max, w->implicit,
 	    w->allow_anonymous, w->require_cert, w->allow_cn,
-	    w->is_permanent, w->require_tls, w->names, w->tlsas, w->pins);
+	    w->is_permanent, w->require_tls, w->is_unnamed, w->names,
+	    w->tlsas, w->pins);
 	for (size_t i = 0; i < ARRAY_LEN(text); i++)
 		put_text(b, text[i]);
 	for (size_t i = 0; i < w->names; i++)

@@ -135,6 +135,10 @@ struct tls_want {
 	bool allow_anonymous, require_cert, allow_cn, is_permanent;
 	bool require_tls;  /* REQUIRETLS: offered inside TLS, or not sent */
 	char because[256]; /* "postseal.conf:12", "DANE", "MTA-STS enforce" */
+	/* MTA-STS that is only tested (RFC 8461 5): the host whose certificate
+	 * is looked at, for reports alone; "": none */
+	char tested[TLS_NAME_MAX];
+	bool is_unnamed; /* the policy that is tested does not name it */
 };
 void tls_want_free(struct tls_want *w); /* what it owns */
 int tls_want_copy(struct tls_want *out, const struct tls_want *w,
@@ -160,6 +164,7 @@ struct tls_got {
 	int64_t not_after; /* of the peer's certificate, seconds since 1970 */
 	char result[40];
 	char reason[300]; /* why not, one sentence */
+	char tested[40];  /* a result, if want.tested had been asked for */
 };
 
 #endif

@@ -29,6 +29,8 @@ struct tls_line {
 const char *tls_line_word(const struct tls_line *l);
 /* Is word w this one? A keyword is never in quotes. */
 bool tls_line_is(const struct tls_line *l, size_t w, const char *s);
+/* Is word w the name of one that stands behind the level? */
+bool tls_line_is_attribute(const struct tls_line *l, size_t w);
 /* The words behind the level, and whether they agree. */
 int tls_line_attributes(struct tls_line *l) MUST_CHECK;
 /* Copy of s; -1: reported. */

@@ -119,7 +119,10 @@ static char *read_dest(struct tls_line *l, size_t w)
 	struct buf b;
 
 	buf_init(&b, TLS_NAME_MAX + 16);
-	if (put_dest(&b, view_of(s), &e) != 0) {
+	if (tls_line_is_attribute(l, w)) {
+		conf_error(l->ce, l->st, w, "to: %s and its value come behind "
+		    "the level", s);
+	} else if (put_dest(&b, view_of(s), &e) != 0) {
 		conf_error(l->ce, l->st, w, "to: expected example.com, "
 		    ".example.com, [host] or one of them with :PORT: %s",
 		    e.msg);

@@ -361,6 +361,14 @@ static const struct attribute *attribute_at(const struct tls_line *l, size_t *i)
 	return NULL;
 }
 
+bool tls_line_is_attribute(const struct tls_line *l, size_t w)
+{
+	for (size_t i = 0; i < ARRAY_LEN(attributes); i++)
+		if (tls_line_is(l, w, attributes[i].word))
+			return true;
+	return false;
+}
+
 static int read_attribute(struct tls_line *l)
 {
 	const struct attribute *a;

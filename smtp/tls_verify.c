@@ -384,14 +384,37 @@ static int judge(struct judged *j)
 	return 0;
 }
 
+/* MTA-STS in mode testing (RFC 8461 5): what enforce would say. */
+static void test_policy(const struct judged *j)
+{
+	const struct tls_names n = { { j->w->tested }, 1 };
+	long verdict = SSL_get_verify_result(j->ssl);
+	struct tls_got got = *j->got;
+	struct judged as = *j;
+
+	as.got = &got;
+	text_set(got.result, sizeof(got.result), "success");
+	if (j->w->is_unnamed || SSL_version(j->ssl) < TLS1_2_VERSION)
+		(void)bad(&as, "validation-failure", "not of the policy");
+	else if (j->cert == NULL)
+		(void)bad(&as, "certificate-not-trusted", "no certificate");
+	else if (check_path(&as, false) == 0)
+		(void)check_names(&as, &n);
+	SSL_set_verify_result(j->ssl, verdict);
+	text_set(j->got->tested, sizeof(j->got->tested), got.result);
+}
+
 int tls_judge_chain(SSL *ssl, const struct tls_want *w,
     const struct tls_shown *shown, struct tls_got *got, struct err *e)
 {
 	struct judged j = { .ssl = ssl, .w = w, .got = got,
 		.cert = shown->cert, .chain = shown->chain };
 
-	if (judge(&j) == 0)
+	if (judge(&j) == 0) {
+		if (w->tested[0] != '\0')
+			test_policy(&j);
 		return 0;
+	}
 	if (SSL_get_verify_result(ssl) == X509_V_OK)
 		SSL_set_verify_result(ssl, X509_V_ERR_APPLICATION_VERIFICATION);
 	return err_set(e, j.why.kind, "%s", j.why.msg);

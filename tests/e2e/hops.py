@@ -17,7 +17,9 @@ RESET = struct.pack('ii', 1, 0)  # SO_LINGER: an end is a reset
 
 
 def reset(sock):
-    """Close it with a reset."""
+    """Close it with a reset, also while another thread reads from it."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RD)
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         if isinstance(sock, ssl.SSLSocket):
@@ -205,18 +207,17 @@ class Tap:
                 far = socket.create_connection(('127.0.0.1', self.target))
                 with self.lock:
                     self.calls += [c, far]
+                    now = self.fault, self.out
                 for x in ((c, far, False), (far, c, True)):
-                    threading.Thread(target=self.pass_on, args=x,
+                    threading.Thread(target=self.pass_on, args=x + now,
                                      daemon=True).start()
 
-    def pass_on(self, here, there, is_back):
-        fault = self.fault
+    def pass_on(self, here, there, is_back, fault, out):
         with contextlib.suppress(OSError):
             while True:
                 got = here.recv(65536)
                 if not is_back:
-                    with self.lock:
-                        self.out += got
+                    out += got
                 if not got:
                     there.shutdown(socket.SHUT_WR)
                     return

@@ -19,7 +19,7 @@ import directories  # noqa: E402
 import lib  # noqa: E402
 import mta  # noqa: E402
 import relay  # noqa: E402
-from directories import Zones, write  # noqa: E402
+from directories import Zones, read, write  # noqa: E402
 from lib import POSTSEAL, check, equal, test  # noqa: E402
 
 TLSA = '3 1 1 ' + 'ab' * 32
@@ -145,14 +145,12 @@ def make_zones():
     z.add('signed.example', mail_host('signed.example', 'TLSA ' + TLSA) +
           mail_host('ta.signed.example', 'TLSA 2 0 1 ' + 'cd' * 32) +
           mail_host('pkix.signed.example', 'TLSA 1 1 1 ' + 'cd' * 32) +
-          mail_host('short.signed.example', 'TYPE52 \\# 3 030101') +
           mail_host('none.signed.example') +
           'null.signed.example. 300 IN MX 0 .\n'
           'implicit.signed.example. 300 IN A 127.0.0.1\n'
           'alias.signed.example. 300 IN MX 10 a.alias.signed.example.\n'
           'a.alias.signed.example. 300 IN CNAME mx.signed.example.\n'
-          'lost.signed.example. 300 IN MX 10 nowhere.signed.example.\n',
-          change=as_octets)
+          'lost.signed.example. 300 IN MX 10 nowhere.signed.example.\n')
     z.add('plain.example', mail_host('plain.example') +
           'half.plain.example. 300 IN MX 10 mx.signed.example.\n',
           signed=False, anchored=False)
@@ -164,6 +162,9 @@ def make_zones():
           sign=('-i', '20200101', '-e', '20200201'))
     z.add('stripped.example', mail_host('stripped.example', 'TLSA ' + TLSA),
           signed=False)
+    # newer NSDs do not serve such a zone
+    z.add('short.example', mail_host('short.example', 'TYPE52 \\# 3 030101'),
+          change=as_octets)
     z.add('sts.example', sts_zone(), signed=False, anchored=False)
     return z.start()
 
@@ -240,7 +241,8 @@ def T46_T47_dane_by_real_zones():
     all_equal([('signed.example', 'dane-only+tlsa'),
                ('ta.signed.example', 'dane-only+tlsa'),
                ('pkix.signed.example', 'encrypt'),
-               ('short.signed.example', 'encrypt'),
+               ('short.example', '451 4.4.3' if 'Invalid TLSA' in read(
+                   zones.path('log')).decode() else 'encrypt'),
                ('none.signed.example', 'may'),
                ('plain.example', 'may'),
                ('half.plain.example', 'dane-only+tlsa'),

@@ -12,12 +12,14 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib  # noqa: E402
 from lib import check, equal, test  # noqa: E402
+from relay import CA  # noqa: E402
 
 TRY, INSTALL = 'Try it by command', 'Install and attach'
 WRITTEN = 'How mail is written'
 WATCH, COPIES = 'Watch first', 'Recipients who need different copies'
 DOORS, HELD = 'Which door for whom', 'Mail that is held'
 LANGUAGES = 'In the sender\'s language'
+RELAY = 'Only over TLS'
 base = text = None
 
 
@@ -478,7 +480,7 @@ class Own:
 @test
 def every_section_has_a_test():
     known = (TRY, INSTALL, WRITTEN, WATCH, COPIES, DOORS, HELD, LANGUAGES,
-             PEOPLE, 'Two commands', 'When you want to know why')
+             RELAY, PEOPLE, 'Two commands', 'When you want to know why')
     for part in re.split(r'^## ', text, flags=re.MULTILINE)[1:]:
         check(not code(part) or part.startswith(known),
               'no test knows the commands of: ' + part.splitlines()[0])
@@ -636,6 +638,113 @@ def when_you_want_to_know_why():
                              ' '.join(words).encode()), line, out)
     out = postseal('status').decode()
     check('trusted root' in out, 'status', out)
+
+
+# ---- the relay ----
+
+def relay_conf(lines, own):
+    """The block of README, with our certificate, places and ports."""
+    block = lines[lines.index('relay {'):]
+    depth = n = 0
+    for n, line in enumerate(block, 1):
+        depth += line.endswith('{') - (line == '}')
+        if depth == 0:
+            break
+    conf = '\n'.join(block[:n]) + '\n'
+    os.makedirs(own, exist_ok=True)
+    key, crt = CA(os.path.join(own, 'ca')).server('mx.example.com')
+    for old, new in (('"/etc/postseal/mx.pem"', '"%s"' % crt),
+                     ('"/etc/postseal/mx.key"', '"%s"' % key),
+                     ('/etc/postseal/passwd', own + '/passwd'),
+                     ('/var/lib/postseal-relay', own + '/state'),
+                     ('/var/spool/postfix/postseal/', own + '/')):
+        check(old in conf, 'not in README: ' + old, conf)
+        conf = conf.replace(old, new)
+    conf = re.sub(r'0\.0\.0\.0:\d+', lambda m: '127.0.0.1:%d' %
+                  lib.free_port(), conf)
+    user, _ = account()
+    conf = re.sub(r'user  \S+', 'user ' + user if user else '', conf)
+    conf = re.sub('group postfix', 'group ' + lib.SETGID_GROUP, conf)
+    path = os.path.join(own, 'postseal.conf')
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(conf)
+    return path, lines[:lines.index('relay {')] + \
+        lines[lines.index('relay {') + n:]
+
+
+@test
+def the_relays_block_is_one():
+    own = os.path.join(base, 'relay')
+    path, _ = relay_conf(code(section(RELAY)), own)
+    os.makedirs(own + '/state', exist_ok=True)
+    line = only(code(section(RELAY)), 'postseal relay passwd ').replace(
+        '/etc/postseal', own).split()
+    lib.must_run([lib.POSTSEAL, *line[1:], '--password-file', '-'],
+                 b'seven-mauve-kites-41\n')
+    if os.getuid() == 0:
+        lib.must_run(['chown', lib.MILTER_USER, own, own + '/state'])
+    relay = os.path.join(lib.BUILD, 'postseal-relay')
+    out = lib.must_run([relay, '-n', '-c', path]).decode()
+    for name in ('submission', 'egress', 'pop3'):
+        check(name in out, 'postseal-relay -n says nothing of ' + name, out)
+
+
+@test
+def the_relays_commands_are_there():
+    part = section(RELAY)
+    _, lines = relay_conf(code(part), os.path.join(base, 'relay-words'))
+    usage = lib.run(['./run', 'help'], cwd=lib.TOP)[2]
+    for line in lines:
+        words = line.split()
+        if words[0] == './run':
+            check(('run ' + words[1]).encode() in usage, line, usage)
+        elif words[0] == 'postseal':
+            status, out, err = lib.run([lib.POSTSEAL, *words[1:3], '--help'])
+            equal(status, 0, line + ': ' + lib.show(err))
+            for w in words[3:]:
+                check(not w.startswith('--') or w.encode() in out, line, out)
+        else:
+            check(re.match(r'adduser --system --group --no-create-home '
+                           r'postseal-relay$|postseal-relay -n$|systemctl '
+                           r'enable --now postseal-relay$|tls-route smtp "',
+                           line), 'no test knows: ' + line)
+    with open(os.path.join(lib.TOP, 'contrib/postfix/tls-policy.main.cf'),
+              encoding='utf-8') as f:
+        snippet = re.sub(r'\n# +', ' ', f.read())
+    socketmap = re.search(r'`(socketmap [^`]*)`', part).group(1)
+    check(re.sub(r'\s+', ' ', socketmap) in snippet, 'contrib says '
+          'something else', socketmap)
+    with open(os.path.join(lib.TOP, 'contrib/postfix/tls-route.master.cf'),
+              encoding='utf-8') as f:
+        check(only(lines, 'tls-route ') in f.read(), 'another port')
+
+
+@test
+def files_of_older_programs_are_read():
+    files = {
+        'stunnel': '[pop3s]\naccept = 995\nconnect = 110\ncert = /x.pem\n',
+        'tlsdestinations': '=bank.example:/etc/ca.pem\n',
+        'domaincerts': 'example.com:/x.pem|/x.key|\n',
+        'tls_policy': 'bank.example secure match=mx.bank.example\n'}
+    lines = [x for x in code(section(RELAY)) if ' relay import ' in x]
+    equal(len(lines), len(files), 'commands')
+    for line in lines:
+        words = line.split()
+        path = os.path.join(base, words[3])
+        with open(path, 'w', encoding='ascii') as f:
+            f.write(files[words[3]])
+        out = lib.must_run([lib.POSTSEAL, *words[1:4], path]).decode()
+        check('for relay { }' in out and 'NOT KEPT' not in out, line, out)
+
+
+@test
+def encrypt_or_tls_wants_its_port():
+    own = Own('tls', 'outbound : sign, encrypt or tls\n'
+              'inbound : decrypt, verify\n')
+    status, _, err = own.run('postseal rules check')
+    check(status == 78 and b'tls-route' in err, 'without tls-route', err)
+    own.add([only(code(section(RELAY)), 'tls-route ')], True)
+    own.must('rules', 'check')
 
 
 if __name__ == '__main__':

@@ -52,11 +52,26 @@ class CA:
             if key == 'ec' else ['-newkey', 'rsa:2048']
         must_run(['openssl', 'req', *kind, '-nodes', '-keyout', files[0],
                   '-out', files[1], '-subj', subject])
-        must_run(['openssl', 'x509', '-req', '-in', files[1], '-CA',
-                  self.crt, '-CAkey', self.key, '-CAcreateserial', '-days',
-                  days, '-out', files[2], '-extfile', ext])
+        if days == '-1':
+            self.expired(files, ext)
+        else:
+            must_run(['openssl', 'x509', '-req', '-in', files[1], '-CA',
+                      self.crt, '-CAkey', self.key, '-CAcreateserial',
+                      '-days', days, '-out', files[2], '-extfile', ext])
         os.chmod(files[0], 0o600)
         return files[0], files[2]
+
+    def expired(self, files, ext):
+        conf = write(self.path('ca.conf'), '[ca]\ndefault_ca = x\n[x]\n'
+                     'database = %s\nrand_serial = yes\n'
+                     'default_md = sha256\npolicy = p\nunique_subject = no\n'
+                     '[p]\ncommonName = supplied\n' %
+                     write(self.path('index'), ''))
+        must_run(['openssl', 'ca', '-batch', '-notext', '-config', conf,
+                  '-in', files[1], '-cert', self.crt, '-keyfile', self.key,
+                  '-startdate', '20200101000000Z', '-enddate',
+                  '20200201000000Z', '-extfile', ext, '-outdir', self.dir,
+                  '-out', files[2]])
 
     def server(self, *names, days='20', key='ec'):
         san = ','.join(n if ':' in n else 'DNS:' + n for n in names)

@@ -183,6 +183,7 @@ def T13_curl_submits():
 
 @test
 def T14_T15_testssl_finds_nothing_on_the_listeners():
+    need('ps')
     for more in (['127.0.0.1:%d' % W['ports']['tlsport']],
                  ['-t', 'smtp', '127.0.0.1:%d' % W['ports']['start']]):
         status, out = try_tool(

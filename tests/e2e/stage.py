@@ -2,6 +2,7 @@
 # Copyright (c) 2026 the postseal authors
 """What a demo says on the terminal."""
 import os
+import re
 import sys
 import textwrap
 

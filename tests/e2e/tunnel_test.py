@@ -95,8 +95,11 @@ def start_dovecot():
     for p in ('imap', 'pop3'):
         for kind in ('plain', 'tls', 'start'):
             W[p, kind] = free_port()
-        text += LOGIN.format(p=p, plain=W[p, 'plain'], tls=W[p, 'tls'],
-                             start=W[p, 'start'])
+        more = LOGIN.format(p=p, plain=W[p, 'plain'], tls=W[p, 'tls'],
+                            start=W[p, 'start'])
+        # 2.4 has another word for it
+        text += more if version == '2.3' else more.replace('address =',
+                                                           'listen =')
     write(path, text)
     d.start()
     W['dovecot'] = d

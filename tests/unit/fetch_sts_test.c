@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "fetch/find_int.h"
-#include "fetch/sts.h"
+#include "fetch/sts_int.h"
 #include "util/proc.h"
 
 #define GOOD "version: STSv1\nmode: enforce\nmx: mx.a.example\n" \
@@ -467,6 +467,40 @@ static void T50_policies_are_there_after_a_restart(void **state)
 	sts_free(&s);
 }
 
+/* attack T50: somebody has hundreds of domains, each with a policy as long as
+ * can be, so that those of others do not fit on the disk
+ * verdict: the short ones are kept first */
+static void T50_long_policies_do_not_crowd_out_others(void **state)
+{
+	struct sts_entry *t;
+	struct buf name;
+	struct sts *s;
+	int i, k;
+
+	(void)state;
+	set_world("v=STSv1; id=1;", GOOD);
+	s = begin(folder);
+	for (i = 0; i < 900; i++) {
+		buf_init(&name, 100);
+		buf_printf(&name, "d%d.example", i);
+		t = sts_entry_add(s, buf_str(&name), world.now);
+		buf_free(&name);
+		text_set(t->policy.id, sizeof(t->policy.id), "1");
+		t->policy.mode = STS_ENFORCE;
+		t->policy.until_s = world.now + 100;
+		for (k = 0; k < 100; k++)
+			buf_printf(&t->policy.mx, "%0230d.example ", k);
+		t->has_policy = true;
+	}
+	assert_int_equal(mode_now(s), STS_ENFORCE);
+	assert_int_equal(sts_save(s, NULL), 0);
+	sts_free(&s);
+	world.txt = world.text = NULL;
+	s = begin(folder);
+	assert_int_equal(mode_now(s), STS_ENFORCE);
+	sts_free(&s);
+}
+
 /* attack T50: the file on disk is damaged, or others can write it
  * verdict: lines that are none are left out; the file of somebody else is not
  * read */
@@ -539,6 +573,7 @@ int main(void)
 		cmocka_unit_test(A71_an_id_that_changes_all_the_time),
 		cmocka_unit_test(T50_policies_are_fetched_again_each_day),
 		cmocka_unit_test(T50_policies_are_there_after_a_restart),
+		cmocka_unit_test(T50_long_policies_do_not_crowd_out_others),
 		cmocka_unit_test(T50_a_damaged_file),
 	};
 

@@ -89,7 +89,7 @@ static const struct sample sample[] = {
 	    "image/", NULL, false},
 	{"two things in one", HEAD "Content-Type: image/png\n\n"
 	    "<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/"
-	    "svg\"></svg>\n", "text/xml", "image/png", false},
+	    "svg\"></svg>\n", "image/svg+xml", "image/png", false},
 	{"the same as the other", HEAD "\n<?xml version=\"1.0\"?>\n<svg "
 	    "xmlns=\"http://www.w3.org/2000/svg\"></svg>\n", "image/",
 	    "application/octet-stream", false},

@@ -109,6 +109,15 @@ static void every_unknown_word_is_refused(void **state UNUSED)
 		{ "listen t {\n protocol pop3\n on \"127.0.0.1:1\"\n "
 		    "backend \"127.0.0.1:110\" ca corp\n}\n",
 		    "want tls LEVEL before them" },
+		{ "hostname \"mx a\"\n" MX LMTP, ":2:10: hostname: " },
+		{ "resolver {\n forward \"127.0.0.1:53\"\n}\n" MX LMTP,
+		    ":3:10: forward: expected \"ADDRESS@PORT\"" },
+		{ "resolver {\n forward \"127.0.0.1@0\"\n}\n" MX LMTP,
+		    "forward: expected" },
+		{ "resolver {\n forward \"ns.example@53\"\n}\n" MX LMTP,
+		    "forward: expected" },
+		{ "route r {\n host \"a.example:25\" tls fingerprint\n}\n",
+		    ":3:26: host: fingerprint wants a line" },
 	};
 	size_t i;
 
@@ -158,7 +167,24 @@ static void T5_T19_T31_T66_what_does_not_go_together(void **state UNUSED)
 		    "backend \"127.0.0.1:110\" tls fingerprint\n}\n",
 		    "belong together" },
 		{ MX LMTP "client-cert from @a.example pki other\n",
-		    "there is no pki other" },
+		    "client-cert: there is no pki other" },
+		{ MX LMTP "tls-policy {\n to a.example secure ca other\n}\n",
+		    ":11:1: tls-policy: there is no ca other" },
+		{ MX "listen in {\n protocol smtp\n on \"127.0.0.1:25\" "
+		    "starttls\n pki other\n route egress\n}\n",
+		    "listen in: there is no pki other" },
+		{ "metrics \"127.0.0.1:1024\"\n" MX LMTP,
+		    "in and metrics both listen on 127.0.0.1:1024" },
+		{ MX LMTP "listen two {\n protocol lmtp\n on "
+		    "\"127.0.0.1:1024\"\n route egress\n}\n",
+		    "in and two both listen on 127.0.0.1:1024" },
+		{ MX "listen in {\n protocol lmtp\n on \"127.0.0.1:25\"\n "
+		    "on \"[::]:25\"\n route egress\n}\n",
+		    "whoever reaches [::]:25 could send to everywhere" },
+		{ PKI MX "ca a {\n file \"/a\"\n}\nlisten in {\n protocol "
+		    "smtp\n on \"127.0.0.1:25\" starttls\n pki mx\n "
+		    "client-cert require ca a\n client-cert optional ca a\n "
+		    "route egress\n}\n", "not both in one listen" },
 		{ "route r {\n mx\n via a.example smart\n}\n"
 		    "listen in {\n protocol lmtp\n on \"127.0.0.1:1\"\n "
 		    "route r\n}\n", "there is no route smart" },
@@ -227,21 +253,27 @@ static void a_whole_configuration_is_read(void **state UNUSED)
 static void count(void *arg, const char *s)
 {
 	if (strstr(s, "port 25 must not demand STARTTLS") != NULL ||
-	    strstr(s, "TLS before 1.2") != NULL)
+	    strstr(s, "old: TLS before 1.2") != NULL ||
+	    strstr(s, "box: mode 0666 of unix:/run/box lets every") != NULL)
 		(*(int *)arg)++;
+	if (strstr(s, "box: mode") != NULL)
+		assert_non_null(strstr(s, "; without state FOLDER"));
 }
 
 static void T5_T14_T59_dangers_are_said(void **state UNUSED)
 {
 	struct relay_config *c = must_read(PKI MX
 	    "listen in {\n protocol smtp\n on \"0.0.0.0:25\" "
-	    "starttls-required\n pki mx\n route egress\n}\n"
+	    "starttls-required\n pki mx\n route egress\n allow "
+	    "192.0.2.0/24\n}\n"
+	    "listen box {\n protocol lmtp\n on \"unix:/run/box\" mode 0666\n"
+	    " route egress\n ledger yes\n}\n"
 	    "listen old {\n protocol smtp\n on \"127.0.0.1:1025\" starttls\n"
 	    " pki mx\n min-protocol 1.0\n route egress\n}\n");
 	int n = 0;
 
 	relay_config_warn(c, count, &n);
-	assert_int_equal(n, 2);
+	assert_int_equal(n, 3);
 	relay_config_free(&c);
 }
 

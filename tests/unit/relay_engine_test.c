@@ -317,6 +317,14 @@ static void T50_T51_T52_what_mta_sts_asks_for(void **state)
 			fail_msg("%s: %s", w->what, verdict(r));
 		assert_int_equal(r->sts_testing, strcmp(w->mode,
 		    "testing") == 0);
+		if (r->sts_testing) {
+			assert_string_equal(r->host[0].want.tested,
+			    "mx.b.example");
+			assert_int_equal(r->host[0].want.is_unnamed,
+			    strcmp(w->mx, "mx.b.example") != 0);
+		} else if (r->code == 0) {
+			assert_string_equal(r->host[0].want.tested, "");
+		}
 		route_free(&r);
 		finish();
 	}
@@ -332,6 +340,77 @@ static void T51_a_failing_dane_is_not_overridden(void **state)
 	say_host(DNS_SECURE, DNS_SECURE);
 	say_sts("enforce", "mx.b.example");
 	say_tlsa(TLSA, 3, TLSA_WHOLE, DNS_BOGUS);
+	expect("451 4.7.5");
+	finish();
+}
+
+static const struct both_row {
+	const char *what, *line;
+	enum dns_state mx;
+	int usage;
+	bool has_sts, require_tls;
+	const char *wanted;
+} both[] = {
+	/* a line that proves more than TLSA records nobody leads to */
+	{ "secure", "default secure then dane\n", DNS_INSECURE, 3, false,
+	    false, "secure+tlsa b.example,.b.example" },
+	{ "secure, unusable", "default secure then dane\n", DNS_SECURE, 1,
+	    false, false, "secure b.example,.b.example" },
+	{ "secure, DNSSEC", "default secure then dane\n", DNS_SECURE, 3,
+	    false, false, "dane-only+tlsa mx.b.example,b.example" },
+	{ "some certificate, unusable",
+	    "default encrypt require-cert then dane\n", DNS_SECURE, 1,
+	    false, false, "encrypt" },
+	/* a policy, and records that prove nothing or less */
+	{ "enforce", OPEN, DNS_INSECURE, 3, true, false,
+	    "secure+tlsa mx.b.example" },
+	{ "enforce, unusable", OPEN, DNS_SECURE, 1, true, false,
+	    "secure mx.b.example" },
+	{ "enforce, unusable, MX insecure", OPEN, DNS_INSECURE, 1, true,
+	    false, "secure mx.b.example" },
+	/* REQUIRETLS: DANE of the host is checked beside the policy */
+	{ "REQUIRETLS", OPEN, DNS_INSECURE, 3, true, true,
+	    "secure+tlsa mx.b.example" },
+};
+
+/* attack T51: an MX record that nobody signed leads to a host with TLSA
+ * records of the attacker's, or the host's own records cannot be used, where
+ * a line or an MTA-STS policy asks for more
+ * verdict: what asks for more decides, and usable records must hold as well */
+static void T46_T48_T51_dane_never_makes_it_less(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+		const struct both_row *w = &both[i];
+		const struct route_query q = {
+			.require_tls = w->require_tls };
+		struct route *r;
+
+		begin(w->line);
+		say_host(w->mx, DNS_SECURE);
+		say_tlsa(TLSA, w->usage, TLSA_WHOLE, DNS_SECURE);
+		if (w->has_sts)
+			say_sts("enforce", "mx.b.example");
+		r = route_with(&q);
+		if (strcmp(verdict(r), w->wanted) != 0)
+			fail_msg("%s: %s", w->what, verdict(r));
+		if (strstr(w->line, "require-cert") != NULL)
+			assert_true(r->host[0].want.require_cert);
+		route_free(&r);
+		finish();
+	}
+}
+
+/* attack T51: who holds the TLSA answer back, beside a policy and an MX record
+ * that nobody signed
+ * verdict: the host is not used */
+static void T51_tlsa_held_back_beside_a_policy(void **state)
+{
+	(void)state;
+	begin(OPEN);
+	say_host(DNS_INSECURE, DNS_SECURE);
+	say_sts("enforce", "mx.b.example");
+	say_tlsa(TLSA, 3, TLSA_WHOLE, DNS_FAILED);
 	expect("451 4.7.5");
 	finish();
 }
@@ -497,7 +576,7 @@ static const struct message_row {
 	    "dane-only+tlsa mx.b.example,b.example" },
 	{ "verified, DANE of a host that nobody vouches for", OPEN,
 	    DNS_INSECURE, true, NULL, false, false, true,
-	    "secure b.example,.b.example" },
+	    "secure+tlsa b.example,.b.example" },
 	{ "verified, enforce", OPEN, DNS_INSECURE, false, "enforce", false,
 	    false, true, "secure mx.b.example" },
 	{ "verified, testing", OPEN, DNS_INSECURE, false, "testing", false,
@@ -556,6 +635,8 @@ int main(void)
 		cmocka_unit_test(T46_tlsa_records_beyond_the_cap),
 		cmocka_unit_test(T50_T51_T52_what_mta_sts_asks_for),
 		cmocka_unit_test(T51_a_failing_dane_is_not_overridden),
+		cmocka_unit_test(T46_T48_T51_dane_never_makes_it_less),
+		cmocka_unit_test(T51_tlsa_held_back_beside_a_policy),
 		cmocka_unit_test(T52_a_policy_means_tls_1_2_at_least),
 		cmocka_unit_test(T39_A70_which_names_a_line_asks_for),
 		cmocka_unit_test(T38_T43_attributes_of_a_line),

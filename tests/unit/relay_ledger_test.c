@@ -7,8 +7,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,6 +128,42 @@ static void another_process_sees_it_and_a_file_keeps_it(void **state UNUSED)
 	rmdir(dir);
 }
 
+/* attack A73: a worker that was taken over writes into the memory that all
+ * workers share: sizes, places, locks
+ * verdict: entries are lost, which costs a duplicate; nobody waits for it or
+ * writes elsewhere
+ */
+static void A73_a_worker_cannot_lead_the_others_astray(void **state UNUSED)
+{
+	static const int octet[] = { 0x41, 0xff, 0x7f, 0 };
+	char path[] = "/tmp/relay_ledger_XXXXXX";
+	unsigned char key[32], *p;
+	size_t i, n, k;
+	struct ledger *l;
+	int fd = mkstemp(path);
+
+	assert_int_equal(ledger_open(&l, path, 64, NULL), 0);
+	n = (size_t)lseek(fd, 0, SEEK_END);
+	p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	for (k = 0; k < ARRAY_LEN(octet); k++) {
+		memset(p, octet[k], n);
+		for (i = 0; i < 200; i++) {
+			key_of(key, "<bob@b.example>", (int)i);
+			key[1] = (unsigned char)i;
+			assert_false(ledger_take(l, key, NOW));
+			ledger_put(l, key, NOW);
+		}
+	}
+	/* it remembers again when nobody disturbs it */
+	assert_true(ledger_take(l, key, NOW));
+	assert_false(ledger_take(l, key, NOW));
+	(void)munmap(p, n);
+	ledger_free(&l);
+	close(fd);
+	(void)unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +171,7 @@ int main(void)
 		cmocka_unit_test(names_of_any_length_do_not_run_together),
 		cmocka_unit_test(it_is_a_ring),
 		cmocka_unit_test(another_process_sees_it_and_a_file_keeps_it),
+		cmocka_unit_test(A73_a_worker_cannot_lead_the_others_astray),
 	};
 
 	return cmocka_run_group_tests_name("relay_ledger", tests, NULL, NULL);

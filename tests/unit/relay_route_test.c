@@ -37,6 +37,8 @@ static void set_want(struct tls_want *w)
 	w->min = TLS_V_1_2;
 	w->max = TLS_V_1_3;
 	text_set(w->because, sizeof(w->because), "postseal.conf:12");
+	text_set(w->tested, sizeof(w->tested), "mx.b.example");
+	w->is_unnamed = true;
 }
 
 static struct route *make_route(void)
@@ -104,6 +106,8 @@ static void T38_a_route_arrives_as_it_was_sent(void **state)
 	    r->host[1].want.tlsa[0].data, 32);
 	assert_string_equal(got->host[1].want.name[1], ".b.example");
 	assert_true(got->host[1].want.require_tls);
+	assert_string_equal(got->host[1].want.tested, "mx.b.example");
+	assert_true(got->host[1].want.is_unnamed);
 	assert_int_equal(got->rest_ms, 60000);
 	route_free(&got);
 	route_free(&r);

@@ -204,6 +204,37 @@ static void a_bad_worker_harms_itself_alone(void **state UNUSED)
 	event_base_free(base);
 }
 
+/* attack A73: a worker that was taken over asks what takes long, more than
+ * there are threads, and reads no answer
+ * verdict: the others are answered meanwhile
+ */
+static void A73_a_worker_that_asks_too_much_keeps_nobody_waiting(
+    void **state UNUSED)
+{
+	struct event_base *base = event_base_new();
+	int theirs[2], left = 1, i;
+	struct wanted plain = { "abc!", NULL, &left, base },
+		never = { "never", NULL, &left, base };
+	struct side s;
+	struct ask *a, *bad;
+
+	begin(&s, theirs, 2);
+	assert_int_equal(ask_new(&bad, base, theirs[0], "test", NULL), 0);
+	for (i = 0; i < 100; i++)
+		ask_cancel(bad, ask_send(bad, view_of("wait"), 60000,
+		    on_done, &never));
+	(void)poll(NULL, 0, 100); /* they are read */
+	assert_int_equal(ask_new(&a, base, theirs[1], "test", NULL), 0);
+	/* one round of "wait" takes 300 ms, all of them more than ten s */
+	(void)ask_send(a, view_of("abc"), 250, on_done, &plain);
+	event_base_dispatch(base);
+	assert_int_equal(left, 0);
+	ask_free(&a);
+	ask_free(&bad);
+	end(&s);
+	event_base_free(base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +242,8 @@ int main(void)
 		cmocka_unit_test(who_is_away_is_said_to_be),
 		cmocka_unit_test(a_broken_service_is_cut_off),
 		cmocka_unit_test(a_bad_worker_harms_itself_alone),
+		cmocka_unit_test(
+		    A73_a_worker_that_asks_too_much_keeps_nobody_waiting),
 	};
 
 	return cmocka_run_group_tests_name("relay_service", tests, NULL,

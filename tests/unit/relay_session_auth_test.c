@@ -207,6 +207,65 @@ static void T8_T67_who_XCLIENT_named_is_gone_inside_TLS(void **state)
 	assert_string_equal(buf_str(&x.asked), "127.0.0.1 PLAIN[ABC]");
 }
 
+/* attack A73: a front with a certificate stands in for a stranger, who finds
+ * the door open that the certificate opened
+ * verdict: who is stood in for has no certificate: 530, and no EXTERNAL
+ */
+static void T67_A73_a_certificate_is_nobody_elses(void **state)
+{
+	static char as[] = "alice@a.example";
+	struct client_pin pin[2] = { { .as = as }, { .as = NULL } };
+	struct net any;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(net_parse(&any, "127.0.0.0/8", NULL), 0);
+	for (i = 0; i < 2; i++) {
+		submission();
+		peer_sha256(alice.x, pin[i].sha256);
+		x.l.client_cert = CLIENT_CERT_OPTIONAL;
+		x.l.pin = &pin[i];
+		x.l.pins = 1;
+		x.l.xclient = &any;
+		x.l.xclients = 1;
+		connect_as(LISTEN_IMPLICIT, "127.0.0.1");
+		use_tls(&alice);
+		greeted();
+		say(EHLO, "250-");
+		say(MAIL, "250 ");
+		say("RSET\r\n", "250 ");
+		say("XCLIENT ADDR=192.0.2.7\r\n", "220 ");
+		say(EHLO, "250-");
+		assert_null(strstr(buf_str(&x.p.in), "EXTERNAL"));
+		say(MAIL, "530 ");
+		if (i == 0) {
+			(void)teardown(state);
+			(void)setup(state);
+		}
+	}
+}
+
+static void an_exchange_that_was_called_off_is_over(void **state)
+{
+	struct net any;
+
+	(void)state;
+	assert_int_equal(net_parse(&any, "192.0.2.0/24", NULL), 0);
+	submission();
+	x.l.trusted = &any;
+	x.l.trusteds = 1;
+	connect_as(LISTEN_EXTERNAL, "192.0.2.1");
+	say("", "220 ");
+	say(EHLO, "250-");
+	peer_say(&x.p, "AUTH PLAIN\r\n");
+	run();
+	verdict(AUTH_CHALLENGE, 0);
+	say("", "334 ");
+	say("*\r\n", "501 5.7.0");
+	say(MAIL, "250 ");
+	assert_int_equal(x.talks, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +276,8 @@ int main(void)
 		T(auth_that_outlives_its_client_is_called_off),
 		T(T67_XCLIENT_stands_in),
 		T(T8_T67_who_XCLIENT_named_is_gone_inside_TLS),
+		T(T67_A73_a_certificate_is_nobody_elses),
+		T(an_exchange_that_was_called_off_is_over),
 	};
 
 	return cmocka_run_group_tests_name("relay_session_auth", tests, once,

@@ -151,6 +151,68 @@ static void T38_T51_what_postfix_is_told(void **state)
 	}
 }
 
+static const struct map_row weaker[] = {
+	/* Postfix's dane would be may here */
+	{ "encrypt, MX insecure", "default encrypt then dane\n",
+	    "tls b.example", DNS_INSECURE, 3, NULL,
+	    "OK encrypt protocols=>=TLSv1.2" },
+	{ "secure, MX insecure", "default secure then dane\n",
+	    "tls b.example", DNS_INSECURE, 3, NULL,
+	    "OK secure protocols=>=TLSv1.2" },
+	{ "secure, unusable", "default secure then dane\n",
+	    "tls b.example", DNS_SECURE, 1, NULL,
+	    "OK secure protocols=>=TLSv1.2" },
+	{ "enforce, unusable", OPEN, "tls b.example", DNS_SECURE, 1,
+	    "enforce", "OK secure match=.b.example servername=hostname "
+	    "protocols=>=TLSv1.2" },
+	{ "enforce, TLSA, MX insecure", OPEN, "tls b.example", DNS_INSECURE,
+	    3, "enforce", "OK secure match=.b.example servername=hostname "
+	    "protocols=>=TLSv1.2" },
+	/* a name that the DNS alone says */
+	{ "hostname", "default secure match hostname\n", "tls b.example",
+	    DNS_INSECURE, -1, NULL, "TEMP postseal.conf:2 asks for the "
+	    "host's name, but mx.b.example comes from the DNS without "
+	    "DNSSEC, which proves nothing" },
+	{ "hostname and another", "default secure match hostname:nexthop\n",
+	    "tls b.example", DNS_INSECURE, -1, NULL,
+	    "OK secure match=nexthop protocols=>=TLSv1.2" },
+	{ "hostname, DNSSEC", "default secure match hostname\n",
+	    "tls b.example", DNS_SECURE, -1, NULL,
+	    "OK secure match=hostname protocols=>=TLSv1.2" },
+	/* CAs that it cannot be told of */
+	{ "a folder", "default secure ca folder\n", "tls b.example",
+	    DNS_INSECURE, -1, NULL, "TEMP postseal.conf:2 asks for ca "
+	    "folder, which has a folder or a CRL that Postfix does not look "
+	    "at" },
+};
+
+/* attack T38: Postfix asks, and has no word for what the policy means
+ * verdict: it is told something as strong, or to wait */
+static void T38_T51_postfix_is_told_nothing_weaker(void **state)
+{
+	char folder[] = "/etc/postseal/cas";
+	struct ca_block ca = { .name = "folder", .dir = folder };
+	struct buf reply;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(weaker); i++) {
+		const struct map_row *w = &weaker[i];
+
+		begin(w->line);
+		config.ca = &ca;
+		config.cas = 1;
+		say_b(w->mx, w->usage);
+		if (w->sts != NULL)
+			say_sts(w->sts, "*.b.example");
+		buf_init(&reply, 4096);
+		socketmap_answer(engine, view_of(w->request), &reply);
+		if (strcmp(buf_str(&reply), w->wanted) != 0)
+			fail_msg("%s: %s", w->what, buf_str(&reply));
+		buf_free(&reply);
+		finish();
+	}
+}
+
 /* Of hosts with and without TLSA records MTA-STS must not open the door to
  * the first kind. */
 static void T51_some_hosts_have_dane(void **state)
@@ -374,6 +436,7 @@ int main(void)
 		cmocka_unit_test(netstrings_are_read_strictly),
 		cmocka_unit_test(netstrings_of_the_longest_request),
 		cmocka_unit_test(T38_T51_what_postfix_is_told),
+		cmocka_unit_test(T38_T51_postfix_is_told_nothing_weaker),
 		cmocka_unit_test(T51_some_hosts_have_dane),
 		cmocka_unit_test(T42_pins_as_postfix_has_them),
 		cmocka_unit_test(a_connection_with_many_requests),

@@ -337,9 +337,13 @@ static void death_in_the_middle_fails_handshakes(void **state)
 	struct err e = { 0 };
 
 	(void)state;
+	assert_true(tls_keys_are_there(NULL));
+	assert_true(tls_keys_are_there(t.keys));
 	kill_it(&t);
+	assert_false(tls_keys_are_there(t.keys)); /* before any question */
 	assert_false(shake(a, client_of(TLS1_3_VERSION, NULL)));
 	assert_false(shake(b, client_of(TLS1_2_VERSION, NULL)));
+	assert_false(tls_keys_are_there(t.keys));
 	a = context(true, TLS1_3_VERSION);
 	assert_int_equal(tls_keys_use(t.keys, a, &w.config, &w.pki[0], &e),
 	    -1);
@@ -357,6 +361,8 @@ static void silence_fails_the_handshake_and_is_no_hang(void **state)
 
 	(void)state;
 	assert_int_equal(kill(t.pid, SIGSTOP), 0);
+	/* each of its threads */
+	assert_int_equal(waitpid(t.pid, NULL, WUNTRACED), t.pid);
 	assert_false(shake(a, client_of(TLS1_3_VERSION, NULL)));
 	assert_false(shake(b, client_of(TLS1_3_VERSION, NULL)));
 	assert_int_equal(kill(t.pid, SIGCONT), 0);

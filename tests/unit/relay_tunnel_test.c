@@ -329,9 +329,57 @@ static void T36_A66_octets_behind_the_backends_answer(void **state)
 	finish();
 }
 
+/* attack A73: a certificate is a must, of all or of a network, and the client
+ * does without TLS, where that could be left out
+ * verdict: no word of it reaches the backend before TLS; without any TLS it is
+ * over at once
+ */
+static void T6_A73_no_tls_is_no_way_around_a_certificate(void **state)
+{
+	static const enum listen_tls ways[] = { LISTEN_STARTTLS,
+		LISTEN_PLAIN, LISTEN_EXTERNAL };
+	struct source_match m;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2 * ARRAY_LEN(ways); i++) {
+		begin(RELAY_POP3);
+		memset(&m, 0, sizeof(m));
+		assert_int_equal(net_parse(&m.net, "192.0.2.0/24", NULL), 0);
+		m.client_cert = CLIENT_CERT_MUST;
+		m.per_client = -1;
+		text_set(x.l.client_ca, sizeof(x.l.client_ca), "corp");
+		if (i % 2 == 0) {
+			x.l.client_cert = CLIENT_CERT_MUST;
+		} else {
+			x.l.match = &m;
+			x.l.matches = 1;
+		}
+		come(ways[i / 2]);
+		if (ways[i / 2] != LISTEN_STARTTLS) {
+			client_hears("-ERR [AUTH] Command refused due to lack "
+			    "of security: a client certificate is "
+			    "required\r\n");
+			a_while();
+			assert_int_equal(x.backends, 0);
+			finish();
+			continue;
+		}
+		until(backend_is_there, "the backend");
+		peer_say(&x.backend, "+OK hi\r\n");
+		client_hears("+OK hi\r\n");
+		peer_say(&x.client, "USER alice\r\n");
+		client_hears("-ERR TLS is required, begin it with STLS\r\n");
+		a_while();
+		assert_int_equal(x.backend.in.n, 0);
+		finish();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(T6_A73_no_tls_is_no_way_around_a_certificate),
 		cmocka_unit_test(
 		    T66_implicit_tls_with_the_real_client_in_front),
 		cmocka_unit_test(no_tls_no_backend),

@@ -108,6 +108,58 @@ static void T47_unusable_records_never_fall_back_to_cas(void **state)
 	tls_want_free(&w);
 }
 
+/* attack T51: a certificate that a CA was talked into, for a host with TLSA
+ * records, where an MTA-STS policy or a line decides
+ * verdict: not enough; nor are TLSA records without what the policy asks */
+static void T51_a_policy_and_dane_must_both_hold(void **state)
+{
+	struct tls_want w = want(TLS_SECURE, "mx.a.example");
+	struct tls_got got;
+
+	(void)state;
+	want_tlsa(&w, 3, 1, 1, &mx);
+	meet_expect(&w, &root, &mx, with_sub, "success", &got);
+	assert_true(got.is_verified);
+	assert_int_equal(got.level, TLS_SECURE);
+	tls_want_free(&w);
+	w = want(TLS_SECURE, "mx.a.example");
+	want_tlsa(&w, 3, 1, 1, &anyone);
+	meet_expect(&w, &root, &mx, with_sub, "validation-failure", &got);
+	assert_false(got.is_verified);
+	tls_want_free(&w);
+	w = want(TLS_SECURE, "mx.b.example");
+	want_tlsa(&w, 3, 1, 1, &mx);
+	meet_expect(&w, &root, &mx, with_sub, "certificate-host-mismatch",
+	    &got);
+	tls_want_free(&w);
+	w = want(TLS_FINGERPRINT, NULL);
+	want_tlsa(&w, 3, 1, 1, &mx);
+	meet_expect(&w, &root, &mx, with_sub, "certificate-not-trusted",
+	    &got);
+	tls_want_free(&w);
+}
+
+static void T50_a_policy_that_is_tested_is_only_told_of(void **state)
+{
+	struct tls_want w = want(TLS_MAY, NULL);
+	struct tls_got got;
+
+	(void)state;
+	meet_expect(&w, &root, &mx, with_sub, "success", &got);
+	assert_string_equal(got.tested, "");
+	text_set(w.tested, sizeof(w.tested), "mx.a.example");
+	meet_expect(&w, &root, &mx, with_sub, "success", &got);
+	assert_string_equal(got.tested, "success");
+	assert_false(got.is_verified);
+	assert_int_equal(got.level, TLS_ENCRYPT);
+	meet_expect(&w, &root, &anyone, NULL, "success", &got);
+	assert_string_equal(got.tested, "certificate-not-trusted");
+	text_set(w.tested, sizeof(w.tested), "mx.b.example");
+	meet_expect(&w, &root, &mx, with_sub, "success", &got);
+	assert_string_equal(got.tested, "certificate-host-mismatch");
+	assert_string_equal(got.reason, "");
+}
+
 static void T47_records_of_strange_lengths(void **state)
 {
 	static const size_t length[] = { 0, 1, 2, 3, 19, 31, 33, 63 };
@@ -285,6 +337,8 @@ int main(void)
 		cmocka_unit_test(T47_dane_ta_wants_a_name_and_a_date),
 		cmocka_unit_test(
 		    T47_unusable_records_never_fall_back_to_cas),
+		cmocka_unit_test(T51_a_policy_and_dane_must_both_hold),
+		cmocka_unit_test(T50_a_policy_that_is_tested_is_only_told_of),
 		cmocka_unit_test(T47_records_of_strange_lengths),
 		cmocka_unit_test(T47_digest_agility),
 		cmocka_unit_test(T47_chains_of_danetest),

@@ -106,6 +106,8 @@ static void a_word_that_is_not_understood_is_an_error(void **state)
 		{ "to", "2:3", "expected a destination" },
 		{ "to secure", "2:4", "expected a destination" },
 		{ "to a.example", "2:13", "expected a level: none, may" },
+		{ "to a.example match b.example secure", "2:14",
+		    "to: match and its value come behind the level" },
 		{ "to a.example Secure", "2:14", "expected a level" },
 		{ "to a.example \"secure\"", "2:14", "expected a level" },
 		{ "to a.example secured", "2:14", "expected a level" },
@@ -671,22 +673,24 @@ static void change(struct tls_want *w, int what)
 	case 14: w->require_cert = true; break;
 	case 15: w->allow_cn = true; break;
 	case 16: w->require_tls = true; break;
+	case 17: text_set(w->tested, sizeof(w->tested), "x"); break;
+	case 18: w->is_unnamed = true; break;
 	default: w->asked = TLS_MAY; break;
 	}
 }
 
 static void T60_T61_wants_that_differ_have_different_keys(void **state)
 {
-	unsigned char key[19][32];
+	unsigned char key[21][32];
 	struct tls_want w, copy;
 	struct err e;
 
 	(void)state;
 	full_want(&w);
-	for (int i = 0; i < 19; i++) {
+	for (int i = 0; i < 21; i++) {
 		assert_int_equal(tls_want_copy(&copy, &w, &e), 0);
 		assert_ptr_not_equal(copy.tlsa[0].data, w.tlsa[0].data);
-		if (i < 18)
+		if (i < 20)
 			change(&copy, i);
 		tls_want_key(&copy, key[i]);
 		for (int j = 0; j < i; j++)
@@ -695,7 +699,7 @@ static void T60_T61_wants_that_differ_have_different_keys(void **state)
 		tls_want_free(&copy);
 	}
 	tls_want_key(&w, key[0]);
-	assert_memory_equal(key[0], key[18], 32);
+	assert_memory_equal(key[0], key[20], 32);
 	tls_want_free(&w);
 }
 

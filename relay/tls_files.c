@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 the postseal authors
+ *
+ * What a start would read, read beforehand.
+ */
+#include "relay/tls_files.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/x509v3.h>
+
+#include "relay/auth.h"
+#include "relay/passwd.h"
+#include "relay/tls_pem.h"
+#include "smtp/tls_verify.h"
+#include "util/ossl.h"
+#include "util/when.h"
+
+#define SOON_S ((int64_t)30 * 86400)
+
+/* ---- files ---- */
+
+static int check_store(const char *what, const char *file, const char *dir,
+    const char *crl, struct err *e)
+{
+	X509_STORE *s = NULL;
+	int rc = tls_store_load(&s, file, dir, crl, e);
+
+	X509_STORE_free(s);
+	return rc == 0 || what == NULL ? rc : err_add(e, "%s", what);
+}
+
+static int check_stores(const struct relay_config *c, struct err *e)
+{
+	const struct ca_block *b;
+	size_t i;
+
+	for (i = 0; i < c->cas; i++) {
+		b = &c->ca[i];
+		if (check_store(NULL, b->file, b->dir, b->crl, e) != 0)
+			return err_add(e, "ca %s", b->name);
+	}
+	return 0;
+}
+
+int relay_policy_files_check(const struct relay_config *c, struct err *e)
+{
+	if (c->anchor_file != NULL && access(c->anchor_file, R_OK) != 0)
+		return err_sys(e, FAIL_CONFIG, "resolver: anchor %s",
+		    c->anchor_file);
+	return c->sts_ca == NULL ? 0 :
+	    check_store("sts", c->sts_ca, NULL, NULL, e);
+}
+
+int relay_state_check(const struct relay_config *c, const struct ids *ids,
+    struct err *e)
+{
+	uid_t uid = ids->uid == (uid_t)-1 ? geteuid() : ids->uid;
+	struct stat st;
+
+	if (c->state == NULL)
+		return 0;
+	if (stat(c->state, &st) == 0 && S_ISDIR(st.st_mode) &&
+	    (st.st_uid == uid || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0))
+		return 0;
+	return err_set(e, FAIL_CONFIG, "state: %s is no folder that belongs "
+	    "to the relay's user; make it with: install -d -o %s -m 0750 %s",
+	    c->state, c->user == NULL ? "USER" : c->user, c->state);
+}
+
+static int check_spool(const struct relay_config *c, struct err *e)
+{
+	struct stat st;
+
+	if (c->spool == NULL ||
+	    (stat(c->spool, &st) == 0 && S_ISDIR(st.st_mode)))
+		return 0;
+	return err_set(e, FAIL_CONFIG, "spool: there is no folder %s",
+	    c->spool);
+}
+
+static int check_listener(const struct listener *l, struct err *e)
+{
+	static const unsigned char seed[32];
+	struct auth_senders *s = NULL;
+	struct passwd *p = NULL;
+
+	if (l->auth.kind == AUTH_PASSWD) {
+		if (passwd_open(&p, l->auth.path, seed, e) != 0)
+			return err_add(e, "listen %s: auth passwd", l->name);
+		passwd_free(&p);
+	}
+	if (relay_is_tunnel(l->protocol))
+		return 0;
+	if (auth_senders_load(&s, l, e) != 0)
+		return err_add(e, "listen %s", l->name);
+	auth_senders_free(&s);
+	return 0;
+}
+
+int relay_files_check(const struct relay_config *c, struct err *e)
+{
+	struct ids ids, keys;
+	size_t i;
+
+	if (child_user(c->user, "relay { }", &ids, e) != 0 ||
+	    (c->keys_user != NULL &&
+	    child_user(c->keys_user, "relay { }", &keys, e) != 0) ||
+	    relay_state_check(c, &ids, e) != 0 || check_spool(c, e) != 0 ||
+	    check_stores(c, e) != 0 || relay_policy_files_check(c, e) != 0)
+		return -1;
+	for (i = 0; i < c->listeners; i++)
+		if (check_listener(&c->listener[i], e) != 0)
+			return -1;
+	return 0;
+}
+
+/* ---- certificates ---- */
+
+struct look {
+	const struct pki *p;
+	int64_t now;
+	bool is_shown; /* by a listener, to clients; else to next hops */
+	cert_fault_say say;
+	void *arg;
+};
+
+static void tell(const struct look *k, enum cert_fault f, const char *what)
+{
+	struct buf b;
+
+	buf_init(&b, 5000);
+	buf_printf(&b, "pki %s: %s: %s", k->p->name, k->p->cert, what);
+	k->say(k->arg, f, k->p, buf_str(&b));
+	buf_free(&b);
+}
+
+static int64_t seconds(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+static void look_at_time(const struct look *k, const X509 *x, int number)
+{
+	int64_t from = seconds(X509_get0_notBefore(x));
+	int64_t until = seconds(X509_get0_notAfter(x));
+	char date[WHEN_SIZE];
+	struct buf b;
+
+	buf_init(&b, 300);
+	buf_printf(&b, "certificate %d ", number);
+	if (until < k->now) {
+		buf_printf(&b, "ended on %s", when_date(date, until));
+		tell(k, CERT_REFUSED, buf_str(&b));
+	} else if (from > k->now) {
+		buf_printf(&b, "is valid from %s on: is the clock of this "
+		    "machine right?", when_timestamp(date, from));
+		tell(k, CERT_REFUSED, buf_str(&b));
+	} else if (until < k->now + SOON_S) {
+		buf_printf(&b, "ends on %s", when_date(date, until));
+		tell(k, CERT_ENDS_SOON, buf_str(&b));
+	}
+	buf_free(&b);
+}
+
+static void look_at_leaf(const struct look *k, X509 *x)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL,
+	    NULL);
+	/* all bits where there is no such extension (RFC 5280 4.2.1.12) */
+	uint32_t use = X509_get_extended_key_usage(x);
+
+	if ((use & (k->is_shown ? XKU_SSL_SERVER : XKU_SSL_CLIENT)) == 0)
+		tell(k, CERT_REFUSED, k->is_shown ?
+		    "its extended key usage is not serverAuth" :
+		    "its extended key usage is not clientAuth");
+	if (k->is_shown && names == NULL)
+		tell(k, CERT_REFUSED, "no name of a server is in it (RFC 9525 "
+		    "6.3: subjectAltName)");
+	GENERAL_NAMES_free(names);
+}
+
+/* As of the first certificate's own time: what is over was said. */
+static bool is_known(STACK_OF(X509) *chain)
+{
+	X509_STORE *s = X509_STORE_new();
+	X509_STORE_CTX *sc = X509_STORE_CTX_new();
+	bool is = true;
+
+	if (s != NULL && sc != NULL && X509_STORE_set_default_paths(s) == 1 &&
+	    X509_STORE_CTX_init(sc, s, sk_X509_value(chain, 0), chain) == 1) {
+		X509_STORE_CTX_set_flags(sc, X509_V_FLAG_NO_CHECK_TIME);
+		is = X509_verify_cert(sc) == 1;
+	}
+	X509_STORE_CTX_free(sc);
+	X509_STORE_free(s);
+	ossl_clear();
+	return is;
+}
+
+static bool is_shown(const struct relay_config *c, const char *pki)
+{
+	size_t i, k;
+
+	for (i = 0; i < c->listeners; i++) {
+		for (k = 0; k < c->listener[i].pkis; k++)
+			if (strcmp(c->listener[i].pki[k], pki) == 0)
+				return true;
+		for (k = 0; k < c->listener[i].matches; k++)
+			if (strcmp(c->listener[i].match[k].pki, pki) == 0)
+				return true;
+	}
+	return false;
+}
+
+void relay_certs_check(const struct relay_config *c, int64_t now,
+    cert_fault_say say, void *arg)
+{
+	STACK_OF(X509) *chain;
+	size_t i;
+	int n;
+
+	for (i = 0; i < c->pkis; i++) {
+		const struct look k = { &c->pki[i], now,
+			is_shown(c, c->pki[i].name), say, arg };
+
+		chain = NULL;
+		if (tls_pem_chain(&chain, k.p->cert, NULL) != 0)
+			continue;
+		look_at_leaf(&k, sk_X509_value(chain, 0));
+		for (n = 0; n < sk_X509_num(chain); n++)
+			look_at_time(&k, sk_X509_value(chain, n), n + 1);
+		if (k.is_shown && !is_known(chain))
+			tell(&k, CERT_UNKNOWN, "none of this system's CAs "
+			    "vouches for it: it is of a CA of your own, or "
+			    "certificates between are missing in the file");
+		sk_X509_pop_free(chain, X509_free);
+	}
+}
