@@ -127,7 +127,7 @@ $(BUILD)/tests/unit/relay_%: $(BUILD)/tests/unit/relay_%.o $(TESTCA) \
 # Owners of connections and their peers; keys without their process: theirs is
 # the first definition of tls_keys_use(), and it counts.
 PEER_T = conn tls_server tls_tickets tls_client tls_flood session session_auth \
-         tunnel tunnel_octets tunnel_watch
+         tunnel tunnel_octets tunnel_watch tls_files
 $(PEER_T:%=$(BUILD)/tests/unit/relay_%_test): %: %.o $(TESTCA) \
     $(BUILD)/tests/unit/relay_peer.o $(A_RELAY) $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -Wl,--allow-multiple-definition -o $@ $^ -lcmocka $(RELAY_LIBS) $(CORE_LIBS)

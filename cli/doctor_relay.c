@@ -127,6 +127,7 @@ void doctor_relay(struct doctor *d, int64_t now)
 		goto out;
 	}
 	relay_config_warn(c, on_remark, d);
+	relay_files_warn(c, on_remark, d);
 	relay_certs_check(c, now, on_fault, d);
 	/* others than root cannot see what the relay will */
 	if (geteuid() == 0 && relay_files_check(c, &e) != 0)

@@ -80,16 +80,23 @@ static int check_anchor(const char *path, struct err *e)
 	    "(DS or DNSKEY), so DNSSEC could secure nothing", path);
 }
 
-static int set_anchor(struct ub_ctx *ub, const char *file, struct err *e)
+int resolver_check_anchor(const char *file, struct err *e)
 {
 	const char *anchor = file == NULL ? default_anchor() : file;
-	int rc;
 
 	/* the library would call everything insecure, so: nothing found */
 	if (anchor == NULL)
 		return err_set(e, FAIL_TEMP, "no trust anchor of DNSSEC on "
 		    "this system; want \"anchor FILE\"");
-	if (check_anchor(anchor, e) != 0)
+	return check_anchor(anchor, e);
+}
+
+static int set_anchor(struct ub_ctx *ub, const char *file, struct err *e)
+{
+	const char *anchor = file == NULL ? default_anchor() : file;
+	int rc;
+
+	if (resolver_check_anchor(file, e) != 0)
 		return -1;
 	rc = ub_ctx_add_ta_file(ub, anchor);
 	return rc == 0 ? 0 : err_set(e, FAIL_TEMP, "anchor %s: %s", anchor,

@@ -22,6 +22,9 @@ struct resolver_setup {
 int resolver_open(struct ub_ctx **out, const struct resolver_setup *s,
     struct err *e) MUST_CHECK;
 
+/* What resolver_open() would say of the anchor: FAIL_TEMP. */
+int resolver_check_anchor(const char *file, struct err *e) MUST_CHECK;
+
 /* Name services may be modules, which no sandbox lets in later: before it. */
 void resolver_load_modules(void);
 

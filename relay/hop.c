@@ -44,7 +44,7 @@ static void tell_nobody(struct hop *h)
 		if (r->result.state == HOP_ANSWERED)
 			hop_log_late(h, r, r->result.reply.code / 100 == 2 ?
 			    "accepted-orphan" : "refused-orphan");
-		else
+		else if (r->result.state == HOP_UNKNOWN)
 			hop_log_late(h, r, "unknown-orphan");
 		if (r->result.state == HOP_ANSWERED)
 			tell_late(r);

@@ -66,6 +66,7 @@ static int check(const struct relay_config *c)
 	fputs(buf_str(&out), stdout);
 	buf_free(&out);
 	relay_config_warn(c, print_warning, NULL);
+	relay_files_warn(c, print_warning, NULL);
 	relay_certs_check(c, (int64_t)time(NULL), print_fault, NULL);
 	if (relay_files_check(c, &e) != 0 || keys_load(&k, c, &e) != 0 ||
 	    keys_refuse_shared(k, c->keystore, &e) != 0) {
@@ -103,6 +104,7 @@ static int run(const char *path, bool only_check)
 	if (ossl_version_warning() != NULL)
 		log_warning(NULL, ossl_version_warning());
 	relay_config_warn(c, log_warning, NULL);
+	relay_files_warn(c, log_warning, NULL);
 	relay_certs_check(c, (int64_t)time(NULL), log_fault, NULL);
 	return relay_parent_run(c);
 }

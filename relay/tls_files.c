@@ -12,6 +12,7 @@
 
 #include <openssl/x509v3.h>
 
+#include "fetch/resolver.h"
 #include "relay/auth.h"
 #include "relay/passwd.h"
 #include "relay/tls_pem.h"
@@ -118,6 +119,27 @@ int relay_files_check(const struct relay_config *c, struct err *e)
 	return 0;
 }
 
+static bool asks_dns(const struct relay_config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->routes; i++)
+		if (c->route[i].mx)
+			return true;
+	return c->socketmap != NULL;
+}
+
+void relay_files_warn(const struct relay_config *c,
+    void (*say)(void *arg, const char *sentence), void *arg)
+{
+	struct err e = { 0 };
+
+	if (!asks_dns(c) || resolver_check_anchor(c->anchor_file, &e) == 0)
+		return;
+	(void)err_add(&e, "resolver: all mail that wants the DNS will wait");
+	say(arg, e.msg);
+}
+
 /* ---- certificates ---- */
 
 struct look {
@@ -168,10 +190,23 @@ static void look_at_time(const struct look *k, const X509 *x, int number)
 	buf_free(&b);
 }
 
-static void look_at_leaf(const struct look *k, X509 *x)
+static bool has_server_name(const X509 *x)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL,
 	    NULL);
+	bool has = false;
+	int i;
+
+	for (i = 0; i < sk_GENERAL_NAME_num(names); i++)
+		has = has || sk_GENERAL_NAME_value(names, i)->type ==
+		    GEN_DNS || sk_GENERAL_NAME_value(names, i)->type ==
+		    GEN_IPADD;
+	GENERAL_NAMES_free(names);
+	return has;
+}
+
+static void look_at_leaf(const struct look *k, X509 *x)
+{
 	/* all bits where there is no such extension (RFC 5280 4.2.1.12) */
 	uint32_t use = X509_get_extended_key_usage(x);
 
@@ -179,10 +214,9 @@ static void look_at_leaf(const struct look *k, X509 *x)
 		tell(k, CERT_REFUSED, k->is_shown ?
 		    "its extended key usage is not serverAuth" :
 		    "its extended key usage is not clientAuth");
-	if (k->is_shown && names == NULL)
+	if (k->is_shown && !has_server_name(x))
 		tell(k, CERT_REFUSED, "no name of a server is in it (RFC 9525 "
 		    "6.3: subjectAltName)");
-	GENERAL_NAMES_free(names);
 }
 
 /* As of the first certificate's own time: what is over was said. */

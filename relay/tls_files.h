@@ -26,6 +26,10 @@ int relay_state_check(const struct relay_config *c, const struct ids *ids,
 int relay_policy_files_check(const struct relay_config *c, struct err *e)
     MUST_CHECK;
 
+/* What lets it start, and nothing be sent: one sentence each. */
+void relay_files_warn(const struct relay_config *c,
+    void (*say)(void *arg, const char *sentence), void *arg);
+
 /* What peers will not like about the certificates of pki { }. */
 enum cert_fault {
 	CERT_REFUSED,	/* over, not yet valid, for another purpose */

@@ -64,6 +64,8 @@ def A56_no_network_call_in_the_command():
                                    ('policy.o', 'getnameinfo'),
                                    ('doctor_own.o', 'socket'),
                                    ('doctor_own.o', 'connect'),
+                                   ('doctor_relay.o', 'socket'),
+                                   ('doctor_relay.o', 'connect'),
                                    ('postconf_run.o', 'execve')))
 
 

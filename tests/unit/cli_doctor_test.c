@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Tests of cli/postconf.c, doctor_postfix.c, doctor_settings.c and
- * doctor_sendmail.c: what other programs print, and what follows from it.
+ * Tests of cli/postconf.c, doctor_postfix.c, doctor_settings.c,
+ * doctor_sendmail.c and doctor_relay.c:
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "cli/doctor.h"
 #include "cli/postconf.h"
+#include "util/proc.h"
 
 #define SOCKET "/var/spool/postfix/postseal/milter.sock"
 
@@ -428,6 +430,51 @@ static void hostile_sendmail_cf_does_no_harm(void **state)
 	buf_free(&b);
 }
 
+/* The relay's block as the whole file, and what is found. */
+static void look_at_relay(struct doctor *d, const char *block)
+{
+	char path[] = "/tmp/cli_doctor_XXXXXX";
+	struct config c = {.path = path, .has_relay = true};
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(io_write_all(fd, block, strlen(block), NULL), 0);
+	close(fd);
+	memset(d, 0, sizeof(*d));
+	d->config = &c;
+	doctor_relay(d, 1767225600);
+	assert_false(d->no_memory);
+	d->config = NULL;
+	unlink(path);
+}
+
+static void a_relay_that_does_not_work_is_found(void **state)
+{
+	struct config none = {.path = listen_at};
+	struct doctor d = {.config = &none};
+	const struct doctor_row *r;
+
+	(void)state;
+	doctor_relay(&d, 0);
+	assert_int_equal(d.rows, 0);
+	look_at_relay(&d, "relay {\n listne\n}\n");
+	assert_int_equal(d.rows, 1);
+	assert_non_null(find(&d, "relay-config", DOCTOR_WARNING));
+	doctor_free(&d);
+	look_at_relay(&d, "relay {\n user nobody\n state \"/nonexistent\"\n"
+	    " listen in {\n protocol lmtp\n on "
+	    "\"unix:/nonexistent/s\" mode 0666\n on \"127.0.0.1:1\"\n route "
+	    "out\n }\n route out {\n mx\n }\n metrics \"[::]:1\"\n}\n");
+	assert_non_null(find(&d, "relay-remark", DOCTOR_WARNING));
+	r = find(&d, "relay-not-running", DOCTOR_WARNING);
+	assert_non_null(r);
+	assert_string_equal(r->where, "unix:/nonexistent/s");
+	r = find(&d, "relay-files", DOCTOR_WARNING);
+	assert_true(geteuid() != 0 || r != NULL);
+	assert_int_equal(d.rows, r == NULL ? 4 : 5);
+	doctor_free(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,6 +486,7 @@ int main(void)
 		cmocka_unit_test(lists_of_milters_are_taken_apart),
 		cmocka_unit_test(M14_M46_each_line_of_sendmail_cf_is_found),
 		cmocka_unit_test(hostile_sendmail_cf_does_no_harm),
+		cmocka_unit_test(a_relay_that_does_not_work_is_found),
 	};
 
 	return cmocka_run_group_tests_name("cli_doctor", tests, NULL, NULL);
