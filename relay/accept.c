@@ -216,7 +216,6 @@ static void on_whole(struct waiting *x, const struct proxy_header *h)
 
 	x->fd = -1;
 	forget(x);
-	who.is_proxied = !h->is_local;
 	if (!h->is_local) {
 		text_set(who.ip, sizeof(who.ip), h->ip);
 		text_set(who.local_ip, sizeof(who.local_ip), h->local_ip);

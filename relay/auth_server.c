@@ -385,7 +385,7 @@ static void get_seed(struct auth_server *a)
 		buf_printf(&text, "%s\n", hex);
 		if (io_write_file(buf_str(&path), 0600, buf_view(&text),
 		    &e) != 0)
-			log_warn("event=auth-seed: %s", e.msg);
+			log_warn("event=auth-seed error=\"%s\"", e.msg);
 	}
 	ossl_wipe(hex, sizeof(hex));
 	buf_free(&path);

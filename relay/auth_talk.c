@@ -68,7 +68,7 @@ static void on_answer(void *arg, const struct view *reply,
 		text_set(r.login, sizeof(r.login), a.login);
 	}
 	if (why.kind != 0)
-		log_warn("event=auth-away: %s", why.msg);
+		log_warn("event=auth-away error=\"%s\"", why.msg);
 	t->is_over = r.result != AUTH_CHALLENGE;
 	t->done(t->arg, &r);
 	auth_answer_free(&a);
@@ -172,7 +172,7 @@ void auth_free(struct auth_talk **t)
 	if ((*t)->question != 0)
 		ask_cancel((*t)->t->ask, (*t)->question);
 	if (!(*t)->is_over && ask_question(*t, &q, NULL) != 0)
-		log_warn("event=auth-away: out of memory");
+		log_warn("event=auth-away error=\"out of memory\"");
 	free(*t);
 	*t = NULL;
 }

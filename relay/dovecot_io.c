@@ -356,7 +356,7 @@ static void read_for_all(struct dovecot *d, int64_t until)
 		d->is_dead = false;
 	} else if (rc == 0 && (read_some(d->fd, &d->in, &e) != 0 ||
 	    take_lines(d, &e) != 0)) {
-		log_warn("event=dovecot-lost: %s", e.msg);
+		log_warn("event=dovecot-lost error=\"%s\"", e.msg);
 		give_up(d, &e);
 	} else if (rc == 0)
 		d->heard_ms = now_ms();

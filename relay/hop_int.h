@@ -138,7 +138,6 @@ struct hop {
 	bool has_data;
 	struct smtp_stuff stuff;
 	int64_t until_ms;
-	bool is_late; /* the time for an answer was up */
 	/* */
 	struct event *soon, *timer;
 	bool is_telling, is_freed;

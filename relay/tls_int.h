@@ -20,7 +20,6 @@ struct tls_io {
 	bool is_at_eof;	    /* of the socket */
 	bool is_drained;    /* the socket had no more */
 	bool is_open;	    /* the handshake is done */
-	bool is_refused;    /* an alert of ours ended it */
 	size_t budget;	    /* octets that this event may still read */
 	uint64_t since;	    /* octets read since the last one of data */
 	uint64_t data;	    /* octets of data, all */

@@ -45,7 +45,7 @@ struct tunnel {
 	struct client who;
 	enum tunnel_state state;
 	struct side client, server;
-	bool has_gate, has_dialled, is_logged;
+	bool has_gate, is_logged;
 	bool is_watched; /* when it is open */
 	struct watch watch;
 	struct gate gate;

@@ -19,7 +19,6 @@ struct client {
 	int port;
 	char local_ip[64];   /* where he connected to */
 	int local_port;
-	bool is_proxied;     /* PROXY said so */
 	bool proxy_tls;	     /* the proxy had TLS with him */
 	char id[20];	     /* ours, in each log line of the session */
 };

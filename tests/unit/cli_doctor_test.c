@@ -2,7 +2,8 @@
  * Copyright (c) 2026 the postseal authors
  *
  * Tests of cli/postconf.c, doctor_postfix.c, doctor_settings.c,
- * doctor_sendmail.c and doctor_relay.c:
+ * doctor_sendmail.c and doctor_relay.c: what other programs print, what of the
+ * relay does not answer, and what follows from it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -464,14 +465,16 @@ static void a_relay_that_does_not_work_is_found(void **state)
 	look_at_relay(&d, "relay {\n user nobody\n state \"/nonexistent\"\n"
 	    " listen in {\n protocol lmtp\n on "
 	    "\"unix:/nonexistent/s\" mode 0666\n on \"127.0.0.1:1\"\n route "
-	    "out\n }\n route out {\n mx\n }\n metrics \"[::]:1\"\n}\n");
+	    "out\n }\n route out {\n mx\n }\n"
+	    " resolver {\n anchor \"/nonexistent\"\n }\n"
+	    " metrics \"[::]:1\"\n}\n");
 	assert_non_null(find(&d, "relay-remark", DOCTOR_WARNING));
 	r = find(&d, "relay-not-running", DOCTOR_WARNING);
 	assert_non_null(r);
 	assert_string_equal(r->where, "unix:/nonexistent/s");
 	r = find(&d, "relay-files", DOCTOR_WARNING);
 	assert_true(geteuid() != 0 || r != NULL);
-	assert_int_equal(d.rows, r == NULL ? 4 : 5);
+	assert_int_equal(d.rows, r == NULL ? 5 : 6);
 	doctor_free(&d);
 }
 
