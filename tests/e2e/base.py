@@ -274,6 +274,13 @@ def need(program):
     return path
 
 
+def need_mounts():
+    """Mounts of one's own, as in no folder that is the root."""
+    need_root()
+    if run([need('unshare'), '-m', 'true'])[0] != 0:
+        raise Skip('no mount namespaces here')
+
+
 def fork_on_terminal():
     """As pty.fork()."""
     try:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 
 from base import (TOP, Skip, at_exit, children, free_port,
-                  need_root, wait_for)
+                  need_mounts, wait_for)
 from directories import listens, write
 
 TRIPLET = platform.machine() + '-linux-gnu'
@@ -47,12 +47,9 @@ class Peer:
     name, users = '', ()
 
     def __init__(self, folder):
-        need_root()
+        need_mounts()
         if not os.path.isdir(root_of(self.name)):
             raise Skip('no build/root-%s: ./run peers' % self.name)
-        if shutil.which('unshare') is None or subprocess.run(
-                ['unshare', '-m', 'true'], check=False).returncode != 0:
-            raise Skip('no mount namespaces here')
         self.dir, self.port, self.pid = folder, free_port(), None
         for sub in ('', 'spool', 'lib', 'run', 'log'):
             os.makedirs(os.path.join(folder, sub), exist_ok=True)

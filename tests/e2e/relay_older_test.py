@@ -655,6 +655,7 @@ class OwnPostfix(Postfix):
     """With a resolv.conf of the test's."""
 
     def start(self):
+        base.need_mounts()
         resolver = Resolver(53, W['zones'].port)
         conf = write(self.dir + '/resolv.conf', 'nameserver %s\noptions '
                      'trust-ad\n' % resolver.address)
