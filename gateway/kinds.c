@@ -183,6 +183,9 @@ static int look(struct reader *r, const struct ctype *ct, struct err *e)
 	/* ISO 32000-1 H.3: readers look for it in the first 1024 octets. */
 	if (memmem(v.p, v.n < 1024 ? v.n : 1024, pdf, sizeof(pdf) - 1) != NULL)
 		note_type(r, view_of("application/pdf"));
+	/* libmagic 5.46 takes every archive for mere octets */
+	if (v.n >= 4 && memcmp(v.p, "PK\3\4", 4) == 0)
+		note_type(r, view_of("application/zip"));
 	return 0;
 }
 

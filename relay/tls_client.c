@@ -84,7 +84,7 @@ static int add_store(struct tls_clients *t, const char *name,
 }
 
 /* Without any CA nobody is verified; whoever asks for that waits. */
-static X509_STORE *system_store(void)
+X509_STORE *tls_system_store(void)
 {
 	X509_STORE *s = NULL;
 	struct err e;
@@ -98,7 +98,7 @@ static X509_STORE *system_store(void)
 static int load_stores(struct tls_clients *t, const struct relay_config *c,
     struct err *e)
 {
-	X509_STORE *s = system_store();
+	X509_STORE *s = tls_system_store();
 	size_t i;
 
 	if (s == NULL)

@@ -52,6 +52,8 @@ int tls_facts_read(struct tls_io *t, struct err *e) MUST_CHECK;
 
 /* ---- a client's side: tls_client.c ---- */
 
+/* The system's CAs; without any (logged) nobody is verified. NULL: memory. */
+X509_STORE *tls_system_store(void);
 /* Sets t->ssl and t->client. */
 int tls_client_begin(struct tls_io *t, struct tls_clients *c,
     const struct tls_want *w, struct err *e) MUST_CHECK;

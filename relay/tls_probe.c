@@ -17,6 +17,7 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
+#include "relay/tls_int.h"
 #include "smtp/sender.h"
 #include "smtp/tls_verify.h"
 #include "util/clock.h"
@@ -335,9 +336,10 @@ static int load_store(const struct tls_want *w, const struct ca_block *ca,
 	if (!tls_level_is_verified(w->level) && !w->require_cert &&
 	    w->tested[0] == '\0')
 		return 0;
-	if (ca == NULL)
-		return tls_store_load(s, NULL, NULL, NULL, e);
-	return tls_store_load(s, ca->file, ca->dir, ca->crl, e);
+	if (ca != NULL)
+		return tls_store_load(s, ca->file, ca->dir, ca->crl, e);
+	*s = tls_system_store();
+	return *s != NULL ? 0 : err_set(e, FAIL_TEMP, "out of memory");
 }
 
 /* -1 with kind 0 in e: the host's doing. */

@@ -596,7 +596,9 @@ def T2_454_while_the_keys_are_gone_and_nothing_in_clear():
     os.kill(r.child.pid, signal.SIGSTOP)
     try:
         os.kill(keys[0], signal.SIGKILL)
-        wait_for(lambda: not alive(keys[0]), 'the end of keys')
+        # with all its threads: then its sockets are closed
+        wait_for(lambda: not alive(keys[0]) and len(os.listdir(
+            '/proc/%d/task' % keys[0])) < 2, 'the end of keys')
         equal(t.say('STARTTLS'), AWAY, 'STARTTLS')
         check('STARTTLS' not in t.say('EHLO client.example'), 'offered')
         equal(t.say('AUTH PLAIN AGEAYg=='), MUST, 'AUTH')

@@ -5,6 +5,7 @@
 Dovecot and a real Postfix behind them, openssl and curl before them."""
 import concurrent.futures
 import os
+import pwd
 import re
 import socket
 import ssl
@@ -90,6 +91,9 @@ def start_dovecot():
     with open(path, encoding='ascii') as f:
         text = f.read()
     version = '2.4' if 'dovecot_config_version' in text else '2.3'
+    if version == '2.4' and 'dovenull' not in [u.pw_name
+                                               for u in pwd.getpwall()]:
+        raise Skip('Dovecot 2.4 wants an account dovenull')
     text = re.sub(r'(?m)^(protocols|ssl) = .*\n', '', text)
     text += MORE[version].format(crt=W['box'][1], key=W['box'][0])
     for p in ('imap', 'pop3'):
