@@ -182,6 +182,15 @@ def alive(pid):
         return False
 
 
+def all_gone(pid):
+    """Every thread of it: then its descriptors are closed."""
+    if alive(pid):
+        return False
+    with contextlib.suppress(OSError):
+        return len(os.listdir('/proc/%d/task' % pid)) < 2
+    return True
+
+
 def children(pid):
     """Pids of all descendants."""
     parents = {}

@@ -18,7 +18,7 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import base  # noqa: E402
-from base import (POSTSEAL, Skip, alive, at_exit, check,  # noqa: E402
+from base import (POSTSEAL, Skip, at_exit, check,  # noqa: E402
                   equal, free_port, must_run, run, test, wait_for)
 from directories import (Zones, need_directories, read,  # noqa: E402
                          write)
@@ -596,9 +596,7 @@ def T2_454_while_the_keys_are_gone_and_nothing_in_clear():
     os.kill(r.child.pid, signal.SIGSTOP)
     try:
         os.kill(keys[0], signal.SIGKILL)
-        # with all its threads: then its sockets are closed
-        wait_for(lambda: not alive(keys[0]) and len(os.listdir(
-            '/proc/%d/task' % keys[0])) < 2, 'the end of keys')
+        wait_for(lambda: base.all_gone(keys[0]), 'the end of keys')
         equal(t.say('STARTTLS'), AWAY, 'STARTTLS')
         check('STARTTLS' not in t.say('EHLO client.example'), 'offered')
         equal(t.say('AUTH PLAIN AGEAYg=='), MUST, 'AUTH')
