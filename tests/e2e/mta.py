@@ -249,9 +249,14 @@ class Postfix(Mailboxes):
     def start(self):
         at_exit(self.stop)
         master = os.path.join(ROOT, 'usr/lib/postfix/sbin/master')
-        status, out, err = run(
-            [master, '-w', '-c', os.path.join(self.dir, 'etc')],
-            env=self.environment())
+        # one that was killed may hold its lock for a moment
+        for _ in range(20):
+            status, out, err = run(
+                [master, '-w', '-c', os.path.join(self.dir, 'etc')],
+                env=self.environment())
+            if status == 0:
+                break
+            time.sleep(0.5)
         check(status == 0, 'Postfix does not start: %d' % status, err, out,
               self.log())
         with open(os.path.join(self.dir, 'queue/pid/master.pid'),
