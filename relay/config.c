@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "relay/config_int.h"
@@ -56,17 +57,10 @@ int relay_config_pin(unsigned char sha256[32], const struct conf_stmt *st,
     size_t w, struct conf_errors *ce)
 {
 	const char *s = st->word[w].s;
-	char hex[65];
-	size_t n = 0;
 
-	if (strncmp(s, "sha256:", 7) == 0) {
-		for (s += 7; *s != '\0' && n < sizeof(hex) - 1; s++)
-			if (*s != ':')
-				hex[n++] = *s;
-		hex[n] = '\0';
-		if (*s == '\0' && n == 64 && hex_decode(sha256, 32, hex) == 0)
-			return 0;
-	}
+	if (strncasecmp(s, "sha256:", 7) == 0 &&
+	    hex_fingerprint(sha256, 32, view_of(s + 7)) == 32)
+		return 0;
 	conf_error(ce, st, w, "expected sha256: and 64 hex digits, found %s",
 	    st->word[w].s);
 	return -1;

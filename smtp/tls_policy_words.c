@@ -287,32 +287,18 @@ static const struct attribute {
 
 /* ---- fingerprints ---- */
 
-/* Hex digits of s without colons; 0 if there is anything else. */
-static size_t hex_digits(const char *s, char *dst, size_t size)
-{
-	size_t n = 0;
-
-	for (; *s != '\0'; s++) {
-		if (*s == ':')
-			continue;
-		if (strchr("0123456789abcdefABCDEF", *s) == NULL ||
-		    n + 1 >= size)
-			return 0;
-		dst[n++] = *s;
-	}
-	dst[n] = '\0';
-	return n;
-}
+/* Larger than any digest: what is longer is none. */
+#define DIGEST_ROOM 80
 
 static bool is_pin(const char *s)
 {
-	char hex[256];
+	unsigned char digest[DIGEST_ROOM];
 	size_t n;
 
 	if (strncasecmp(s, "sha", 3) == 0 || strncasecmp(s, "md5", 3) == 0)
 		return strchr(s, ':') != NULL;
-	n = hex_digits(s, hex, sizeof(hex));
-	return n == 32 || n == 40 || n == 64 || n == 96 || n == 128;
+	n = hex_fingerprint(digest, sizeof(digest), view_of(s));
+	return n == 16 || n == 20 || n == 32 || n == 48 || n == 64;
 }
 
 static int bad_pin(struct tls_line *l, const char *why)
@@ -330,24 +316,23 @@ static int read_pin(struct tls_line *l)
 	struct tls_rule *r = &l->rule;
 	const char *s = tls_line_word(l);
 	bool is_named = strncasecmp(s, "sha256:", 7) == 0;
-	char hex[256];
+	unsigned char digest[DIGEST_ROOM];
 	size_t n;
 
 	if (!is_named && (strncasecmp(s, "md5", 3) == 0 ||
 	    strncasecmp(s, "sha", 3) == 0))
 		return bad_pin(l, "a digest that is not SHA-256 pins nothing");
-	n = hex_digits(s + (is_named ? 7 : 0), hex, sizeof(hex));
-	if (n == 32 || n == 40)
-		return bad_pin(l, n == 32 ? "128 bits, as of MD5, pin nothing"
+	n = hex_fingerprint(digest, sizeof(digest),
+	    view_of(s + (is_named ? 7 : 0)));
+	if (n == 16 || n == 20)
+		return bad_pin(l, n == 16 ? "128 bits, as of MD5, pin nothing"
 		    : "160 bits, as of SHA-1, pin nothing");
-	if (n != 64 || !is_named)
-		return bad_pin(l, n != 64 ? "wrong length, or no hex digits" :
+	if (n != 32 || !is_named)
+		return bad_pin(l, n != 32 ? "wrong length, or no hex digits" :
 		    "not said of which kind");
 	if (r->pins == TLS_NAMES)
 		return bad_pin(l, "too many in one line");
-	if (hex_decode(r->pin[r->pins].sha256, 32, hex) != 0)
-		return bad_pin(l, "no hex digits");
-	r->pins++;
+	memcpy(r->pin[r->pins++].sha256, digest, 32);
 	return 0;
 }
 

@@ -279,3 +279,24 @@ int hex_decode(void *dst, size_t n, const char *text)
 	}
 	return 0;
 }
+
+size_t hex_fingerprint(void *dst, size_t size, struct view text)
+{
+	unsigned char *to = dst;
+	size_t digits = 0, i;
+
+	for (i = 0; i < text.n; i++) {
+		int v = hex_value((char)text.p[i]);
+
+		if (text.p[i] == ':')
+			continue;
+		if (v < 0 || digits == 2 * size)
+			return 0;
+		if (digits % 2 == 0)
+			to[digits / 2] = (unsigned char)(v << 4);
+		else
+			to[digits / 2] |= (unsigned char)v;
+		digits++;
+	}
+	return digits % 2 == 0 ? digits / 2 : 0;
+}

@@ -59,5 +59,8 @@ bool ossl_has_pbmac1(void);
 char *hex_encode(char *dst, const void *p, size_t n);
 /* -1 unless text is exactly 2n hex digits. */
 int hex_decode(void *dst, size_t n, const char *text) MUST_CHECK;
+/* A fingerprint as people write it, with or without colons: its octets, at
+ * most size. 0: something else is in it, half an octet, or more. */
+size_t hex_fingerprint(void *dst, size_t size, struct view text);
 
 #endif

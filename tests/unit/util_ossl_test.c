@@ -35,6 +35,29 @@ static void hex_that_is_none(void **state)
 	assert_int_equal(o[1], 0xf9);
 }
 
+static void a_fingerprint_as_people_write_it(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+	} row[] = { { "", 0 }, { ":", 0 }, { "0", 0 }, { "0a", 1 },
+		{ "0A:f9", 2 }, { "0aF9", 2 }, { "0:a:f:9:", 2 },
+		{ "0aF", 0 }, { "0a F9", 0 }, { "0aF9g", 0 }, { "0aF900", 3 },
+		{ "0aF9000", 0 }, { "0aF90000", 0 }, { "0x0a", 0 } };
+	unsigned char o[4] = { 0 };
+
+	(void)state;
+	o[3] = 7;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		assert_int_equal(hex_fingerprint(o, 3, view_of(row[i].text)),
+		    row[i].n);
+		assert_int_equal(o[3], 7);
+	}
+	assert_int_equal(hex_fingerprint(o, 3, view_make("0a\0", 3)), 0);
+	assert_int_equal(hex_fingerprint(o, 3, view_of("0aF900")), 3);
+	assert_memory_equal(o, "\x0a\xf9\0", 3);
+}
+
 static void error_queue_becomes_text(void **state)
 {
 	static const unsigned char junk[] = { 0x30, 0x05, 0x02 };
@@ -153,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hex_that_is_none),
+		cmocka_unit_test(a_fingerprint_as_people_write_it),
 		cmocka_unit_test(error_queue_becomes_text),
 		cmocka_unit_test(too_long_for_an_int),
 		cmocka_unit_test(sha256_of_abc),
