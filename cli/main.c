@@ -14,8 +14,7 @@
 #include "util/log.h"
 #include "util/ossl.h"
 #include "util/proc.h"
-
-#define VERSION "0.1"
+#include "util/version.h"
 
 static const struct cli_verb verbs[] = {
 	{ "init", cmd_init, "init --dir DIR [--state DIR2] --domain D "
@@ -84,7 +83,8 @@ static int print_version(void)
 {
 	const char *warning = ossl_version_warning();
 
-	printf("postseal %s (OpenSSL %s)\n", VERSION, ossl_version());
+	printf("postseal " POSTSEAL_VERSION " (OpenSSL %s)\n",
+	    ossl_version());
 	if (warning != NULL)
 		return cli_say(EX_OK, "%s", warning);
 	return EX_OK;

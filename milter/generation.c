@@ -20,26 +20,14 @@
 /* Room for the tickets of many messages between two looks of keys. */
 #define TICKET_BUFFER (1 << 20)
 
-pid_t child_fork(struct child *c, int *ctl, struct err *e)
+pid_t parent_fork(struct child *c, int *ctl, struct err *e)
 {
-	int pair[2];
-	pid_t pid;
+	pid_t pid = child_fork(ctl, e);
 
-	if (child_pair(SOCK_STREAM, pair, e) != 0)
-		return -1;
-	pid = fork();
-	if (pid < 0) {
-		close(pair[0]);
-		close(pair[1]);
-		return err_sys(e, FAIL_TEMP, "fork");
-	}
-	if (pid == 0) {
-		*ctl = pair[1]; /* child_begin() closes the other one */
-		return 0;
-	}
-	close(pair[1]);
+	if (pid <= 0)
+		return pid;
 	c->pid = pid;
-	c->ctl = pair[0];
+	c->ctl = *ctl;
 	c->is_ready = false;
 	c->born_ms = clock_ms();
 	return pid;
@@ -54,7 +42,7 @@ static int start_keys(struct generation *g, struct stats *stats,
 	if (child_pair(SOCK_SEQPACKET, pair, e) != 0)
 		return -1;
 	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	pid = child_fork(&g->keys, &keep[0], e);
+	pid = parent_fork(&g->keys, &keep[0], e);
 	if (pid == 0) {
 		keep[1] = pair[1];
 		child_begin(ROLE_KEYS, keep, 2);
@@ -122,7 +110,7 @@ int generation_worker(struct parent *p, struct generation *g,
 	s.jobs = jobs[1];
 	s.keys = keys[1];
 	s.lookups = lookups[1];
-	pid = child_fork(&w->c, &s.ctl, e);
+	pid = parent_fork(&w->c, &s.ctl, e);
 	if (pid == 0)
 		run_worker(p, g, &s);
 	if (pid < 0)

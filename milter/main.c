@@ -4,31 +4,15 @@
  * postseal-milter: options, checking, start. See postseal-milter(8).
  */
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "milter/child.h"
 #include "milter/door.h"
 #include "milter/keys_proc.h"
 #include "milter/listen.h"
 #include "milter/parent.h"
+#include "util/daemon.h"
 #include "util/log.h"
-#include "util/ossl.h"
-
-#define VERSION "0.1"
-#define DEFAULT_CONFIG "/etc/postseal/postseal.conf"
-
-static int usage(FILE *to, int status)
-{
-	fprintf(to, "usage: postseal-milter [-fnV] [-c FILE]\n"
-	    "  -c FILE  configuration (" DEFAULT_CONFIG ")\n"
-	    "  -f       stay in the foreground (always so)\n"
-	    "  -n       check configuration, rules and keys, print what would "
-	    "be used\n"
-	    "  -V       print the version\n");
-	return status;
-}
 
 static void print_warning(const char *s)
 {
@@ -73,63 +57,29 @@ static int check(const struct setup *s)
 	return EX_OK;
 }
 
-static int report(const char *path, const struct conf_errors *ce)
-{
-	fprintf(stderr, "%spostseal-milter: %s: %zu %s, nothing started\n",
-	    buf_str(&ce->text), path, ce->n, ce->n == 1 ? "error" : "errors");
-	return EX_CONFIG;
-}
-
 int main(int argc, char **argv)
 {
-	const char *path = DEFAULT_CONFIG;
-	bool only_check = false;
+	struct daemon_args d = { .name = "postseal-milter",
+		.checks = "rules and keys" };
 	struct setup *s = NULL;
 	struct conf_errors ce;
-	struct err e = { 0 };
-	int opt, rc;
+	int rc = daemon_args(&d, argc, argv);
 
-	if (argc == 2 && strcmp(argv[1], "--help") == 0)
-		return usage(stdout, EX_OK);
-	while ((opt = getopt(argc, argv, "c:fnV")) != -1) {
-		switch (opt) {
-		case 'c':
-			path = optarg;
-			break;
-		case 'f':
-			break;
-		case 'n':
-			only_check = true;
-			break;
-		case 'V':
-			printf("postseal-milter %s, OpenSSL %s\n", VERSION,
-			    ossl_version());
-			return EX_OK;
-		default:
-			return usage(stderr, EX_USAGE);
-		}
-	}
-	if (optind != argc)
-		return usage(stderr, EX_USAGE);
-	if (ossl_start(&e) != 0) {
-		fprintf(stderr, "postseal-milter: %s\n", e.msg);
-		return EX_TEMPFAIL;
-	}
+	if (rc >= 0)
+		return rc;
 	conf_errors_init(&ce);
-	rc = setup_read(&s, path, &ce);
+	rc = setup_read(&s, d.config, &ce);
 	if (rc != 0)
-		rc = report(path, &ce);
+		rc = daemon_refuse(&d, &ce);
 	conf_errors_free(&ce);
 	if (rc != 0)
 		return rc;
-	if (only_check) {
+	if (d.only_check) {
 		rc = check(s);
 		setup_release(&s);
 		return rc;
 	}
-	log_init("postseal-milter", LOG_L_INFO, s->config->log_syslog);
-	if (ossl_version_warning() != NULL)
-		log_warning(ossl_version_warning());
+	daemon_log(&d, s->config->log_syslog);
 	config_warn(s->config, log_warning);
-	return parent_run(path, s);
+	return parent_run(d.config, s);
 }

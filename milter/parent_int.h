@@ -107,7 +107,7 @@ void on_old_death(struct parent *p, pid_t pid);
 
 /* Fork with a control socket. In the child: returns 0 with *ctl its end
  * (c->pid is 0); in the parent the pid. -1 FAIL_TEMP. */
-pid_t child_fork(struct child *c, int *ctl, struct err *e);
+pid_t parent_fork(struct child *c, int *ctl, struct err *e);
 
 /* Fork keys and workers; it is ready when all of them are. */
 int generation_start(struct parent *p, struct setup *s, struct err *e)

@@ -77,7 +77,7 @@ int start_front(struct parent *p, struct err *e)
 
 	if (child_ids(s.config, ROLE_FRONT, &s.ids, e) != 0)
 		return -1;
-	pid = child_fork(&p->front, &s.ctl, e);
+	pid = parent_fork(&p->front, &s.ctl, e);
 	if (pid == 0) {
 		keep[n++] = s.ctl;
 		if (p->listen >= 0)
@@ -137,7 +137,7 @@ int start_store(struct parent *p, struct err *e)
 	    child_pair(SOCK_SEQPACKET, requests, e) != 0)
 		goto out;
 	close_fd(&p->store.ctl);
-	pid = child_fork(&p->store, &s.ctl, e);
+	pid = parent_fork(&p->store, &s.ctl, e);
 	if (pid == 0) {
 		s.records = records[1];
 		s.requests = requests[1];
@@ -169,7 +169,7 @@ int start_metrics(struct parent *p, struct err *e)
 		return 0;
 	if (child_ids(s.config, ROLE_METRICS, &s.ids, e) != 0)
 		return -1;
-	pid = child_fork(&p->metrics, &s.ctl, e);
+	pid = parent_fork(&p->metrics, &s.ctl, e);
 	if (pid == 0) {
 		child_begin(ROLE_METRICS, &s.ctl, 1);
 		metrics_proc(&s);
@@ -199,7 +199,7 @@ int start_fetch(struct parent *p, struct err *e)
 		return 0;
 	if (child_ids(s.config, ROLE_FETCH, &s.ids, e) != 0)
 		return -1;
-	pid = child_fork(&p->fetch, &s.ctl, e);
+	pid = parent_fork(&p->fetch, &s.ctl, e);
 	if (pid == 0) {
 		child_begin(ROLE_FETCH, &s.ctl, 1);
 		stats_drop(&p->stats);

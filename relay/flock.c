@@ -82,24 +82,12 @@ static pid_t fork_member(struct forking *k, const char *what, int *ctl,
     struct err *e)
 {
 	struct flock_member *m = &k->f->m[k->f->n];
-	int pair[2];
-	pid_t pid;
+	pid_t pid = child_fork(ctl, e);
 
-	if (child_pair(SOCK_STREAM, pair, e) != 0)
-		return -1;
-	pid = fork();
-	if (pid < 0) {
-		close(pair[0]);
-		close(pair[1]);
-		return err_sys(e, FAIL_TEMP, "fork");
-	}
-	if (pid == 0) {
-		*ctl = pair[1];
-		return 0;
-	}
-	close(pair[1]);
+	if (pid <= 0)
+		return pid;
 	m->pid = pid;
-	m->ctl = pair[0];
+	m->ctl = *ctl;
 	text_set(m->what, sizeof(m->what), what);
 	k->f->n++;
 	return pid;

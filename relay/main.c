@@ -4,30 +4,14 @@
  * postseal-relay: options, checking, start. See postseal-relay(8).
  */
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "relay/keys.h"
 #include "relay/parent.h"
 #include "relay/tls_files.h"
+#include "util/daemon.h"
 #include "util/log.h"
-#include "util/ossl.h"
-
-#define VERSION "0.1"
-#define DEFAULT_CONFIG "/etc/postseal/postseal.conf"
-
-static int usage(FILE *to, int status)
-{
-	fprintf(to, "usage: postseal-relay [-fnV] [-c FILE]\n"
-	    "  -c FILE  configuration (" DEFAULT_CONFIG ")\n"
-	    "  -f       stay in the foreground (always so)\n"
-	    "  -n       check configuration and keys, print what would be "
-	    "used\n"
-	    "  -V       print the version\n");
-	return status;
-}
 
 static void print_warning(void *arg UNUSED, const char *s)
 {
@@ -79,68 +63,31 @@ static int check(const struct relay_config *c)
 	return rc;
 }
 
-static int run(const char *path, bool only_check)
+int main(int argc, char **argv)
 {
+	struct daemon_args d = { .name = "postseal-relay",
+		.checks = "files and keys" };
 	struct relay_config *c = NULL;
 	struct conf_errors ce;
-	int rc = EX_OK;
+	int rc = daemon_args(&d, argc, argv);
 
-	conf_errors_init(&ce);
-	if (relay_config_read(&c, path, &ce) != 0) {
-		fprintf(stderr, "%spostseal-relay: %s: %zu %s, nothing "
-		    "started\n", buf_str(&ce.text), path, ce.n, ce.n == 1 ?
-		    "error" : "errors");
-		rc = EX_CONFIG;
-	}
-	conf_errors_free(&ce);
-	if (rc != EX_OK)
+	if (rc >= 0)
 		return rc;
-	if (only_check) {
+	conf_errors_init(&ce);
+	rc = relay_config_read(&c, d.config, &ce);
+	if (rc != 0)
+		rc = daemon_refuse(&d, &ce);
+	conf_errors_free(&ce);
+	if (rc != 0)
+		return rc;
+	if (d.only_check) {
 		rc = check(c);
 		relay_config_free(&c);
 		return rc;
 	}
-	log_init("postseal-relay", LOG_L_INFO, c->log_syslog);
-	if (ossl_version_warning() != NULL)
-		log_warning(NULL, ossl_version_warning());
+	daemon_log(&d, c->log_syslog);
 	relay_config_warn(c, log_warning, NULL);
 	relay_files_warn(c, log_warning, NULL);
 	relay_certs_check(c, (int64_t)time(NULL), log_fault, NULL);
 	return relay_parent_run(c);
-}
-
-int main(int argc, char **argv)
-{
-	const char *path = DEFAULT_CONFIG;
-	bool only_check = false;
-	struct err e = { 0 };
-	int opt;
-
-	if (argc == 2 && strcmp(argv[1], "--help") == 0)
-		return usage(stdout, EX_OK);
-	while ((opt = getopt(argc, argv, "c:fnV")) != -1) {
-		switch (opt) {
-		case 'c':
-			path = optarg;
-			break;
-		case 'f':
-			break;
-		case 'n':
-			only_check = true;
-			break;
-		case 'V':
-			printf("postseal-relay %s, OpenSSL %s\n", VERSION,
-			    ossl_version());
-			return EX_OK;
-		default:
-			return usage(stderr, EX_USAGE);
-		}
-	}
-	if (optind != argc)
-		return usage(stderr, EX_USAGE);
-	if (ossl_start(&e) != 0) {
-		fprintf(stderr, "postseal-relay: %s\n", e.msg);
-		return EX_TEMPFAIL;
-	}
-	return run(path, only_check);
 }

@@ -114,6 +114,26 @@ int child_pair(int type, int sock[2], struct err *e)
 	return 0;
 }
 
+pid_t child_fork(int *ctl, struct err *e)
+{
+	int pair[2], ours;
+	pid_t pid;
+
+	if (child_pair(SOCK_STREAM, pair, e) != 0)
+		return -1;
+	pid = fork();
+	if (pid < 0) {
+		(void)err_sys(e, FAIL_TEMP, "fork");
+		close(pair[0]);
+		close(pair[1]);
+		return -1;
+	}
+	ours = pid == 0 ? 1 : 0;
+	close(pair[1 - ours]);
+	*ctl = pair[ours];
+	return pid;
+}
+
 int child_signals(int *fd, struct err *e)
 {
 	sigset_t s;

@@ -45,4 +45,8 @@ int child_next_signal(int fd);
 /* A pair of connected unix sockets, close-on-exec. FAIL_TEMP. */
 int child_pair(int type, int sock[2], struct err *e) MUST_CHECK;
 
+/* fork() with a stream socket between the two. Returns the pid, or 0 in the
+ * child; *ctl is the caller's end. -1 FAIL_TEMP. */
+pid_t child_fork(int *ctl, struct err *e);
+
 #endif
