@@ -7,19 +7,12 @@
 #include "cli/import_int.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "util/clock.h"
 
 #define SHOW_FILES 100	  /* with more, only the sum is shown */
 #define SHOW_OBJECTS 1000 /* the same */
 #define EVERY_MS 200	  /* progress */
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 void report_init(struct report *r, const struct import_job *job,
     const struct files *files)
@@ -34,7 +27,7 @@ void report_init(struct report *r, const struct import_job *job,
 	r->sum.skipped = files->failed;
 	r->show = files->n <= SHOW_FILES && !job->quiet && !job->json;
 	r->progress = !job->quiet && cli_stderr_is_terminal();
-	r->began = now_ms();
+	r->began = clock_ms();
 	r->last = r->began;
 }
 
@@ -70,7 +63,7 @@ void report_progress(struct report *r, bool end)
 
 	if (!r->progress)
 		return;
-	now = now_ms();
+	now = clock_ms();
 	if (!end && now - r->last < EVERY_MS)
 		return;
 	/* What was over at once needs no line. */

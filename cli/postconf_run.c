@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "util/clock.h"
 
 #define SECONDS 10
 
@@ -76,24 +77,16 @@ static int start(struct child *c, const char *program, const char *dir,
 	return err_sys(e, FAIL_TEMP, "fork");
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts = {0, 0};
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* All that it says, until it ends. */
 static int collect(int fd, struct buf *out, struct err *e)
 {
-	int64_t end = now_ms() + SECONDS * 1000, left;
+	int64_t end = clock_ms() + SECONDS * 1000, left;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	unsigned char *room;
 	ssize_t n = 1;
 
 	while (n > 0 || (n < 0 && errno == EINTR)) {
-		left = end - now_ms();
+		left = end - clock_ms();
 		if (left <= 0 || poll(&p, 1, (int)left) == 0)
 			return err_set(e, FAIL_CONFIG, "postconf: no answer "
 			    "within %d seconds", SECONDS);

@@ -10,11 +10,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/ticket.h"
 #include "gateway/lookup.h"
 #include "smtp/hop.h"
+#include "util/clock.h"
 
 #define SEND_MS 300000
 
@@ -123,14 +123,6 @@ static void read_params(char *s, struct smtp_rcpt *to)
 	}
 }
 
-static int64_t clock_now_ms(void)
-{
-	struct timespec ts = { 0, 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int say_refused(const struct release *r, const struct smtp_mail *m)
 {
 	const struct smtp_reply *why = &m->reply;
@@ -149,7 +141,7 @@ static int converse(struct release *r, struct smtp_mail *m,
 {
 	struct hop_call call = { .spec = r->spec,
 		.helo = r->c->config->authserv_id,
-		.until_ms = clock_now_ms() + SEND_MS };
+		.until_ms = clock_ms() + SEND_MS };
 	struct needs needs = { has_8bit(m->from), false };
 	struct err e = { 0 };
 	bool all = true;

@@ -16,23 +16,16 @@
 #include "fetch/ldap.h"
 #include "fetch/smimea.h"
 #include "util/cert.h"
+#include "util/clock.h"
 
 const char *find_source_str(enum find_source s)
 {
 	return s == FIND_LDAP ? "ldap" : "smimea";
 }
 
-int64_t find_clock_ms(void)
-{
-	struct timespec ts = {0, 0};
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 int64_t find_left_ms(int64_t deadline)
 {
-	int64_t left = deadline - find_clock_ms();
+	int64_t left = deadline - clock_ms();
 
 	return left > 0 ? left : 0;
 }
@@ -265,7 +258,7 @@ static void keep_failure(struct finder *f, size_t i, const struct addr *a,
 
 	text_set(key + 1, sizeof(key) - 1, addr_domain(a));
 	find_cache_put_failure(f->cache, i, whole_domain ? key : a->text, why,
-	    find_clock_ms() + FIND_REST_MS);
+	    clock_ms() + FIND_REST_MS);
 }
 
 static int ask_smimea(struct finder *f, size_t i, const struct addr *a,
@@ -285,7 +278,7 @@ static int ask_smimea(struct finder *f, size_t i, const struct addr *a,
 					  : f->d[i].negative_s);
 	if (keep_s > 0)
 		find_cache_put(f->cache, i, a->text, out,
-		    find_clock_ms() + keep_s * 1000);
+		    clock_ms() + keep_s * 1000);
 	return 0;
 }
 
@@ -299,7 +292,7 @@ static int ask_ldap(struct finder *f, size_t i, const struct addr *a,
 	keep_s = out->n > 0 ? f->d[i].cache_s : f->d[i].negative_s;
 	if (keep_s > 0)
 		find_cache_put(f->cache, i, a->text, out,
-		    find_clock_ms() + keep_s * 1000);
+		    clock_ms() + keep_s * 1000);
 	return 0;
 }
 
@@ -307,7 +300,7 @@ static int ask(struct finder *f, size_t i, const struct addr *a,
     int64_t deadline, struct found_certs *out, struct err *e)
 {
 	char domain[sizeof(a->text) + 1] = "@";
-	int64_t now = find_clock_ms();
+	int64_t now = clock_ms();
 	enum find_cached known;
 
 	text_set(domain + 1, sizeof(domain) - 1, addr_domain(a));
@@ -331,7 +324,7 @@ static int ask(struct finder *f, size_t i, const struct addr *a,
 int finder_find(struct finder *f, const struct addr *a, int64_t within_ms,
     struct found_certs *out, struct err *e)
 {
-	int64_t deadline = find_clock_ms() + within_ms;
+	int64_t deadline = clock_ms() + within_ms;
 	struct err failed = {0}, this = {0};
 	char warning[sizeof(out->warning)] = "";
 
@@ -369,7 +362,7 @@ int finder_list(struct finder *f, const char *directory,
 		if (f->list[i] != NULL &&
 		    strcmp(f->d[i].name, directory) == 0)
 			return ldap_directory_list(f->list[i], q,
-			    find_clock_ms() + within_ms, out, e);
+			    clock_ms() + within_ms, out, e);
 	return err_set(e, FAIL_POLICY, "directories: none of LDAP has name "
 	    "%s (any more)", directory);
 }

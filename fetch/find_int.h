@@ -11,8 +11,6 @@
 /* How long what failed is left alone. */
 #define FIND_REST_MS 30000
 
-/* Milliseconds of a clock that only goes forward. */
-int64_t find_clock_ms(void);
 /* What is left until then, not less than 0. */
 int64_t find_left_ms(int64_t deadline);
 

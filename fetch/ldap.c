@@ -16,6 +16,7 @@
 
 #include "fetch/ldap_int.h"
 #include "fetch/ldap_text.h"
+#include "util/clock.h"
 #include "util/proc.h"
 #include "util/utf8.h"
 
@@ -81,7 +82,7 @@ static Sockbuf_IO deadline_io = {
 
 void ldap_server_hang_up(struct ldap_server *s)
 {
-	s->deadline = find_clock_ms() + FAREWELL_MS;
+	s->deadline = clock_ms() + FAREWELL_MS;
 	if (s->ld != NULL)
 		(void)ldap_unbind_ext(s->ld, NULL, NULL);
 	s->ld = NULL;
@@ -295,7 +296,7 @@ static int set_options(struct ldap_server *s, int64_t deadline)
 {
 	int version = LDAP_VERSION3, deref = LDAP_DEREF_NEVER;
 	/* half: it counts for connecting and for TLS each */
-	struct timeval tv = left_of(find_clock_ms() +
+	struct timeval tv = left_of(clock_ms() +
 	    find_left_ms(deadline) / 2);
 	ber_len_t most = CAP_LDAP_ANSWER;
 	Sockbuf *sb = NULL;
@@ -493,7 +494,7 @@ static int ask_once(const struct ldap_directory *l, struct ldap_server *s,
 		ldap_server_hang_up(s);
 		return -1;
 	}
-	s->used = find_clock_ms();
+	s->used = clock_ms();
 	return 0;
 }
 
@@ -502,7 +503,7 @@ static int ask_server(const struct ldap_directory *l, struct ldap_server *s,
     const struct addr *a, int64_t deadline, struct found_certs *out,
     struct err *e)
 {
-	int64_t now = find_clock_ms();
+	int64_t now = clock_ms();
 
 	if (s->ld != NULL && now - s->used > IDLE_MS)
 		ldap_server_hang_up(s);
@@ -528,7 +529,7 @@ static void let_rest(struct ldap_server *s, bool hurried, const struct err *why)
 	if (hurried || why->kind == FAIL_LIMIT)
 		return;
 	s->why = *why;
-	s->rests_until = find_clock_ms() + FIND_REST_MS;
+	s->rests_until = clock_ms() + FIND_REST_MS;
 }
 
 int ldap_directory_find(struct ldap_directory *l, const struct addr *a,
@@ -539,7 +540,7 @@ int ldap_directory_find(struct ldap_directory *l, const struct addr *a,
 
 	for (size_t i = 0; i < l->servers; i++) {
 		struct ldap_server *s = &l->server[i];
-		int64_t now = find_clock_ms();
+		int64_t now = clock_ms();
 
 		if (s->rests_until <= now) {
 			/* one that hangs leaves time for the others */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fetch/ldap_int.h"
+#include "util/clock.h"
 #include "util/proc.h"
 
 #define PAGE 500
@@ -166,7 +167,7 @@ int ldap_directory_list(struct ldap_directory *l, const struct ldap_list *q,
 		int64_t share = find_left_ms(deadline) /
 		    (int64_t)(l->servers - i);
 		struct listing g = {.s = &l->server[i], .l = l, .q = q,
-		    .deadline = find_clock_ms() + share, .out = out};
+		    .deadline = clock_ms() + share, .out = out};
 		struct err why = {0};
 		int rc;
 

@@ -16,6 +16,7 @@
 #include "fetch/http.h"
 #include "fetch/sts_int.h"
 #include "util/addr.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/proc.h"
 
@@ -54,7 +55,7 @@ static int locate(const struct sts *s, const char *host, int port,
     struct buf *at, struct err *e)
 {
 	static const enum dns_type type[] = { DNS_AAAA, DNS_A };
-	int64_t deadline = find_clock_ms() + FETCH_MS / 4;
+	int64_t deadline = clock_ms() + FETCH_MS / 4;
 	struct dns_answer *a = malloc(sizeof(*a));
 	size_t n = 0, i;
 

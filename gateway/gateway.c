@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "gateway/also.h"
 #include "gateway/observe.h"
@@ -17,6 +16,7 @@
 #include "gateway/texts.h"
 #include "keystore/listed.h"
 #include "smime/cms.h"
+#include "util/clock.h"
 
 int txn_spool(const struct txn *t, struct spool **out, struct err *e)
 {
@@ -474,14 +474,6 @@ static void finish(struct verdict *v, uint64_t size_in)
 	else if (v->action != ACT_SPLIT &&
 	    (v->edits != 0 || v->body != NULL))
 		v->action = ACT_REPLACED;
-}
-
-static int64_t clock_us(void)
-{
-	struct timespec ts = {0, 0};
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 static void txn_free(struct txn *t)

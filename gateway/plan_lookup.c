@@ -8,18 +8,10 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "gateway/lookup.h"
 #include "gateway/plan_int.h"
-
-static int64_t clock_ms(void)
-{
-	struct timespec ts = {0, 0};
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
+#include "util/clock.h"
 
 /* What was passed over, behind what the keystore's choice passed over. */
 static int add_over(struct verdict_rcpt *r, const struct selection *s,

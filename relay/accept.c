@@ -18,6 +18,7 @@
 #include <event2/event.h>
 
 #include "relay/proxy.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/ossl.h"
 
@@ -241,11 +242,11 @@ static void on_header(evutil_socket_t fd, short what UNUSED, void *arg)
 
 	n = recv(fd, octets, sizeof(octets), MSG_PEEK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR) &&
-	    conn_now() < x->until_ms) {
+	    clock_ms() < x->until_ms) {
 		(void)event_add(x->again, &soon);
 		return;
 	}
-	if (n <= 0 || conn_now() >= x->until_ms) {
+	if (n <= 0 || clock_ms() >= x->until_ms) {
 		turn_away(x, "no PROXY header came");
 		return;
 	}
@@ -278,7 +279,7 @@ static void await_header(struct door_fd *d, int take_fd,
 	x->d = d;
 	x->fd = take_fd;
 	x->who = *who;
-	x->until_ms = conn_now() + PROXY_MS;
+	x->until_ms = clock_ms() + PROXY_MS;
 	x->next = d->a->waiting;
 	d->a->waiting = x;
 	d->a->open++;

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "relay/auth_guard.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/ossl.h"
 #include "util/proc.h"
@@ -40,14 +41,6 @@ struct auth_server {
 	pthread_mutex_t lock; /* of exchanges */
 	struct exchange *exchange[EXCHANGES];
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- exchanges ---- */
 
@@ -163,7 +156,7 @@ static void put_back(struct auth_server *a, struct exchange *x, bool is_over)
 
 	(void)pthread_mutex_lock(&a->lock);
 	x->is_busy = false;
-	x->until_ms = now_ms() + EXCHANGE_MS;
+	x->until_ms = clock_ms() + EXCHANGE_MS;
 	if (is_over || x->is_doomed) {
 		at = find(a, x->number);
 		if (at != NULL)
@@ -229,7 +222,7 @@ static void throttle(struct auth_server *a, struct exchange *x,
 static bool may_try(struct auth_server *a, struct exchange *x,
     struct auth_answer *answer)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	switch (guard_begin(a->guard, x->ip, now)) {
 	case GUARD_TRY:
@@ -262,7 +255,7 @@ static void take_step(struct auth_server *a, struct exchange *x,
 	step[x->mech](x, input, &v);
 	if (is_guess)
 		answer->delay_ms = guard_done(a->guard, x->ip,
-		    answer->result != AUTH_NO, buf_view(&v.guess), now_ms());
+		    answer->result != AUTH_NO, buf_view(&v.guess), clock_ms());
 	if (answer->result == AUTH_NO)
 		tell("auth-failed", x, v.why == NULL ? "password" : v.why);
 	if (answer->result == AUTH_CHALLENGE &&
@@ -287,7 +280,7 @@ static void begin(struct auth_server *a, struct auth_question *q,
     struct auth_answer *answer)
 {
 	struct exchange *x;
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	if (q->listener >= a->config->listeners ||
 	    !auth_mech_allowed(q->mech,
@@ -338,7 +331,7 @@ void auth_server_second(void *auth_server)
 {
 	struct auth_server *a = auth_server;
 	struct exchange *over;
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 	struct source *s;
 	size_t i;
 

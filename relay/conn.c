@@ -14,22 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 
 /* A worker has one thread. */
 static unsigned finishing;
 
 static void turn(struct conn *c);
-
-int64_t conn_now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 unsigned conn_finishing(void)
 {
@@ -131,7 +123,7 @@ static void arm(struct conn *c, int64_t now)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	int64_t now = conn_now();
+	int64_t now = clock_ms();
 
 	(void)fd;
 	(void)what;
@@ -435,7 +427,7 @@ void conn_finish(struct conn **cp, int64_t within_ms)
 	c->end_output = true;
 	c->min_rate = 0;
 	conn_drop_input(c);
-	conn_deadline(c, conn_now() + (within_ms > 0 ? within_ms : 1));
+	conn_deadline(c, clock_ms() + (within_ms > 0 ? within_ms : 1));
 	conn_soon(c);
 }
 
@@ -450,7 +442,7 @@ void conn_deadline(struct conn *c, int64_t at_ms)
 	c->deadline = at_ms;
 	c->min_rest = 0;
 	if (at_ms != 0 && (c->armed == 0 || at_ms < c->armed))
-		arm(c, conn_now());
+		arm(c, clock_ms());
 }
 
 void conn_min_rate(struct conn *c, unsigned octets_per_s, int64_t most_ms)

@@ -87,7 +87,6 @@ void conn_end_output(struct conn *c);
  */
 void conn_deadline(struct conn *c, int64_t at_ms);
 void conn_min_rate(struct conn *c, unsigned octets_per_s, int64_t most_ms);
-int64_t conn_now(void);
 
 /*
  * Begin TLS; queued output is sent before. Input that was not used is

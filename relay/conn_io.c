@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "util/clock.h"
 #include "util/ossl.h"
 
 #define AT_ONCE 1024	/* octets worth a call of the kernel of their own */
@@ -167,8 +168,8 @@ void conn_write_on(struct conn *c)
 		return;
 	}
 	c->step = STEP_LINGER;
-	if (c->deadline > conn_now() + LINGER_MS)
-		conn_deadline(c, conn_now() + LINGER_MS);
+	if (c->deadline > clock_ms() + LINGER_MS)
+		conn_deadline(c, clock_ms() + LINGER_MS);
 }
 
 /* ---- input ---- */
@@ -304,7 +305,7 @@ static void count_rate(struct conn *c, size_t n)
 
 	if (c->min_rate == 0 || c->deadline == 0)
 		return;
-	limit = conn_now() + c->min_most;
+	limit = clock_ms() + c->min_most;
 	octet_ms = (int64_t)n * 1000 + c->min_rest;
 	c->min_rest = octet_ms % c->min_rate;
 	if (c->deadline >= limit)

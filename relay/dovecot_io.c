@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "smtp/base64.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/ossl.h"
 
@@ -51,14 +52,6 @@ struct dovecot {
 	int64_t rest_until;
 	struct err why; /* of the last failure */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 int dovecot_new(struct dovecot **out, const char *path, int connect_ms,
     int answer_ms, struct err *e)
@@ -243,7 +236,7 @@ static int take_hello(struct dovecot *d, const struct dovecot_reply *r,
 static int wait_input(int fd, int64_t until, struct err *e)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int64_t left = until - now_ms();
+	int64_t left = until - clock_ms();
 	int rc;
 
 	rc = left <= 0 ? 0 : poll(&p, 1, (int)left);
@@ -254,7 +247,7 @@ static int wait_input(int fd, int64_t until, struct err *e)
 
 static int shake_hands(struct dovecot *d, int fd, struct err *e)
 {
-	int64_t until = now_ms() + d->connect_ms;
+	int64_t until = clock_ms() + d->connect_ms;
 	bool has_version = false;
 	struct dovecot_reply r;
 	size_t lines = 0;
@@ -286,7 +279,7 @@ static int have_connection(struct dovecot *d, struct err *e)
 		(void)pthread_cond_wait(&d->news, &d->lock);
 	if (d->fd >= 0)
 		return 0;
-	if (now_ms() < d->rest_until) {
+	if (clock_ms() < d->rest_until) {
 		*e = d->why;
 		return -1;
 	}
@@ -297,14 +290,14 @@ static int have_connection(struct dovecot *d, struct err *e)
 		if (fd >= 0)
 			close(fd);
 		buf_clear(&d->in);
-		d->rest_until = now_ms() + REST_MS;
+		d->rest_until = clock_ms() + REST_MS;
 		why.kind = FAIL_TEMP;
 		d->why = why;
 		*e = why;
 		return -1;
 	}
 	d->fd = fd;
-	d->heard_ms = now_ms();
+	d->heard_ms = clock_ms();
 	return 0;
 }
 
@@ -359,7 +352,7 @@ static void read_for_all(struct dovecot *d, int64_t until)
 		log_warn("event=dovecot-lost error=\"%s\"", e.msg);
 		give_up(d, &e);
 	} else if (rc == 0)
-		d->heard_ms = now_ms();
+		d->heard_ms = clock_ms();
 	(void)pthread_cond_broadcast(&d->news);
 }
 
@@ -387,9 +380,9 @@ static void send_cancel(const struct dovecot_talk *t)
 static int wait_reply(struct dovecot *d, struct dovecot_talk *t,
     struct err *e)
 {
-	int64_t begin = now_ms(), until = begin + d->answer_ms;
+	int64_t begin = clock_ms(), until = begin + d->answer_ms;
 
-	while (!t->has_reply && !t->is_lost && now_ms() < until) {
+	while (!t->has_reply && !t->is_lost && clock_ms() < until) {
 		if (d->is_read)
 			wait_until(d, until);
 		else
@@ -403,7 +396,7 @@ static int wait_reply(struct dovecot *d, struct dovecot_talk *t,
 	}
 	(void)err_set(e, FAIL_TEMP, "Dovecot: no answer in time");
 	if (d->heard_ms < begin) { /* it hangs: nobody else waits so long */
-		d->rest_until = now_ms() + REST_MS;
+		d->rest_until = clock_ms() + REST_MS;
 		give_up(d, e);
 	} else
 		send_cancel(t);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/clock.h"
+
 /* ---- what is told ---- */
 
 void hop_tell_soon(struct hop *h)
@@ -192,7 +194,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < h->rcpts; i++)
 		if (h->rcpt[i].is_taken)
 			hop_result(h, &h->rcpt[i], &r);
-	conn_deadline(h->link->conn, conn_now() + HOP_LATE_MS);
+	conn_deadline(h->link->conn, clock_ms() + HOP_LATE_MS);
 }
 
 /* ---- the outside ---- */
@@ -232,7 +234,7 @@ static struct hop *make(struct hops *hs, struct route *take_route,
 	h->route = take_route;
 	h->env = *env;
 	h->use = *use;
-	h->since_ms = conn_now();
+	h->since_ms = clock_ms();
 	LIST_INSERT_HEAD(&hs->all, h, all);
 	h->soon = event_new(hs->setup.base, -1, 0, on_soon, h);
 	h->timer = evtimer_new(hs->setup.base, on_timer, h);
@@ -321,7 +323,7 @@ size_t hop_rcpt(struct hop *h, const char *path, const char *notify,
 void hop_data(struct hop *h, const struct spool *s, uint64_t off,
     uint64_t size, int64_t until_ms)
 {
-	int64_t left = until_ms - conn_now();
+	int64_t left = until_ms - clock_ms();
 	struct timeval tv;
 
 	h->s = s;

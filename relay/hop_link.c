@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/clock.h"
+
 /* ---- its life ---- */
 
 void link_free(struct hop_link **lp)
@@ -49,7 +51,7 @@ void link_flush(struct hop_link *l, int64_t within_ms)
 		smtp_sender_sent(l->smtp);
 	}
 	conn_deadline(l->conn, smtp_sender_is_idle(l->smtp) ? 0 :
-	    conn_now() + within_ms);
+	    clock_ms() + within_ms);
 }
 
 /* ---- failures ---- */
@@ -350,7 +352,7 @@ static void begin_tls(struct hop_link *l)
 	l->asked_tls = l->in_tls = true;
 	if (conn_tls_client(l->conn, l->hops->setup.tls, &hop_here(h)->want,
 	    &e) == 0)
-		conn_deadline(l->conn, conn_now() + HOP_TLS_MS);
+		conn_deadline(l->conn, clock_ms() + HOP_TLS_MS);
 	else
 		fail_tls(l, "validation-failure", e.msg,
 		    e.kind == FAIL_POLICY);
@@ -468,7 +470,7 @@ static void on_connected(void *arg)
 	if (hop_here(l->hop)->want.implicit && !l->is_plain)
 		begin_tls(l);
 	else
-		conn_deadline(l->conn, conn_now() + HOP_GREETING_MS);
+		conn_deadline(l->conn, clock_ms() + HOP_GREETING_MS);
 }
 
 static void on_tls(void *arg)
@@ -489,7 +491,7 @@ static void on_tls(void *arg)
 	}
 	l->is_tls = true;
 	if (w->implicit) {
-		conn_deadline(l->conn, conn_now() + HOP_GREETING_MS);
+		conn_deadline(l->conn, clock_ms() + HOP_GREETING_MS);
 		return;
 	}
 	smtp_sender_in_tls(l->smtp);
@@ -540,7 +542,7 @@ int link_open(struct hop *h, struct err *e)
 	struct hop_link *l = calloc(1, sizeof(*l));
 	const struct conn_use use = {on_connected, on_tls, on_input,
 	    on_drained, on_end, l};
-	int64_t now = conn_now(), until = h->since_ms + HOP_ALL_MS;
+	int64_t now = clock_ms(), until = h->since_ms + HOP_ALL_MS;
 
 	if (until < now + HOP_LEAST_MS)
 		until = now + HOP_LEAST_MS;

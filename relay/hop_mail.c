@@ -10,6 +10,8 @@
 #include <event2/event.h>
 #include <string.h>
 
+#include "util/clock.h"
+
 #define PIECE 32768
 #define AHEAD 65536 /* octets that wait to be sent */
 
@@ -134,7 +136,7 @@ static void on_421(struct hop *h, const struct smtp_reply *theirs)
 
 	hop_answer(&f.r, h, theirs);
 	link_free(&h->link);
-	h->since_ms = conn_now();
+	h->since_ms = clock_ms();
 	hop_host_failed(h, &f);
 }
 
@@ -179,7 +181,7 @@ static int pump_piece(struct hop *h, struct buf *out, struct err *e)
 
 static void finish_data(struct hop *h)
 {
-	int64_t now = conn_now(), at = now + HOP_END_MS;
+	int64_t now = clock_ms(), at = now + HOP_END_MS;
 	struct timeval tv;
 	struct buf end;
 
@@ -222,7 +224,7 @@ void hop_pump(struct hop *h)
 	} else if (h->done == h->size) {
 		finish_data(h);
 	} else {
-		conn_deadline(h->link->conn, conn_now() + HOP_BLOCK_MS);
+		conn_deadline(h->link->conn, clock_ms() + HOP_BLOCK_MS);
 	}
 }
 
@@ -369,7 +371,7 @@ void hop_lost(struct hop *h, bool had_reply, bool had_dot, const char *why)
 		hop_over(h, &r);
 		return;
 	}
-	h->since_ms = conn_now();
+	h->since_ms = clock_ms();
 	if (!had_reply || h->tries < HOP_TRIES) {
 		hop_reach(h);
 		return;

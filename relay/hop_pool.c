@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/clock.h"
+
 #define TICK_S 5
 
 struct dest {
@@ -106,7 +108,7 @@ void pool_keep(struct hop_link *l)
 	if (hs->kepts >= HOP_KEPT)
 		close_kept(oldest(hs));
 	conn_deadline(l->conn, 0);
-	l->idle_since = conn_now();
+	l->idle_since = clock_ms();
 	LIST_INSERT_HEAD(&hs->kept, l, kept);
 	hs->kepts++;
 }
@@ -114,7 +116,7 @@ void pool_keep(struct hop_link *l)
 static void drop_kept(struct hops *hs, int64_t older_ms)
 {
 	struct hop_link *l, *next;
-	int64_t now = conn_now();
+	int64_t now = clock_ms();
 
 	for (l = LIST_FIRST(&hs->kept); l != NULL; l = next) {
 		next = LIST_NEXT(l, kept);
@@ -141,7 +143,7 @@ const struct hop_failure *pool_rests(struct hops *hs,
 
 	if (r == NULL)
 		return NULL;
-	*left_ms = r->until_ms - conn_now();
+	*left_ms = r->until_ms - clock_ms();
 	if (*left_ms > 0)
 		return &r->f;
 	r->until_ms = 0;
@@ -164,7 +166,7 @@ void pool_rest(struct hops *hs, const struct link_key *k,
 	}
 	r->key = *k;
 	r->f = *f;
-	r->until_ms = conn_now() + ms;
+	r->until_ms = clock_ms() + ms;
 }
 
 void pool_rested(struct hops *hs, const struct link_key *k)

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "util/clock.h"
 #include "util/ossl.h"
 
 const struct route_host *hop_here(const struct hop *h)
@@ -165,7 +166,7 @@ static bool try_host(struct hop *h)
 
 static bool is_late(const struct hop *h)
 {
-	int64_t now = conn_now();
+	int64_t now = clock_ms();
 
 	if (h->until_ms != 0 && now >= h->until_ms)
 		return true;

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "relay/keys.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define COMMAND_MS 300000   /* RFC 5321 4.5.3.2.7 */
@@ -58,7 +59,7 @@ static void flush(struct session *s)
 	smtp_server_sent(s->s);
 	/* every reply is a turn of his: he has so long for the next one */
 	if (!s->in_data)
-		conn_deadline(s->c, conn_now() + COMMAND_MS);
+		conn_deadline(s->c, clock_ms() + COMMAND_MS);
 }
 
 static bool is_idle(const struct session *s)
@@ -117,14 +118,14 @@ static bool begin_tls(struct session *s)
 		return false;
 	}
 	s->in_handshake = true;
-	conn_deadline(s->c, conn_now() + HANDSHAKE_MS);
+	conn_deadline(s->c, clock_ms() + HANDSHAKE_MS);
 	return false;
 }
 
 static void begin_data(struct session *s)
 {
 	s->in_data = true;
-	conn_deadline(s->c, conn_now() + DATA_MS);
+	conn_deadline(s->c, clock_ms() + DATA_MS);
 	conn_min_rate(s->c, s->l->l->min_rate, BLOCK_MS);
 	session_on_begin(s);
 }
@@ -141,7 +142,7 @@ static void end_data(struct session *s)
 static void take_chunk(struct session *s, struct view chunk)
 {
 	if (s->l->l->min_rate == 0)
-		conn_deadline(s->c, conn_now() + BLOCK_MS);
+		conn_deadline(s->c, clock_ms() + BLOCK_MS);
 	session_on_data(s, chunk);
 }
 
@@ -359,7 +360,7 @@ static void on_tls(void *arg)
 	}
 	session_channel(s, &channel);
 	smtp_server_secured(s->s, &channel);
-	conn_deadline(s->c, conn_now() + COMMAND_MS);
+	conn_deadline(s->c, clock_ms() + COMMAND_MS);
 	session_pump(s);
 }
 
@@ -373,7 +374,7 @@ static bool begin(struct session *s)
 		greet(s);
 		return true;
 	}
-	conn_deadline(s->c, conn_now() + HANDSHAKE_MS);
+	conn_deadline(s->c, clock_ms() + HANDSHAKE_MS);
 	if (session_tls(s) == NULL)
 		(void)err_set(&e, FAIL_CONFIG, "no certificate");
 	else if (conn_tls_server(s->c, session_tls(s), &e) == 0)

@@ -19,6 +19,7 @@
 
 #include "relay/tls_pem.h"
 #include "smtp/tls_provider.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/ossl.h"
 #include "util/proc.h"
@@ -39,14 +40,6 @@ int keys_pair(int sock[2], struct err *e)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) != 0)
 		return err_sys(e, FAIL_TEMP, "keys process: socketpair");
 	return 0;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static int lose(struct tls_keys *k, struct err *e, const char *why)
@@ -77,7 +70,7 @@ static int wait_for(struct tls_keys *k, short events, int64_t until_ms,
 	int n;
 
 	do {
-		left = until_ms - now_ms();
+		left = until_ms - clock_ms();
 		n = poll(&p, 1, left > 0 ? (int)left : 0);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
@@ -141,7 +134,7 @@ static int receive(struct tls_keys *k, unsigned char p[KEYS_ANSWER_MAX],
 static int ask(struct tls_keys *k, const struct buf *q, int64_t within_ms,
     struct buf *out, struct err *e)
 {
-	int64_t until = now_ms() + (k->is_slow ? SLOW_MS : within_ms);
+	int64_t until = clock_ms() + (k->is_slow ? SLOW_MS : within_ms);
 	unsigned char answer[KEYS_ANSWER_MAX];
 	struct view result;
 	char text[ERR_QUOTED];

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "relay/tunnel_int.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 static struct tunnel *all; /* of this process, for tunnels_cut() */
@@ -20,7 +21,7 @@ void tunnel_deadline(struct tunnel *t, int64_t within_ms)
 {
 	struct timeval tv;
 
-	t->deadline = conn_now() + within_ms;
+	t->deadline = clock_ms() + within_ms;
 	tv.tv_sec = (time_t)(within_ms / 1000);
 	tv.tv_usec = (suseconds_t)(within_ms % 1000 * 1000);
 	if (evtimer_add(t->timer, &tv) != 0)
@@ -31,7 +32,7 @@ void tunnel_deadline(struct tunnel *t, int64_t within_ms)
 
 static void log_end(const struct tunnel *t, const char *how, const char *why)
 {
-	int64_t ms = conn_now() - t->began;
+	int64_t ms = clock_ms() - t->began;
 	char line[1200];
 	size_t n = 0;
 
@@ -126,7 +127,7 @@ static void on_input(void *arg)
 	struct side *s = arg;
 
 	if (s->t->state == TUNNEL_OPEN || s->t->state == TUNNEL_GATE)
-		s->t->deadline = conn_now() + tunnel_idle_ms(s->t);
+		s->t->deadline = clock_ms() + tunnel_idle_ms(s->t);
 	tunnel_go_on(s->t);
 }
 
@@ -214,7 +215,7 @@ static void server_tls(void *arg)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct tunnel *t = arg;
-	int64_t left = t->deadline - conn_now();
+	int64_t left = t->deadline - clock_ms();
 
 	(void)fd;
 	(void)what;
@@ -325,7 +326,7 @@ static struct tunnel *make(struct worker *w, struct worker_listener *l,
 	t->l = l;
 	t->tls = tls;
 	t->who = *who;
-	t->began = conn_now();
+	t->began = clock_ms();
 	init_sides(t);
 	t->timer = evtimer_new(w->base, on_timer, t);
 	dial_init(&t->dial, l->l, &t->who, w->config->hostname);
@@ -374,7 +375,7 @@ void tunnel_start(struct worker *w, struct worker_listener *l,
 	t->client.c = take_conn;
 	conn_use(t->client.c, &t->client.use);
 	if (tls != LISTEN_PLAIN && tls != LISTEN_EXTERNAL) {
-		conn_deadline(t->client.c, conn_now() + TUNNEL_TLS_MS);
+		conn_deadline(t->client.c, clock_ms() + TUNNEL_TLS_MS);
 		if (l->l->min_rate > 0)
 			conn_min_rate(t->client.c, l->l->min_rate,
 			    TUNNEL_TLS_MS);

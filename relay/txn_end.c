@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "relay/txn_int.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define RECEIVED_MAX 50
@@ -229,7 +230,7 @@ static int start_timer(struct txn *t, struct err *e)
 	int64_t ms = t->l->protocol == RELAY_SUBMISSION ? PEOPLE_MS : MTA_MS;
 	struct timeval tv;
 
-	t->until_ms = conn_now() + ms;
+	t->until_ms = clock_ms() + ms;
 	ms += GRACE_MS;
 	tv.tv_sec = ms / 1000;
 	tv.tv_usec = ms % 1000 * 1000;

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include "relay/txn_int.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define MTA_MS 240000	/* they wait for 300 s */
@@ -67,7 +68,7 @@ static void arm(struct txn *t, int64_t ms)
 static void on_time(evutil_socket_t fd, short what, void *arg)
 {
 	struct txn *t = arg;
-	int64_t now = conn_now(), next;
+	int64_t now = clock_ms(), next;
 
 	(void)fd;
 	(void)what;
@@ -83,7 +84,7 @@ void txn_rcpt_wait(struct txn_rcpt *r)
 {
 	struct txn *t = r->t;
 
-	r->since_ms = conn_now();
+	r->since_ms = clock_ms();
 	if (t->rcpt_timer == NULL)
 		t->rcpt_timer = evtimer_new(t->w->base, on_time, t);
 	if (t->rcpt_timer != NULL && !evtimer_pending(t->rcpt_timer, NULL))

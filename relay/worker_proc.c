@@ -19,6 +19,7 @@
 #include "relay/tls.h"
 #include "relay/txn.h"
 #include "relay/worker.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/ossl.h"
 
@@ -126,7 +127,7 @@ static void on_look(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	size_t open = acceptor_open(f->acceptor) + conn_finishing() +
 	    txn_orphans();
 
-	if (open != 0 && conn_now() < f->until_ms)
+	if (open != 0 && clock_ms() < f->until_ms)
 		return;
 	if (open != 0)
 		log_notice("event=worker-end cut=%zu", open);
@@ -140,7 +141,7 @@ static void on_ctl(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	struct life *f = arg;
 
 	(void)event_del(f->ctl);
-	f->until_ms = conn_now() + f->w.config->grace_ms;
+	f->until_ms = clock_ms() + f->w.config->grace_ms;
 	f->w.is_stopping = true;
 	acceptor_stop(f->acceptor);
 	sessions_stop(&f->w);

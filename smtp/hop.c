@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "smtp/stuff.h"
+#include "util/clock.h"
 
 #define PIECE 65536
 #define PEEK_MAX 65536 /* of an answer; what is more is taken */
@@ -112,21 +113,13 @@ struct line {
 	int64_t quiet_ms; /* of looking at nothing new */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec ts = {0, 0};
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int wait_for(const struct line *l, short events, struct err *e)
 {
 	const struct hop_call *c = l->call;
 	struct pollfd p = {l->fd, events, 0};
 	int64_t left;
 
-	while ((left = c->until_ms - now_ms()) > 0) {
+	while ((left = c->until_ms - clock_ms()) > 0) {
 		int n;
 
 		if (c->tick != NULL && left > c->tick_ms)

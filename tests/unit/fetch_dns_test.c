@@ -18,6 +18,7 @@
 
 #include "fetch/dns.h"
 #include "fetch/find_int.h"
+#include "util/clock.h"
 #include "util/proc.h"
 
 /* At the end of its memory, so that a sanitizer sees one octet too many. */
@@ -189,7 +190,7 @@ static void T46_without_an_anchor_there_is_no_answer(void **state)
 	assert_int_equal(dns_resolver_new(&r, "/nonexistent/anchor", NULL,
 	    NULL), 0);
 	dns = dns_resolver_use(r);
-	dns.ask(dns.arg, "example.com", DNS_MX, find_clock_ms() + 1000, &a);
+	dns.ask(dns.arg, "example.com", DNS_MX, clock_ms() + 1000, &a);
 	assert_int_equal(a.state, DNS_FAILED);
 	assert_non_null(strstr(a.why, "/nonexistent/anchor"));
 	dns_answer_free(&a);
@@ -221,7 +222,7 @@ static void T46_a_resolver_that_never_answers(void **state)
 	assert_int_equal(dns_resolver_new(&r, path, forward, NULL), 0);
 	dns = dns_resolver_use(r);
 	for (int i = 0; i < 3; i++) {
-		dns.ask(dns.arg, "example.com", DNS_MX, find_clock_ms() + 50,
+		dns.ask(dns.arg, "example.com", DNS_MX, clock_ms() + 50,
 		    &a);
 		assert_int_equal(a.state, DNS_FAILED);
 		assert_string_equal(a.why, "no answer in time");

@@ -17,6 +17,7 @@
 
 #include "fetch/find_int.h"
 #include "fetch/sts_int.h"
+#include "util/clock.h"
 #include "util/proc.h"
 
 #define GOOD "version: STSv1\nmode: enforce\nmx: mx.a.example\n" \
@@ -314,7 +315,7 @@ static int mode_now(struct sts *s)
 	int mode = -1;
 
 	sts_policy_init(&p);
-	if (sts_find(s, "a.example", find_clock_ms() + 1000, &p, &why))
+	if (sts_find(s, "a.example", clock_ms() + 1000, &p, &why))
 		mode = (int)p.mode;
 	sts_policy_free(&p);
 	return mode;

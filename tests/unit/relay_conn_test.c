@@ -20,6 +20,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "util/clock.h"
+
 static struct event_base *base;
 
 static int set_up(void **state)
@@ -153,8 +155,8 @@ static void a_long_pause_lets_the_loop_rest(void **state)
 	conn_pause(t.o.c);
 	peer_while(base, &t.p, 5);
 	peer_say(&t.p, "one\n");
-	start = conn_now();
-	for (i = 0; conn_now() < start + 40; i++) {
+	start = clock_ms();
+	for (i = 0; clock_ms() < start + 40; i++) {
 		(void)event_base_loopexit(base, &most);
 		(void)event_base_loop(base, EVLOOP_ONCE);
 	}
@@ -239,7 +241,7 @@ static void without_half_open_nothing_follows_an_end(void **state)
 
 	(void)state;
 	begin(&t);
-	conn_deadline(t.o.c, conn_now() + 30);
+	conn_deadline(t.o.c, clock_ms() + 30);
 	(void)shutdown(t.p.fd, SHUT_WR);
 	assert_true(peer_until(base, &t.p, &t.o.ends));
 	conn_write(t.o.c, view_of("250 ok\r\n"));
@@ -444,21 +446,21 @@ static void output_has_a_ceiling(void **state)
 static void a_deadline_passes(void **state)
 {
 	struct pair t;
-	int64_t start = conn_now();
+	int64_t start = clock_ms();
 
 	(void)state;
 	begin(&t);
 	conn_deadline(t.o.c, start + 50);
 	assert_true(peer_until(base, &t.p, &t.o.ends));
 	assert_int_equal(t.o.how, CONN_LATE);
-	assert_true(conn_now() >= start + 50);
+	assert_true(clock_ms() >= start + 50);
 	end(&t);
 }
 
 static void a_deadline_moves_both_ways(void **state)
 {
 	struct pair t;
-	int64_t start = conn_now();
+	int64_t start = clock_ms();
 
 	(void)state;
 	begin(&t);
@@ -469,8 +471,8 @@ static void a_deadline_moves_both_ways(void **state)
 	conn_deadline(t.o.c, 0);
 	peer_while(base, &t.p, 100);
 	assert_int_equal(t.o.ends, 0);
-	conn_deadline(t.o.c, conn_now() + 60000);
-	conn_deadline(t.o.c, conn_now() + 10);
+	conn_deadline(t.o.c, clock_ms() + 60000);
+	conn_deadline(t.o.c, clock_ms() + 10);
 	assert_true(peer_until(base, &t.p, &t.o.ends));
 	assert_int_equal(t.o.how, CONN_LATE);
 	end(&t);
@@ -485,7 +487,7 @@ static void T11_an_octet_now_and_then_is_too_slow(void **state)
 
 	(void)state;
 	begin(&t);
-	conn_deadline(t.o.c, conn_now() + 60);
+	conn_deadline(t.o.c, clock_ms() + 60);
 	conn_min_rate(t.o.c, 1000, 1000);
 	for (i = 0; i < 100 && t.o.ends == 0; i++) {
 		peer_say(&t.p, "x"); /* one ms each, ten ms apart */
@@ -505,7 +507,7 @@ static void T11_who_is_fast_enough_goes_on_but_not_for_ever(void **state)
 
 	(void)state;
 	begin(&t);
-	conn_deadline(t.o.c, conn_now() + 400);
+	conn_deadline(t.o.c, clock_ms() + 400);
 	conn_min_rate(t.o.c, 1000, 500);
 	for (i = 0; i < 40; i++) {
 		peer_say_n(&t.p, b, 50);
@@ -525,7 +527,7 @@ static void more_than_rate_of_octets_a_ms_counts(void **state)
 
 	(void)state;
 	begin(&t);
-	conn_deadline(t.o.c, conn_now() + 300);
+	conn_deadline(t.o.c, clock_ms() + 300);
 	/* 1800 octets one by one are 600 ms, though each alone is none */
 	conn_min_rate(t.o.c, 3000, 5000);
 	for (i = 0; i < 1800; i++) {

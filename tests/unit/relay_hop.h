@@ -31,6 +31,7 @@
 #include "relay/stats.h"
 #include "relay/tls.h"
 #include "testca.h"
+#include "util/clock.h"
 
 /* ---- the next hops ---- */
 
@@ -568,7 +569,7 @@ static void fill(const char *text, size_t times)
 static void send_data(struct seen *s, int ms)
 {
 	hop_data(s->h, world.spool, 0, spool_size(world.spool),
-	    conn_now() + ms);
+	    clock_ms() + ms);
 }
 
 /* All of it, for so many recipients. */

@@ -6,6 +6,7 @@
  * dot ever follows a message that is not whole.
  */
 #include "relay_hop.h"
+#include "util/clock.h"
 
 static bool has(const char *text, const char *what)
 {
@@ -622,7 +623,7 @@ static void a_message_that_cannot_be_sent(void **state)
 		add_rcpts(&s, 1);
 		until(&s.rcpts, 1);
 		hop_data(s.h, world.spool, 0, i == 0 ? 14 + 10 : 18,
-		    conn_now() + 20000);
+		    clock_ms() + 20000);
 		until(&s.results, 1);
 		expect(&s.result[0], 451, "4.3.0");
 		hop_free(&s.h);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "relay/keys.h"
+#include "util/clock.h"
 
 void peer_broken(const char *what, const char *file, int line)
 {
@@ -396,9 +397,9 @@ static void one_round(struct event_base *base, struct peer *p)
 
 bool peer_until(struct event_base *base, struct peer *p, const int *flag)
 {
-	int64_t end = conn_now() + 5000;
+	int64_t end = clock_ms() + 5000;
 
-	while (*flag == 0 && conn_now() < end) {
+	while (*flag == 0 && clock_ms() < end) {
 		one_round(base, p);
 		if (*flag == 0)
 			(void)usleep(200);
@@ -408,19 +409,19 @@ bool peer_until(struct event_base *base, struct peer *p, const int *flag)
 
 void peer_while(struct event_base *base, struct peer *p, int ms)
 {
-	int64_t end = conn_now() + ms;
+	int64_t end = clock_ms() + ms;
 
 	do {
 		one_round(base, p);
 		(void)usleep(200);
-	} while (conn_now() < end);
+	} while (clock_ms() < end);
 }
 
 bool peer_hears(struct event_base *base, struct peer *p, size_t n)
 {
-	int64_t end = conn_now() + 5000;
+	int64_t end = clock_ms() + 5000;
 
-	while (p->in.n < n && conn_now() < end) {
+	while (p->in.n < n && clock_ms() < end) {
 		one_round(base, p);
 		if (p->in.n < n)
 			(void)usleep(200);

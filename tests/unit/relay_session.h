@@ -22,6 +22,7 @@
 
 #include "relay/session_int.h"
 #include "relay_fakes.h"
+#include "util/clock.h"
 
 #define EHLO "EHLO a.example\r\n"
 #define LHLO "LHLO a.example\r\n"
@@ -219,14 +220,14 @@ static UNUSED void greeted(void)
 /* What comes in reply begins so. */
 static UNUSED void say(const char *text, const char *begins)
 {
-	int64_t end = conn_now() + 5000;
+	int64_t end = clock_ms() + 5000;
 
 	buf_clear(&x.p.in);
 	if (*text != '\0')
 		peer_say(&x.p, text);
 	do
 		peer_while(x.w.base, &x.p, 2);
-	while (x.p.in.n < strlen(begins) && conn_now() < end &&
+	while (x.p.in.n < strlen(begins) && clock_ms() < end &&
 	    !x.p.is_over);
 	if (strncmp(buf_str(&x.p.in), begins, strlen(begins)) != 0)
 		fail_msg("to %s: %s, wanted %s", text, buf_str(&x.p.in),

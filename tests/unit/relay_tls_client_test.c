@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "util/clock.h"
+
 static struct event_base *base;
 static struct peer_id root, mx, self, own;
 static struct pki pki[1];
@@ -122,9 +124,9 @@ static void start(struct talk *t, const struct tls_want *w, SSL_CTX *ctx)
 
 static void either(struct talk *t)
 {
-	int64_t until = conn_now() + 5000;
+	int64_t until = clock_ms() + 5000;
 
-	while (t->o.tls == 0 && t->o.ends == 0 && conn_now() < until)
+	while (t->o.tls == 0 && t->o.ends == 0 && clock_ms() < until)
 		peer_while(base, &t->p, 1);
 	peer_while(base, &t->p, 3);
 }

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/clock.h"
+
 static struct event_base *base;
 static struct peer_id mx, other, wild, root, alice, board, stranger, late,
     server_eku, no_eku, self, revoked;
@@ -167,9 +169,9 @@ static void stop(struct talk *t)
 
 static void either(struct talk *t)
 {
-	int64_t until = conn_now() + 5000;
+	int64_t until = clock_ms() + 5000;
 
-	while (t->o.tls == 0 && t->o.ends == 0 && conn_now() < until)
+	while (t->o.tls == 0 && t->o.ends == 0 && clock_ms() < until)
 		peer_while(base, &t->p, 1);
 	peer_while(base, &t->p, 3);
 }

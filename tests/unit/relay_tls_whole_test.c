@@ -9,6 +9,7 @@
 #include <event2/event.h>
 
 #include "relay/conn.h"
+#include "util/clock.h"
 
 struct side {
 	struct conn *c;
@@ -59,9 +60,9 @@ struct both {
 
 static void run(struct both *b, const struct side *s, size_t octets)
 {
-	int64_t until = conn_now() + 5000;
+	int64_t until = clock_ms() + 5000;
 
-	while (conn_now() < until && b->server.ends + b->client.ends == 0 &&
+	while (clock_ms() < until && b->server.ends + b->client.ends == 0 &&
 	    (b->server.tls == 0 || b->client.tls == 0 || s->in.n < octets)) {
 		(void)event_base_loop(b->base, EVLOOP_NONBLOCK);
 		(void)usleep(200);

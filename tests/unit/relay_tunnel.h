@@ -23,6 +23,7 @@
 
 #include "relay/tunnel_int.h"
 #include "relay_peer.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define WAIT_MS 10000
@@ -196,9 +197,9 @@ UNUSED static void one_turn(void)
 
 UNUSED static void until(bool (*is_so)(void), const char *what)
 {
-	int64_t end = conn_now() + WAIT_MS;
+	int64_t end = clock_ms() + WAIT_MS;
 
-	while (!is_so() && conn_now() < end)
+	while (!is_so() && clock_ms() < end)
 		one_turn();
 	if (!is_so())
 		fail_msg("waited for: %s; client heard \"%s\", backend \"%s\"",

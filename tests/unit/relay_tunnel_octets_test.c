@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "relay/exec.h"
+#include "util/clock.h"
 
 /* ---- octets ---- */
 
@@ -49,7 +50,7 @@ static void check_octets(const struct buf *b)
 /* from says n octets, to does not listen for a while. */
 static void flood(struct peer *from, struct peer *to, size_t n)
 {
-	int64_t end = conn_now() + 4 * WAIT_MS;
+	int64_t end = clock_ms() + 4 * WAIT_MS;
 	unsigned char octet = 0;
 	size_t sent = 0, stuck;
 
@@ -63,7 +64,7 @@ static void flood(struct peer *from, struct peer *to, size_t n)
 	/* a slow reader does not fill our memory: 1 MiB and the kernel's */
 	assert_true(stuck < n);
 	to->is_silent = false;
-	while (to->in.n < n && conn_now() < end) {
+	while (to->in.n < n && clock_ms() < end) {
 		sent += push(from, &octet, n - sent);
 		one_turn();
 	}
