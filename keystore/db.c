@@ -55,6 +55,39 @@ int ks_db_fail(struct keystore *ks, const char *what, struct err *e)
 	return err_set(e, kind, "keystore: %s: %s", what, text);
 }
 
+/*
+ * A reader who may not write the index meets it half written: a writer writes
+ * it just now, or died in that. SQLite cannot tell, and does not wait.
+ */
+static bool is_worth_another(struct keystore *ks, int rc, int *tries)
+{
+	if ((rc & 0xff) != SQLITE_READONLY || (*tries)-- == 0 ||
+	    sqlite3_extended_errcode(ks->db) != SQLITE_READONLY_RECOVERY)
+		return false;
+	sqlite3_sleep(KS_HALF_MS);
+	return true;
+}
+
+static int prepare(struct keystore *ks, const char *sql, sqlite3_stmt **st)
+{
+	int rc, tries = KS_HALF_TRIES;
+
+	do
+		rc = sqlite3_prepare_v3(ks->db, sql, -1,
+		    SQLITE_PREPARE_PERSISTENT, st, NULL);
+	while (is_worth_another(ks, rc, &tries));
+	return rc;
+}
+
+static int step(struct keystore *ks, sqlite3_stmt *st)
+{
+	int rc, tries = KS_HALF_TRIES;
+
+	while (is_worth_another(ks, rc = sqlite3_step(st), &tries))
+		sqlite3_reset(st);
+	return rc;
+}
+
 sqlite3_stmt *ks_stmt(struct keystore *ks, enum ks_stmt which, struct err *e)
 {
 	sqlite3_stmt *st = ks->stmt[which];
@@ -64,8 +97,7 @@ sqlite3_stmt *ks_stmt(struct keystore *ks, enum ks_stmt which, struct err *e)
 		sqlite3_clear_bindings(st);
 		return st;
 	}
-	if (sqlite3_prepare_v3(ks->db, sql_text[which], -1,
-	    SQLITE_PREPARE_PERSISTENT, &st, NULL) != SQLITE_OK) {
+	if (prepare(ks, sql_text[which], &st) != SQLITE_OK) {
 		(void)ks_db_fail(ks, "prepare", e);
 		return NULL;
 	}
@@ -75,7 +107,7 @@ sqlite3_stmt *ks_stmt(struct keystore *ks, enum ks_stmt which, struct err *e)
 
 int ks_step(struct keystore *ks, sqlite3_stmt *st, struct err *e)
 {
-	int rc = sqlite3_step(st);
+	int rc = step(ks, st);
 
 	if (rc == SQLITE_ROW)
 		return 1;
@@ -520,10 +552,10 @@ static int check_schema(struct keystore *ks, const char *path, struct err *e)
 	int64_t version = 0;
 	int rc;
 
-	rc = sqlite3_prepare_v2(ks->db, "SELECT number FROM meta "
-	    "WHERE name = 'schema'", -1, &st, NULL);
+	rc = prepare(ks, "SELECT number FROM meta WHERE name = 'schema'",
+	    &st);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_step(st);
+		rc = step(ks, st);
 	if (rc == SQLITE_ROW)
 		version = sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);

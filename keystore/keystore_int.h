@@ -18,6 +18,8 @@
 #define KS_SCHEMA_LIFE 4       /* bindings, harvest, requests, changes */
 #define KS_SCHEMA_TRAFFIC 5    /* journal, held mail, lists */
 #define KS_BUSY_MS 10000       /* waiting for another writer */
+#define KS_HALF_MS 2	       /* for an index that is half written */
+#define KS_HALF_TRIES 100
 #define KS_CACHE_CERTS 4096    /* parsed certificates */
 #define KS_CACHE_PATHS 4096    /* path verdicts */
 #define KS_CACHE_ASKED 64      /* of one message, with its certificates */

@@ -6,8 +6,11 @@
  */
 #include "tests/unit/keystore_util.h"
 
+#include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -563,6 +566,93 @@ static void reader_without_rights_to_write(void **state)
 	store_clear(&p, &ks);
 }
 
+/* ---- an index that a reader may not write ---- */
+
+#define SECOND_HEADER 48 /* in the index; both must be equal */
+
+static unsigned char *map_index(const struct place *p)
+{
+	char name[128];
+	void *index;
+	int fd;
+
+	snprintf(name, sizeof(name), "%s-shm", p->db);
+	fd = open(name, O_RDWR);
+	index = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return index == MAP_FAILED ? NULL : index;
+}
+
+static void *finish_later(void *index)
+{
+	usleep(20000);
+	((unsigned char *)index)[SECOND_HEADER + 8] ^= 1;
+	return NULL;
+}
+
+/* In the child, when the parent has opened the store. -> exit status */
+static int read_half_written(const struct place *p, int told)
+{
+	unsigned char *index;
+	struct keystore *ks = NULL;
+	gid_t gid = getegid();
+	struct err e = { 0 };
+	pthread_t t;
+	char c;
+
+	if (read(told, &c, 1) != 1)
+		return 1;
+	index = map_index(p);
+	if (index == NULL || setgroups(1, &gid) != 0 || setuid(65534) != 0 ||
+	    keystore_open(&ks, p->db, KS_READ, NULL) != 0)
+		return 1;
+	index[SECOND_HEADER + 8] ^= 1;
+	if (pthread_create(&t, NULL, finish_later, index) != 0)
+		return 2;
+	if (keystore_refresh(ks, &e) != 0)
+		return 3;
+	(void)pthread_join(t, NULL);
+	index[SECOND_HEADER + 8] ^= 1; /* and stays so */
+	if (keystore_refresh(ks, &e) == 0)
+		return 4;
+	index[SECOND_HEADER + 8] ^= 1;
+	if (e.kind != FAIL_TEMP)
+		return 5;
+	keystore_close(&ks);
+	return 0;
+}
+
+/* A reader looks while a writer writes, or after one died in that. */
+static void reader_waits_for_what_is_half_written(void **state)
+{
+	struct keystore *ks;
+	struct place p;
+	int status, told[2];
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	ks = store_make(&p);
+	keystore_close(&ks);
+	assert_int_equal(chmod(p.dir, 0755), 0);
+	assert_int_equal(pipe(told), 0);
+	fflush(NULL);
+	pid = fork(); /* SQLite knows its process's files */
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(read_half_written(&p, told[0]));
+	must(keystore_open(&ks, p.db, KS_WRITE, e));
+	must(keystore_refresh(ks, e));
+	assert_int_equal(write(told[1], "x", 1), 1);
+	close(told[0]);
+	close(told[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	store_clear(&p, &ks);
+}
+
 /* ---- audit ---- */
 
 static const char *audit(struct keystore *ks, const char *id)
@@ -637,6 +727,7 @@ int main(void)
 		cmocka_unit_test(several_writers_and_a_reader),
 		cmocka_unit_test(killed_writer_leaves_nothing_half_done),
 		cmocka_unit_test(reader_without_rights_to_write),
+		cmocka_unit_test(reader_waits_for_what_is_half_written),
 		cmocka_unit_test(audit_records),
 		cmocka_unit_test(words_for_states_and_sources),
 	};
