@@ -160,6 +160,11 @@ static int read_form(struct relay_import *im, const struct form *f,
 	return rc;
 }
 
+static void say_lost(void *arg, const char *line)
+{
+	(void)cli_say(0, "%s: %s", *(const char **)arg, line);
+}
+
 static int print(const struct relay_import *im, const char *path, bool json)
 {
 	struct buf out;
@@ -175,9 +180,10 @@ static int print(const struct relay_import *im, const char *path, bool json)
 	else
 		rc = cli_print(&out);
 	buf_free(&out);
-	if (rc == 0 && im->lost > 0)
-		rc = cli_say(EX_DATAERR, "%s: %zu lines could not be kept",
-		    path, im->lost);
+	if (rc == 0 && im->lost > 0) {
+		import_tell(im, say_lost, &path);
+		rc = EX_DATAERR;
+	}
 	return rc;
 }
 

@@ -4,7 +4,8 @@
  * postseal relay import: files of qmail, Postfix and stunnel to our
  * configuration. What a reader of a form finds is put in here, line by line;
  * each line of ours was read by our own parser before it is printed, and
- * what cannot be kept becomes a comment that says so.
+ * what cannot be kept becomes a comment that says so. Mail that such a line
+ * was for is held: it must not leave by a weaker line, or by the default.
  */
 #ifndef CLI_RELAY_IMPORT_H
 #define CLI_RELAY_IMPORT_H
@@ -22,8 +23,10 @@ struct import_item {
 	char *rule;   /* of tls-policy, or NULL */
 	char *to, *from; /* of the rule, as the parser has them */
 	char *notes;  /* lines */
+	size_t why;   /* where in notes it is said why it is lost */
 	int order;    /* of two for the same mail the lower one holds */
 	bool is_lost; /* it could not be kept */
+	bool is_held; /* and rule holds its mail instead */
 };
 
 /* A file or folder that was given a name. */
@@ -46,11 +49,14 @@ struct relay_import {
 	size_t names;
 	struct buf blocks; /* statements beside tls-policy { } */
 	bool has_policy;   /* the form is about destinations */
-	size_t lost;
+	size_t lost, held;
 	import_probe *probe; /* NULL: nothing is tried */
 	void *probe_arg;
 	/* the line that is being read */
 	struct buf note;
+	size_t why;
+	struct view to, from; /* borrowed; to NULL: not known */
+	bool wants_none;
 	bool is_losing;
 	bool no_memory;
 };
@@ -65,6 +71,12 @@ void import_note(struct relay_import *im, const char *fmt, ...)
 /* The same; and the line as a whole is not kept. -1. */
 int import_lose(struct relay_import *im, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
+/* Whom the line is for, before anything else of it is read: if it is lost, its
+ * mail is held, and all mail where this is not said. to "": the default; from
+ * "": any sender, or a domain with or without "@", or an address. */
+void import_aim(struct relay_import *im, struct view to, struct view from);
+/* It asks for no TLS: lost, it holds nothing. */
+void import_wants_none(struct relay_import *im);
 /* The line is over. rule NULL: it has none. */
 void import_finish(struct relay_import *im, size_t line, struct view source,
     const struct buf *rule, int order);
@@ -84,6 +96,16 @@ int import_pin(struct relay_import *im, struct buf *b, struct view hex,
 /* The next line of v without its end; false: there is none. */
 bool import_line(struct view *v, struct view *line);
 
+/* ---- for them alone ---- */
+
+/* The rule by our parser, which has the last word; to and from of t are as it
+ * has them. text NULL: nobody wants to know what is wrong. -1: it is no line
+ * of ours. */
+int import_check_rule(struct relay_import *im, struct import_item *t,
+    struct buf *text) MUST_CHECK;
+/* A rule for t that no certificate satisfies, and the notes that tell. */
+void import_hold(struct relay_import *im, struct import_item *t);
+
 /* ---- forms ---- */
 
 void import_tlsdestinations(struct relay_import *im, struct view text);
@@ -94,6 +116,9 @@ void import_stunnel(struct relay_import *im, struct view text);
 int import_tlshosts(struct relay_import *im, const char *dir, struct err *e)
     MUST_CHECK;
 
+/* What is lost and what is held, a line each, to say(). */
+void import_tell(const struct relay_import *im,
+    void (*say)(void *arg, const char *line), void *arg);
 /* All of it; appended. from: name of the file, for a comment. */
 void import_print(const struct relay_import *im, const char *from,
     struct buf *out);

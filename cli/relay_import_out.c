@@ -152,6 +152,8 @@ void import_note(struct relay_import *im, const char *fmt, ...)
 
 int import_lose(struct relay_import *im, const char *fmt, ...)
 {
+	if (!im->is_losing)
+		im->why = im->note.n;
 	FORMAT_NOTE(im, fmt);
 	im->is_losing = true;
 	return -1;
@@ -281,23 +283,6 @@ const char *import_pki(struct relay_import *im, struct view cert,
 
 /* ---- fingerprints ---- */
 
-static size_t read_hex(struct view v, unsigned char *out, size_t size)
-{
-	char two[3] = "";
-	size_t n = 0, digits = 0;
-
-	for (size_t i = 0; i < v.n; i++) {
-		if (v.p[i] == ':')
-			continue;
-		if (!isxdigit(v.p[i]) || n == size)
-			return 0;
-		two[digits++ % 2] = (char)v.p[i];
-		if (digits % 2 == 0 && hex_decode(&out[n++], 1, two) != 0)
-			return 0;
-	}
-	return digits % 2 == 0 ? n : 0;
-}
-
 static const char *digest_name(size_t n)
 {
 	static const struct {
@@ -340,7 +325,7 @@ int import_pin(struct relay_import *im, struct buf *b, struct view hex,
 {
 	unsigned char old[64], sha256[32];
 	char text[65];
-	size_t n = read_hex(hex, old, sizeof(old));
+	size_t n = hex_fingerprint(old, sizeof(old), hex);
 
 	if (n == 32)
 		memcpy(sha256, old, 32);
@@ -355,14 +340,15 @@ int import_pin(struct relay_import *im, struct buf *b, struct view hex,
 
 /* ---- lines ---- */
 
-/* Our parser has the last word. Its view of to and from is kept. */
-static void check_rule(struct relay_import *im, struct import_item *t)
+int import_check_rule(struct relay_import *im, struct import_item *t,
+    struct buf *text)
 {
 	struct tls_rules rules = { 0 };
 	struct conf *conf = NULL;
 	struct conf_errors ce;
-	const char *text;
+	const char *why;
 	struct buf b;
+	int rc = -1;
 
 	conf_errors_init(&ce);
 	buf_init(&b, 1u << 20);
@@ -370,18 +356,54 @@ static void check_rule(struct relay_import *im, struct import_item *t)
 	if (b.failed || conf_read_text(&conf, "", buf_view(&b), &ce) != 0 ||
 	    tls_rules_read(&rules, &conf->stmt[0], &ce) != 0 ||
 	    rules.n != 1) {
-		text = strstr(buf_str(&ce.text), ": ");
-		(void)import_lose(im, "%s", text == NULL ? "no line of ours" :
-		    text + 2);
+		why = strstr(buf_str(&ce.text), ": ");
+		why = why == NULL ? "no line of ours" : why + 2;
+		if (text != NULL)
+			buf_put(text, why, strcspn(why, "\n"));
 	} else {
 		t->to = copy_text(im, rules.rule[0].is_default ? "" :
 		    rules.rule[0].to);
 		t->from = copy_text(im, rules.rule[0].from);
+		rc = 0;
 	}
 	tls_rules_free(&rules);
 	conf_free(&conf);
 	conf_errors_free(&ce);
 	buf_free(&b);
+	return rc;
+}
+
+static void take_rule(struct relay_import *im, struct import_item *t,
+    const char *rule)
+{
+	struct buf why;
+
+	t->rule = copy_text(im, rule);
+	if (t->rule == NULL)
+		return;
+	buf_init(&why, NOTE_MAX);
+	if (import_check_rule(im, t, &why) != 0)
+		(void)import_lose(im, "%s", buf_str(&why));
+	buf_free(&why);
+}
+
+void import_aim(struct relay_import *im, struct view to, struct view from)
+{
+	im->to = to.p == NULL ? view_of("") : to;
+	im->from = from;
+}
+
+void import_wants_none(struct relay_import *im)
+{
+	im->wants_none = true;
+}
+
+/* For the line after it. */
+static void forget_line(struct relay_import *im)
+{
+	im->is_losing = im->wants_none = false;
+	im->to = im->from = (struct view){ NULL, 0 };
+	buf_clear(&im->note);
 }
 
 void import_finish(struct relay_import *im, size_t line, struct view source,
@@ -403,16 +425,15 @@ void import_finish(struct relay_import *im, size_t line, struct view source,
 	t->line = line;
 	t->order = order;
 	t->source = copy_shown(im, source);
-	if (rule != NULL && !im->is_losing) {
-		t->rule = copy_text(im, buf_str(rule));
-		if (t->rule != NULL)
-			check_rule(im, t);
-	}
-	t->notes = copy_text(im, buf_str(&im->note));
+	if (rule != NULL && !im->is_losing)
+		take_rule(im, t, buf_str(rule));
 	t->is_lost = im->is_losing;
+	t->why = im->why;
 	im->lost += im->is_losing;
-	im->is_losing = false;
-	buf_clear(&im->note);
+	if (t->is_lost && im->has_policy && !im->wants_none)
+		import_hold(im, t);
+	t->notes = copy_text(im, buf_str(&im->note));
+	forget_line(im);
 }
 
 /* ---- printing ---- */
@@ -449,7 +470,7 @@ static const struct import_item **find_twins(const struct relay_import *im)
 	size_t n = 0;
 
 	for (size_t i = 0; p != NULL && i < im->items; i++)
-		if (im->item[i].to != NULL && !im->item[i].is_lost)
+		if (im->item[i].to != NULL)
 			p[n++] = &im->item[i];
 	if (p != NULL)
 		qsort(p, n, sizeof(*p), by_mail);
@@ -505,10 +526,12 @@ static void put_item(const struct import_item *t,
     const struct import_item *instead, struct buf *b)
 {
 	put_notes(t, b);
-	if (t->is_lost) {
+	if (t->is_lost)
 		buf_printf(b, "    # line %zu IS NOT KEPT: %s\n", t->line,
 		    t->source);
-	} else if (instead != NULL) {
+	if (t->is_lost && !t->is_held)
+		return;
+	if (instead != NULL) {
 		buf_printf(b, "    # line %zu: line %zu holds for the same "
 		    "mail: %s\n", t->line, instead->line, t->rule);
 	} else if (t->rule != NULL) {
@@ -528,7 +551,7 @@ static void put_items(const struct relay_import *im, struct buf *b)
 
 		put_item(t, instead == NULL ? NULL : instead[i], b);
 		has_default = has_default || (t->to != NULL &&
-		    t->to[0] == '\0' && !t->is_lost);
+		    t->to[0] == '\0');
 	}
 	if (im->has_policy && !has_default)
 		buf_puts(b, "    # the file has nothing for other "
@@ -558,8 +581,8 @@ void import_print(const struct relay_import *im, const char *from,
 	if (im->lost > 0)
 		buf_printf(out, "# %zu %s NOT KEPT, see above%s\n", im->lost,
 		    im->lost == 1 ? "line is" : "lines are",
-		    im->has_policy ? ": until they are written, mail for "
-		    "these goes by the default" : "");
+		    im->held > 0 ? ": their mail WAITS until there are lines "
+		    "of yours" : "");
 }
 
 static void put_item_json(const struct import_item *t,
@@ -578,6 +601,8 @@ static void put_item_json(const struct import_item *t,
 	while (import_line(&v, &one))
 		json_view(j, NULL, one);
 	json_end_array(j);
+	if (t->is_held)
+		json_str(j, "hold", t->rule);
 	json_end_object(j);
 }
 
@@ -594,6 +619,7 @@ void import_print_json(const struct relay_import *im, const char *from,
 	json_object(&j, NULL);
 	json_str(&j, "file", from);
 	json_int(&j, "lost", (int64_t)im->lost);
+	json_int(&j, "held", (int64_t)im->held);
 	json_array(&j, "lines");
 	for (size_t i = 0; i < im->items; i++)
 		put_item_json(&im->item[i], instead == NULL ? NULL :

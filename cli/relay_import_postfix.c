@@ -290,6 +290,8 @@ static int read_words(struct entry *x, struct view rest)
 	if (view_cstr(w, word, sizeof(word)) != 0 ||
 	    tls_level_of(word, &x->level) != 0)
 		return import_lose(x->im, "a level that is not known");
+	if (x->level == TLS_NONE)
+		import_wants_none(x->im);
 	x->is_fingerprint = x->level == TLS_FINGERPRINT;
 	for (w = next_word(&rest); w.n > 0; w = next_word(&rest))
 		if (set_attribute(x, w) != 0)
@@ -311,10 +313,12 @@ static void read_entry(struct relay_import *im, size_t number,
 	buf_init(&x.more, 1024);
 	buf_init(&rule, 65536);
 	x.key = next_word(&rest);
-	if (x.key.n > 0 && x.key.p[0] == '/')
+	if (x.key.n > 0 && x.key.p[0] == '/') {
 		rc = import_lose(im, "a pattern: name the destinations");
-	else
+	} else {
+		import_aim(im, x.key, view_of(""));
 		rc = read_words(&x, rest);
+	}
 	if (rc == 0)
 		rc = put_rule(&x, &rule);
 	if (x.match.failed || x.pins.failed || x.exclude.failed ||
@@ -326,6 +330,16 @@ static void read_entry(struct relay_import *im, size_t number,
 	buf_free(&x.exclude);
 	buf_free(&x.more);
 	buf_free(&rule);
+}
+
+/* is_cut: it may go on where nothing is read any more. */
+static void end_entry(struct relay_import *im, size_t first,
+    struct buf *whole, bool is_cut)
+{
+	if (whole->failed || is_cut)
+		(void)import_lose(im, "a line whose end was not read");
+	read_entry(im, first, view_trim(buf_view(whole)));
+	buf_clear(whole);
 }
 
 /* A line that begins with a blank goes on the one before it. */
@@ -341,20 +355,18 @@ void import_tls_policy(struct relay_import *im, struct view text)
 		n++;
 		if (view_trim(line).n == 0 || view_trim(line).p[0] == '#')
 			continue;
-		if (!isspace(line.p[0]) && whole.n > 0) {
-			read_entry(im, first, view_trim(buf_view(&whole)));
-			buf_clear(&whole);
-		}
+		if (!isspace(line.p[0]) && whole.n > 0)
+			end_entry(im, first, &whole, false);
 		if (whole.n == 0)
 			first = n;
 		buf_putv(&whole, line);
 		buf_putc(&whole, ' ');
 	}
 	if (whole.n > 0)
-		read_entry(im, first, view_trim(buf_view(&whole)));
-	if (text.n > 0 || whole.failed) {
-		(void)import_lose(im, "more than %d lines, or one that is too "
-		    "long: the rest was not read", IMPORT_LINES);
+		end_entry(im, first, &whole, text.n > 0);
+	if (text.n > 0) {
+		(void)import_lose(im, "more than %d lines: the rest was not "
+		    "read", IMPORT_LINES);
 		import_finish(im, n + 1, view_of("..."), NULL, 0);
 	}
 	buf_free(&whole);

@@ -128,6 +128,7 @@ static void read_fields(struct relay_import *im, struct destination *d,
 			d->ciphers = field;
 	}
 	d->sender = rest;
+	import_aim(im, d->dest, d->sender);
 	if (view_chr(rest, '|', 0) != (size_t)-1 ||
 	    view_chr(rest, ';', 0) != (size_t)-1)
 		(void)import_lose(im, "more fields than a line has");
@@ -246,6 +247,28 @@ static int put_rule(struct relay_import *im, struct buf *b,
 	return 0;
 }
 
+/* What a key of no known kind was perhaps meant for. */
+static struct view bare_key(struct view key)
+{
+	while (key.n > 0 && strchr("!%=~-+*", key.p[0]) != NULL)
+		key = view_sub(key, 1, key.n);
+	return key;
+}
+
+static int read_key(struct relay_import *im, struct destination *d,
+    struct view key)
+{
+	struct view bare = bare_key(key);
+
+	if (bare.n > 0)
+		import_aim(im, bare, view_of(""));
+	if (find_kind(d, key) != 0)
+		return import_lose(im, "a prefix that is not known");
+	if (strcmp(d->kind->rule, "none") == 0)
+		import_wants_none(im);
+	return 0;
+}
+
 static void read_destination(struct relay_import *im, size_t number_of,
     struct view line)
 {
@@ -255,11 +278,11 @@ static void read_destination(struct relay_import *im, size_t number_of,
 	int rc;
 
 	buf_init(&rule, 65536);
-	if (colon == (size_t)-1)
+	rc = read_key(im, &d, view_sub(line, 0, colon == (size_t)-1 ? line.n :
+	    colon));
+	if (rc == 0 && colon == (size_t)-1)
 		rc = import_lose(im, "expected DESTINATION:...");
-	else if (find_kind(&d, view_sub(line, 0, colon)) != 0)
-		rc = import_lose(im, "a prefix that is not known");
-	else {
+	if (rc == 0) {
 		read_fields(im, &d, view_sub(line, colon + 1, line.n));
 		rc = im->is_losing ? -1 : put_rule(im, &rule, &d);
 	}
@@ -350,6 +373,9 @@ static void read_domaincert(struct relay_import *im, size_t number_of,
 		buf_printf(&b, " pki %s\n", name);
 		buf_putv(&im->blocks, buf_view(&b));
 	}
+	if (im->is_losing)
+		import_note(im, "mail from there shows the certificate of a "
+		    "wider line, or none");
 	/* cert, key and password are in what is left out */
 	import_finish(im, number_of, domain, NULL, 0);
 	buf_free(&b);
@@ -368,6 +394,7 @@ static void put_tlshost(struct relay_import *im, const char *dir,
 	struct buf path, rule;
 	const char *name;
 
+	import_aim(im, view_of(host), view_of(""));
 	buf_init(&path, 8192);
 	buf_init(&rule, 65536);
 	buf_printf(&path, "%s/%s.pem", dir, host);
@@ -387,6 +414,7 @@ static void put_notlshost(struct relay_import *im, const char *host,
 {
 	struct buf rule;
 
+	import_wants_none(im);
 	buf_init(&rule, 65536);
 	buf_puts(&rule, "to ");
 	if (import_word(&rule, view_of(host)) != 0)
@@ -413,6 +441,7 @@ static void read_entry(struct relay_import *im, const char *dir,
 	    view_cstr(view_make(name, n - 4), host, sizeof(host)) == 0) {
 		put_tlshost(im, dir, host, number_of);
 	} else {
+		import_wants_none(im);
 		(void)import_lose(im, "no HOST.pem");
 		import_finish(im, number_of, view_of(name), NULL, 0);
 	}

@@ -241,10 +241,12 @@ static void end_section(struct relay_import *im,
 	buf_free(&b);
 }
 
-static void read_global(struct relay_import *im, const struct stunnel *s)
+/* False: something that holds for all services is not kept. */
+static bool read_global(struct relay_import *im, const struct stunnel *s)
 {
 	const struct stunnel_section *in = &s->section[0];
 	struct view user = stunnel_value(NULL, in, "setuid");
+	bool is_kept;
 	struct buf b;
 
 	for (size_t i = 0; i < in->n; i++)
@@ -257,18 +259,24 @@ static void read_global(struct relay_import *im, const struct stunnel *s)
 		else
 			buf_putc(&b, '\n');
 	}
-	if (!im->is_losing)
+	is_kept = !im->is_losing;
+	if (is_kept)
 		buf_putv(&im->blocks, buf_view(&b));
 	buf_free(&b);
 	if (in->n > 0)
 		end_section(im, in);
+	return is_kept;
 }
 
-static void read_service(struct relay_import *im, struct stunnel *s, size_t i)
+static void read_service(struct relay_import *im, struct stunnel *s, size_t i,
+    bool is_kept)
 {
 	struct stunnel_section *in = &s->section[i];
 	struct buf b;
 
+	if (!is_kept)
+		(void)import_lose(im, "line 1: an option of all services is "
+		    "not kept");
 	for (size_t k = 0; k < in->n; k++)
 		judge_option(im, &in->option[k]);
 	buf_init(&b, 65536);
@@ -284,16 +292,18 @@ static void read_service(struct relay_import *im, struct stunnel *s, size_t i)
 void import_stunnel(struct relay_import *im, struct view text)
 {
 	struct stunnel s = { NULL, 0 };
+	bool is_kept;
 
+	/* what was not read may be what closes a service */
 	if (read_all(&s, text) != 0) {
-		(void)import_lose(im, "more than %d lines, or out of memory",
-		    IMPORT_LINES);
+		(void)import_lose(im, "more than %d lines, or out of memory: "
+		    "no service is kept", IMPORT_LINES);
 		import_finish(im, 1, view_of("..."), NULL, 0);
+	} else {
+		is_kept = read_global(im, &s);
+		for (size_t i = 1; i < s.n; i++)
+			read_service(im, &s, i, is_kept);
 	}
-	if (s.n > 0)
-		read_global(im, &s);
-	for (size_t i = 1; i < s.n; i++)
-		read_service(im, &s, i);
 	for (size_t i = 0; i < s.n; i++)
 		free(s.section[i].option);
 	free(s.section);

@@ -152,11 +152,14 @@ static void set_sender(struct wanted *w, const char *sender)
 
 	if (at == NULL)
 		return;
-	if (addr_parse(&a, view_of(sender), &e) == 0)
+	if (addr_parse(&a, view_of(sender), &e) == 0) {
 		text_set(w->sender, sizeof(w->sender), a.text);
-	else
+		w->domain = strrchr(w->sender, '@');
+	} else {
+		/* too long, perhaps: its domain is what it is all the same */
 		text_set(w->sender, sizeof(w->sender), sender);
-	w->domain = strrchr(w->sender, '@');
+		w->domain = at;
+	}
 }
 
 static void set_key(struct wanted *w, const char *nexthop, int port)

@@ -2,9 +2,10 @@
  * Copyright (c) 2026 the postseal authors
  *
  * What is allowed in tls-policy { }, but protects less than it seems to
- * (T14, T39, T59).
+ * (T14, T39, T59), or lets nothing through.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "smtp/tls_policy_int.h"
 
@@ -50,6 +51,21 @@ static void tell_names(const struct teller *t, const struct tls_rule *r)
 		    "does not believe them");
 }
 
+/* As relay import writes it for what it cannot keep. */
+static void tell_held(const struct teller *t, const struct tls_rule *r)
+{
+	for (size_t i = 0; i < r->matches; i++) {
+		const char *top = strrchr(r->match[i], '.');
+
+		if (top == NULL || strcasecmp(top, ".invalid") != 0)
+			continue;
+		tell(t, r, "this mail waits and comes back in the end: no "
+		    "certificate has a name below .invalid (RFC 6761 6.4); "
+		    "write what the line is for");
+		return;
+	}
+}
+
 static void tell_old(const struct teller *t, const struct tls_rule *r)
 {
 	if (r->min == TLS_V_1_0 || r->min == TLS_V_1_1)
@@ -84,6 +100,7 @@ void tls_rules_warn(const struct tls_rules *r,
 
 	for (size_t i = 0; i < r->n; i++) {
 		tell_names(&t, &r->rule[i]);
+		tell_held(&t, &r->rule[i]);
 		tell_old(&t, &r->rule[i]);
 		tell_parent(&t, &r->rule[i]);
 		if (r->rule[i].is_default)

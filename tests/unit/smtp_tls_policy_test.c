@@ -536,6 +536,27 @@ static void T38_the_line_of_a_next_hop(void **state)
 	free_read(&f);
 }
 
+/* An address may be longer than any that a line has; its domain is known. */
+static void T38_a_sender_that_is_too_long_has_a_domain(void **state)
+{
+	char sender[1100];
+	struct read_file f;
+	size_t n;
+
+	(void)state;
+	read_lines(&f, table);
+	for (n = 200; n < 1000; n += 50) {
+		memset(sender, 'x', n);
+		text_set(sender + n, sizeof(sender) - n, "@A.example");
+		assert_int_equal(tls_rules_find(&f.rules, "example.com", 25,
+		    sender)->line, 10);
+		text_set(sender + n, sizeof(sender) - n, "@b.example");
+		assert_int_equal(tls_rules_find(&f.rules, "example.com", 25,
+		    sender)->line, 2);
+	}
+	free_read(&f);
+}
+
 static void no_default_is_no_line(void **state)
 {
 	struct tls_rules none = { 0 };
@@ -575,6 +596,10 @@ static void T39_T59_what_protects_less_is_told(void **state)
 		    "believed only where DNSSEC" },
 		{ "to a.example may protocols >=1.1", "RFC 8996" },
 		{ "default none", "f:2: default none: mail for all other" },
+		{ "to a.example secure match not-kept.invalid",
+		    "f:2: a.example secure: this mail waits" },
+		{ "default secure match b.example:x.INVALID", "mail waits" },
+		{ "to a.example secure match invalid.example", NULL },
 	};
 	struct read_file f;
 	struct buf b;
@@ -718,6 +743,7 @@ int main(void)
 		cmocka_unit_test(a_line_for_many_is_a_rule_for_each),
 		cmocka_unit_test(each_level_takes_what_fits),
 		cmocka_unit_test(T38_the_line_of_a_next_hop),
+		cmocka_unit_test(T38_a_sender_that_is_too_long_has_a_domain),
 		cmocka_unit_test(no_default_is_no_line),
 		cmocka_unit_test(T39_T59_what_protects_less_is_told),
 		cmocka_unit_test(an_address_is_one),
