@@ -31,19 +31,19 @@ struct report_view {
 	bool examples;
 };
 
-#define FATE_HEAD "ALL", "SEALED", "IN CLEAR", "REFUSED"
+#define FATE_HEAD "ALL", "SEALED", "BY TLS", "IN CLEAR", "REFUSED"
 static const struct report_view views[] = {
 	{"direction", "messages", offsetof(struct traffic, flow),
 	    {"MESSAGES", "OBSERVED", "WHAT", NULL}, 2, false},
 	{"class", "classes", offsetof(struct traffic, class),
 	    {"MESSAGES", "OBSERVED", "CLASS", NULL}, 2, false},
 	{"domain", "recipients by domain", offsetof(struct traffic, domain),
-	    {FATE_HEAD, "NO CERTIFICATE", "DOMAIN", NULL}, 5, false},
+	    {FATE_HEAD, "NO CERTIFICATE", "DOMAIN", NULL}, 6, false},
 	{"partner", "partners without a certificate",
 	    offsetof(struct traffic, partner),
-	    {FATE_HEAD, "ADDRESS", NULL}, 4, true},
+	    {FATE_HEAD, "ADDRESS", NULL}, 5, true},
 	{"user", "senders", offsetof(struct traffic, user),
-	    {FATE_HEAD, "SENDER", NULL}, 4, false},
+	    {FATE_HEAD, "SENDER", NULL}, 5, false},
 	{"reason", "refused or deferred", offsetof(struct traffic, reason),
 	    {"MESSAGES", "OBSERVED", "REASON", NULL}, 2, true},
 	{"signature", "signatures that did not pass",
@@ -128,10 +128,11 @@ static void print_head(const struct traffic *r, const struct period *p,
 	if (r->unreadable > 0)
 		buf_printf(out, "%llu records cannot be read\n",
 		    (unsigned long long)r->unreadable);
-	buf_printf(out, "recipients: %llu sealed, %llu signed in clear, %llu "
-	    "in clear, %llu refused, deferred or held, %llu opened, %llu "
-	    "other\n",
+	buf_printf(out, "recipients: %llu sealed, %llu by verified TLS alone, "
+	    "%llu signed in clear, %llu in clear, %llu refused, deferred or "
+	    "held, %llu opened, %llu other\n",
 	    (unsigned long long)r->fate[FATE_SEALED],
+	    (unsigned long long)r->fate[FATE_TLS],
 	    (unsigned long long)r->fate[FATE_SIGNED],
 	    (unsigned long long)r->fate[FATE_PLAIN],
 	    (unsigned long long)r->fate[FATE_REFUSED],
@@ -161,8 +162,8 @@ static int print_text(const struct traffic *r, const struct period *p,
 static void json_row(struct json *j, const struct report_view *x,
     const struct tally_row *r)
 {
-	static const char *const fate[] = {"all", "sealed", "in_clear",
-		"refused", "no_certificate"};
+	static const char *const fate[] = {"all", "sealed", "tls_required",
+		"in_clear", "refused", "no_certificate"};
 	static const char *const seen[] = {"messages", "observed"};
 	const char *const *name = x->counts == 2 ? seen : fate;
 
@@ -182,8 +183,8 @@ static void json_row(struct json *j, const struct report_view *x,
 
 static void json_counts(struct json *j, const struct traffic *r)
 {
-	static const char *const name[FATES] = {"sealed", "signed", "plain",
-		"refused", "opened", "other"};
+	static const char *const name[FATES] = {"sealed", "tls_required",
+		"signed", "plain", "refused", "opened", "other"};
 
 	json_int(j, "messages", (int64_t)r->messages);
 	json_int(j, "observed", (int64_t)r->observed);

@@ -11,7 +11,7 @@
 
 #define TALLY_ROWS 50000 /* names of a tally; each below 10 MB in all */
 #define TALLY_KEY 300	 /* octets of a name; longer ones are cut */
-#define TALLY_COUNTS 5
+#define TALLY_COUNTS 6
 #define TALLY_EXAMPLES 3
 
 struct tally_row {

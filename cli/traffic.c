@@ -54,13 +54,14 @@ static enum traffic_fate fate_of(const char *outcome)
 		"quarantined", NULL};
 	static const char *const sealed[] = {"sealed", "stored-encrypted",
 		NULL};
-	static const char *const plain[] = {"plain", "tls-required", NULL};
 
 	if (is_among(outcome, sealed))
 		return FATE_SEALED;
 	if (strcmp(outcome, "signed") == 0)
 		return FATE_SIGNED;
-	if (is_among(outcome, plain))
+	if (strcmp(outcome, "tls-required") == 0)
+		return FATE_TLS;
+	if (strcmp(outcome, "plain") == 0)
 		return FATE_PLAIN;
 	if (is_among(outcome, refused))
 		return FATE_REFUSED;
@@ -87,6 +88,7 @@ static void add_fate(struct tally_row *row, enum traffic_fate f, bool lacks)
 		return;
 	row->n[COLUMN_ALL]++;
 	row->n[COLUMN_SEALED] += f == FATE_SEALED;
+	row->n[COLUMN_TLS] += f == FATE_TLS;
 	row->n[COLUMN_CLEAR] += f == FATE_SIGNED || f == FATE_PLAIN;
 	row->n[COLUMN_REFUSED] += f == FATE_REFUSED;
 	row->n[COLUMN_LACKING] += lacks;
@@ -149,6 +151,7 @@ static void count_user(struct record *x, const bool *any)
 		return;
 	row->n[COLUMN_ALL]++;
 	row->n[COLUMN_SEALED] += any[FATE_SEALED];
+	row->n[COLUMN_TLS] += any[FATE_TLS];
 	row->n[COLUMN_CLEAR] += any[FATE_SIGNED] || any[FATE_PLAIN];
 	row->n[COLUMN_REFUSED] += any[FATE_REFUSED];
 }

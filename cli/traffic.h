@@ -12,6 +12,7 @@
 /* Recipients by what became of them, or would have. */
 enum traffic_fate {
 	FATE_SEALED,
+	FATE_TLS, /* only over a TLS hop that proves itself */
 	FATE_SIGNED,
 	FATE_PLAIN,
 	FATE_REFUSED, /* and deferred, quarantined */
@@ -24,6 +25,7 @@ enum traffic_fate {
 enum traffic_column {
 	COLUMN_ALL,
 	COLUMN_SEALED,
+	COLUMN_TLS,
 	COLUMN_CLEAR, /* signed or not */
 	COLUMN_REFUSED,
 	COLUMN_LACKING /* no certificate was found */

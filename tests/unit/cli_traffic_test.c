@@ -117,6 +117,34 @@ static void outgoing_mail_is_counted_by_domain_partner_and_user(void **state)
 	traffic_free(&t);
 }
 
+/* It is protected on its way, and neither sealed nor in clear. */
+static void what_needs_tls_is_counted_apart(void **state)
+{
+	struct traffic t = {0};
+	const struct tally_row *r;
+
+	(void)state;
+	count(&t, "m1", "{\"action\":\"replaced\",\"direction\":\"outbound\","
+	    "\"class\":\"normal\",\"sender\":\"alice@example.com\","
+	    "\"recipients\":["
+	    RCPT("bob@a.example", "tls-required", "", "null") ","
+	    RCPT("carol@a.example", "plain", "", "null") "]}");
+	assert_int_equal(t.fate[FATE_TLS], 1);
+	assert_int_equal(t.fate[FATE_PLAIN], 1);
+	r = row_of(&t.domain, "a.example");
+	assert_int_equal(r->n[COLUMN_ALL], 2);
+	assert_int_equal(r->n[COLUMN_TLS], 1);
+	assert_int_equal(r->n[COLUMN_CLEAR], 1);
+	assert_int_equal(r->n[COLUMN_LACKING], 2);
+	r = row_of(&t.partner, "bob@a.example");
+	assert_int_equal(r->n[COLUMN_TLS], 1);
+	assert_int_equal(r->n[COLUMN_CLEAR], 0);
+	r = row_of(&t.user, "alice@example.com");
+	assert_int_equal(r->n[COLUMN_TLS], 1);
+	assert_int_equal(r->n[COLUMN_CLEAR], 1);
+	traffic_free(&t);
+}
+
 static void what_was_observed_counts_as_what_would_have_been(void **state)
 {
 	struct traffic t = {0};
@@ -216,6 +244,7 @@ int main(void)
 		cmocka_unit_test(odd_members_do_no_harm),
 		cmocka_unit_test(
 		    outgoing_mail_is_counted_by_domain_partner_and_user),
+		cmocka_unit_test(what_needs_tls_is_counted_apart),
 		cmocka_unit_test(
 		    what_was_observed_counts_as_what_would_have_been),
 		cmocka_unit_test(signatures_that_did_not_pass_say_why),
