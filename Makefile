@@ -44,7 +44,7 @@ SMIME_LIBS    = -lz
 KEYSTORE_LIBS = -lsqlite3 -lmagic
 SMTP_LIBS     = -lssl
 FETCH_LIBS    = -lcurl -lldap -llber -lunbound
-MILTER_LIBS   = -lmilter -levent -lpthread
+MILTER_LIBS   = -lmilter -lpthread
 RELAY_LIBS    = -levent -lcrypt -lpthread
 
 # Libraries in link order, highest first: an archive may use only those
@@ -126,8 +126,8 @@ $(BUILD)/tests/unit/relay_%: $(BUILD)/tests/unit/relay_%.o $(TESTCA) \
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(RELAY_LIBS) $(CORE_LIBS)
 # Owners of connections and their peers; keys without their process: theirs is
 # the first definition of tls_keys_use(), and it counts.
-PEER_T = conn tls_server tls_tickets tls_client tls_flood session session_auth \
-         tunnel tunnel_octets tunnel_watch tls_files
+PEER_T = conn conn_io tls_server tls_tickets tls_client tls_flood session \
+         session_auth tunnel tunnel_octets tunnel_watch tls_files
 $(PEER_T:%=$(BUILD)/tests/unit/relay_%_test): %: %.o $(TESTCA) \
     $(BUILD)/tests/unit/relay_peer.o $(A_RELAY) $(CORE_A)
 	$(CC) $(SAN) $(LDFLAGS) -Wl,--allow-multiple-definition -o $@ $^ -lcmocka $(RELAY_LIBS) $(CORE_LIBS)
@@ -181,6 +181,8 @@ asan:
 # Threads: the front of the milter, policy and auth of the relay.
 TSAN_T = $(filter $(BUILD)/tests/unit/milter_% \
          $(BUILD)/tests/unit/relay_%,$(T_BIN))
+TSAN_E2E = tests/e2e/mail_test.py tests/e2e/relay_test.py \
+           tests/e2e/relay_session_test.py tests/e2e/relay_auth_test.py
 tsan:
 	@$(MAKE) -s BUILD=build-tsan SAN=-fsanitize=thread HARDEN=-fPIE \
 	    OPT="-O1 -g" all unit bench-tools
@@ -188,7 +190,7 @@ tsan:
 	    POSTSEAL_SANITIZER=1 POSTSEAL_BUILD=build-tsan \
 	    $(RUNNER) -j $(JOBS) -t 900 \
 	    -o build/results-tsan.tsv $(TSAN_T:$(BUILD)/%=build-tsan/%) \
-	    $(wildcard tests/e2e/mail_test.py)
+	    $(wildcard $(TSAN_E2E))
 
 check-full:
 	@tests/phases.sh check asan fuzz tsan interop bookworm trixie

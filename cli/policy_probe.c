@@ -352,6 +352,14 @@ static void put_names(struct tls_want *w, const struct tls_rule *r,
 		text_set(w->name[w->names++], TLS_NAME_MAX, host);
 }
 
+/* Host and next hop are one here. */
+static void put_servername(struct tls_want *w, const struct tls_rule *r)
+{
+	if (r->servername != NULL && strcmp(r->servername, "hostname") != 0 &&
+	    strcmp(r->servername, "nexthop") != 0)
+		text_set(w->sni, sizeof(w->sni), r->servername);
+}
+
 /* TLSA records of such a host are not looked up: DANE is TLS here. */
 static void want_of(struct tls_want *w, const struct tls_rule *r,
     const char *host)
@@ -367,6 +375,7 @@ static void want_of(struct tls_want *w, const struct tls_rule *r,
 	w->asked = r->level;
 	w->implicit = r->implicit;
 	put_names(w, r, host);
+	put_servername(w, r);
 	memcpy(w->pin, r->pin, sizeof(w->pin));
 	w->pins = r->pins;
 	text_set(w->ca, sizeof(w->ca), r->ca == NULL ? "" : r->ca);

@@ -225,6 +225,8 @@ static void renew(struct sts *s, struct sts_entry *t, const char *id)
 	(void)pthread_mutex_lock(&s->lock);
 	now = sts_now(s);
 	t->is_fetched = false;
+	if (rc == 0) /* it may say what did not matter in the end */
+		err_clear(&e);
 	t->why = e;
 	t->rests_until_s = now + (rc == 0 ? REST_S : REST_FAILED_S);
 	if (rc == 0) {
@@ -290,21 +292,31 @@ bool sts_find(struct sts *s, const char *domain, int64_t deadline,
 	return found;
 }
 
+static bool is_due(const struct sts_entry *t, int64_t now)
+{
+	int64_t half = t->policy.max_age_s / 2;
+
+	return is_valid(t, now) && !t->is_fetched &&
+	    now >= t->policy.fetched_s + (half < DAY_S ? half : DAY_S) &&
+	    now >= t->rests_until_s;
+}
+
 bool sts_refresh(struct sts *s)
 {
 	int64_t now = sts_now(s);
-	struct sts_entry *t = NULL;
+	struct sts_entry *due = NULL, *t;
 	size_t i;
 
 	(void)pthread_mutex_lock(&s->lock);
-	for (i = 0; i < STS_BUCKETS && t == NULL; i++)
+	/* whoever was not tried for longest: policies that want to be fetched
+	 * all the time, from slow servers, do not keep others from it */
+	for (i = 0; i < STS_BUCKETS; i++)
 		for (t = s->bucket[i]; t != NULL; t = t->next)
-			if (is_valid(t, now) && !t->is_fetched &&
-			    now >= t->policy.fetched_s + DAY_S &&
-			    now >= t->rests_until_s)
-				break;
-	if (t != NULL)
-		renew(s, t, NULL);
+			if (is_due(t, now) && (due == NULL ||
+			    t->rests_until_s < due->rests_until_s))
+				due = t;
+	if (due != NULL)
+		renew(s, due, NULL);
 	(void)pthread_mutex_unlock(&s->lock);
-	return t != NULL;
+	return due != NULL;
 }

@@ -74,8 +74,9 @@ void sts_free(struct sts **s);
  */
 bool sts_find(struct sts *s, const char *domain, int64_t deadline,
     struct sts_policy *out, struct err *why);
-/* Fetch one that is older than a day again (RFC 8461 3.3): true if there was
- * one. Takes up to a minute. */
+/* Fetch one again that is older than a day (RFC 8461 3.3), or that half of its
+ * max_age is over of, so that who keeps us from asking has the other half to
+ * wait (RFC 8461 10.2): true if there was one. Takes up to a minute. */
 bool sts_refresh(struct sts *s);
 /* Write what changed to disk. */
 int sts_save(struct sts *s, struct err *e) MUST_CHECK;

@@ -317,6 +317,11 @@ int sts_save(struct sts *s, struct err *e)
 	if (dirty)
 		rc = buf_ok(&b, e) != 0 ? -1 : io_write_file(buf_str(&path),
 		    0600, buf_view(&b), e);
+	if (rc != 0) { /* next time, then */
+		(void)pthread_mutex_lock(&s->lock);
+		s->is_dirty = true;
+		(void)pthread_mutex_unlock(&s->lock);
+	}
 	buf_free(&path);
 	buf_free(&b);
 	return rc;

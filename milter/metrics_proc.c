@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
  *
- * Prometheus text over libevent's HTTP server. A process of its own: an HTTP
- * server does not belong in the one that supervises the others.
+ * Prometheus text over HTTP. A process of its own: an HTTP server does not
+ * belong in the one that supervises the others.
  */
 #include "milter/metrics_proc.h"
 
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <event2/http.h>
-#include <stdlib.h>
+#include <netdb.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "keystore/life.h"
 #include "util/clock.h"
+#include "util/listen.h"
 #include "util/log.h"
+#include "util/metrics_http.h"
 
-#define TEXT_MAX (4u << 20)
 /* The store is read this often at most, and never for more than a
  * twentieth of the time. */
 #define STORE_MS 60000
@@ -155,93 +154,74 @@ static void read_store(struct metrics *m)
 	    took * STORE_SHARE : STORE_MS);
 }
 
-static void on_metrics(struct evhttp_request *req, void *arg)
+static void print_metrics(void *arg, struct buf *out)
 {
 	struct metrics *m = arg;
-	struct evbuffer *out;
-	struct buf b;
 
-	if (evhttp_request_get_command(req) != EVHTTP_REQ_GET) {
-		evhttp_send_error(req, HTTP_BADMETHOD, NULL);
-		return;
-	}
-	out = evbuffer_new();
-	buf_init(&b, TEXT_MAX);
-	stats_print(m->start->stats, &b);
+	stats_print(m->start->stats, out);
 	read_store(m);
 	if (!m->certs.failed)
-		buf_putv(&b, buf_view(&m->certs));
-	if (out == NULL || buf_ok(&b, NULL) != 0 ||
-	    evbuffer_add(out, b.p, b.n) != 0) {
-		evhttp_send_error(req, HTTP_INTERNAL, NULL);
-	} else {
-		(void)evhttp_add_header(evhttp_request_get_output_headers(req),
-		    "Content-Type", "text/plain; version=0.0.4");
-		evhttp_send_reply(req, HTTP_OK, "OK", out);
-	}
-	if (out != NULL)
-		evbuffer_free(out);
-	buf_free(&b);
+		buf_putv(out, buf_view(&m->certs));
 }
 
-/* "host:port" or "[v6]:port" */
-static int bind_to(struct evhttp *http, const char *where)
+/* "HOST:PORT" or "[HOST]:PORT", in numbers. */
+static int find_place(const char *spec, struct buf *where, struct err *e)
 {
-	const char *colon = strrchr(where, ':');
-	struct view host;
-	char name[256];
+	const char *colon = strrchr(spec, ':');
+	struct view host = view_make(spec, (size_t)(colon - spec));
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE };
+	struct addrinfo *a = NULL;
+	char name[256], ip[64];
+	int rc;
 
-	if (colon == NULL)
-		return -1;
-	host = view_make(where, (size_t)(colon - where));
 	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
 		host = view_sub(host, 1, host.n - 2);
 	if (view_cstr(host, name, sizeof(name)) != 0)
-		return -1;
-	return evhttp_bind_socket(http, name,
-	    (unsigned short)strtoul(colon + 1, NULL, 10));
+		return err_set(e, FAIL_CONFIG, "metrics: no address");
+	rc = getaddrinfo(name, NULL, &hints, &a);
+	if (rc == 0)
+		rc = getnameinfo(a->ai_addr, a->ai_addrlen, ip, sizeof(ip),
+		    NULL, 0, NI_NUMERICHOST);
+	if (rc == 0)
+		buf_printf(where, a->ai_family == AF_INET6 ? "[%s]%s" :
+		    "%s%s", ip, colon);
+	if (a != NULL)
+		freeaddrinfo(a);
+	return rc == 0 ? buf_ok(where, e) : err_set(e, FAIL_CONFIG,
+	    "metrics: cannot listen on %s: %s", spec, gai_strerror(rc));
 }
 
-/* The parent closed its end. */
-static void on_parent(evutil_socket_t fd, short what, void *arg)
+static void cannot_start(const struct err *e) NORETURN;
+
+static void cannot_start(const struct err *e)
 {
-	(void)fd;
-	(void)what;
-	(void)arg;
-	_exit(0);
+	log_err("event=start process=metrics error=\"%s\"", e->msg);
+	_exit(EX_CONFIG);
 }
 
 void metrics_proc(const struct metrics_start *s)
 {
+	struct listen_place place = { .where = NULL };
 	struct metrics m = { .start = s };
-	struct event_base *base;
-	struct evhttp *http;
-	struct event *parent;
+	struct metrics_http http = { .parent = s->ctl,
+		.print = print_metrics, .arg = &m };
 	struct err e = { 0 };
+	struct buf where;
 
 	child_drop(&s->ids);
-	buf_init(&m.certs, TEXT_MAX / 2);
-	if (keystore_open(&m.ks, s->config->keystore, KS_READ, &e) != 0) {
-		log_err("event=start process=metrics error=\"%s\"", e.msg);
-		_exit(EX_CONFIG);
-	}
-	base = event_base_new();
-	http = base == NULL ? NULL : evhttp_new(base);
-	parent = http == NULL ? NULL : event_new(base, s->ctl, EV_READ,
-	    on_parent, NULL);
-	if (parent == NULL || event_add(parent, NULL) != 0)
-		log_fatal("event=start process=metrics error=\"libevent\"");
-	if (bind_to(http, s->config->metrics) != 0) {
-		log_err("event=start process=metrics error=\"cannot listen on "
-		    "%s\"", s->config->metrics);
-		_exit(EX_CONFIG);
-	}
-	evhttp_set_timeout(http, 10);
-	evhttp_set_max_headers_size(http, 8192);
-	evhttp_set_max_body_size(http, 0);
-	(void)evhttp_set_cb(http, "/metrics", on_metrics, &m);
+	buf_init(&where, 512);
+	buf_init(&m.certs, METRICS_TEXT / 2);
+	if (keystore_open(&m.ks, s->config->keystore, KS_READ, &e) != 0 ||
+	    find_place(s->config->metrics, &where, &e) != 0)
+		cannot_start(&e);
+	place.where = buf_str(&where);
+	if (listen_at(&place, &s->ids, &http.listen, NULL, &e) != 0)
+		cannot_start(&e);
 	/* no sandbox: neither kind lets connections in */
 	child_ready(s->ctl);
-	(void)event_base_dispatch(base);
+	if (metrics_serve(&http, &e) == 0)
+		_exit(EX_OK);
+	log_err("event=metrics error=\"%s\"", e.msg);
 	_exit(EX_SOFTWARE);
 }

@@ -89,13 +89,10 @@ static struct guest *guest_of(struct acceptor *a, const char *ip)
 
 static int limit_of(const struct listener *l, const char *ip)
 {
-	size_t i;
+	const struct source_match *m = relay_match(l, ip);
 
-	for (i = 0; i < l->matches; i++)
-		if (l->match[i].per_client >= 0 &&
-		    net_has(&l->match[i].net, ip))
-			return l->match[i].per_client;
-	return l->per_client;
+	return m != NULL && m->per_client >= 0 ? m->per_client :
+	    l->per_client;
 }
 
 /* NULL: come in; else why not. */
@@ -443,6 +440,10 @@ void acceptor_stop(struct acceptor *a)
 	a->is_stopped = true;
 	for (i = 0; i < a->doors; i++)
 		(void)event_del(a->door[i].event);
+	/* it may be one of the listening ones: out_of_fds() */
+	if (a->reserve >= 0)
+		close(a->reserve);
+	a->reserve = -1;
 }
 
 size_t acceptor_open(const struct acceptor *a)

@@ -28,6 +28,9 @@ typedef void ask_done(void *arg, const struct view *reply,
  */
 uint32_t ask_send(struct ask *a, struct view question, int64_t within_ms,
     ask_done *done, void *arg);
+/* One whose answer is known: copied, done comes as for the others. */
+uint32_t ask_known(struct ask *a, struct view reply, ask_done *done,
+    void *arg);
 void ask_cancel(struct ask *a, uint32_t number);
 bool ask_is_away(const struct ask *a);
 

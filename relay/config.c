@@ -76,6 +76,17 @@ bool nets_have(const struct net *n, size_t count, const char *ip)
 	return false;
 }
 
+const struct source_match *relay_match(const struct listener *l,
+    const char *ip)
+{
+	size_t i;
+
+	for (i = 0; i < l->matches; i++)
+		if (net_has(&l->match[i].net, ip))
+			return &l->match[i];
+	return NULL;
+}
+
 /* ---- statements of relay { } ---- */
 
 static void set_user(void *arg, const struct conf_stmt *st,
@@ -356,7 +367,7 @@ static void set_sender_cert(void *arg, const struct conf_stmt *st,
 	c->sender_cert = a;
 	if (s == NULL)
 		return;
-	conf_string(&s->from, st, 2, ce);
+	relay_config_domain(&s->from, st, 2, ce);
 	relay_config_name(s->pki, st, 4, ce);
 }
 

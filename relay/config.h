@@ -223,5 +223,8 @@ const struct ca_block *relay_ca(const struct relay_config *c,
 const struct relay_route *relay_route(const struct relay_config *c,
     const char *name);
 bool nets_have(const struct net *n, size_t count, const char *ip);
+/* The first match source { } that has ip: it alone counts. NULL: none. */
+const struct source_match *relay_match(const struct listener *l,
+    const char *ip);
 
 #endif

@@ -74,16 +74,20 @@ static bool is_local(const char *where)
 	    strncmp(where, "127.", 4) == 0 || strncmp(where, "[::1]:", 6) == 0;
 }
 
-/* Mail to everywhere wants to be known by somebody: only submission asks for
- * a login by itself. */
+/* May whoever reaches it send? Only submission asks for a login by itself. */
+static bool is_for_all(const struct listener *l)
+{
+	return l->protocol != RELAY_SUBMISSION && l->auth.kind == AUTH_NONE &&
+	    l->client_cert != CLIENT_CERT_MUST && l->allows == 0;
+}
+
+/* Mail to everywhere wants to be known by somebody. */
 static void check_open(const struct check *k, const struct listener *l,
     const struct relay_route *r)
 {
 	size_t i;
 
-	if (l->protocol == RELAY_SUBMISSION || l->auth.kind != AUTH_NONE ||
-	    l->client_cert == CLIENT_CERT_MUST || l->allows > 0 ||
-	    !r->mx)
+	if (!is_for_all(l) || !r->mx)
 		return;
 	for (i = 0; i < l->ons; i++)
 		if (!is_local(l->on[i].where))
@@ -260,6 +264,37 @@ static void warn_on(const struct listener *l, const struct listen_on *on,
 		    "machine in", (unsigned)on->mode, on->where);
 }
 
+/* To whom a client of it comes as this machine, and what would tell who it is;
+ * NULL: to nobody who passes mail on. */
+static const char *blind_mta(const struct relay_config *c,
+    const struct listener *l, const char **cure)
+{
+	const struct relay_route *r = relay_route(c, l->route);
+
+	*cure = "host ... xclient";
+	if (l->protocol == RELAY_SMTP_TUNNEL) {
+		*cure = "xclient or proxy-v2 behind backend";
+		return l->backend.real == REAL_NONE ? l->backend.where : NULL;
+	}
+	return relay_is_tunnel(l->protocol) || r == NULL || r->mx ||
+	    r->lmtp || r->xclient ? NULL : r->host;
+}
+
+/* An MTA that believes this machine would believe whoever comes through it. */
+static void warn_front(const struct relay_config *c,
+    const struct listener *l, struct buf *b)
+{
+	const char *cure, *mta = blind_mta(c, l, &cure);
+	size_t i;
+
+	for (i = 0; mta != NULL && is_for_all(l) && i < l->ons; i++)
+		if (!is_local(l->on[i].where))
+			buf_printf(b, "; whoever reaches %s comes to %s as "
+			    "this machine, which may send anywhere there: "
+			    "%s tells it who it is", l->on[i].where, mta,
+			    cure);
+}
+
 /* All of it as one sentence behind the name; b empty: nothing. */
 static void warn_listener(const struct relay_config *c,
     const struct listener *l, struct buf *b)
@@ -269,6 +304,7 @@ static void warn_listener(const struct relay_config *c,
 	buf_clear(b);
 	for (i = 0; i < l->ons; i++)
 		warn_on(l, &l->on[i], b);
+	warn_front(c, l, b);
 	if (l->min == TLS_V_1_0 || l->min == TLS_V_1_1)
 		buf_printf(b, "; TLS before 1.2 is broken (RFC 8996)");
 	if (l->auth.any_sender)

@@ -26,6 +26,10 @@ void relay_config_free_route(struct relay_route *r);
 /* NAME of a block or of a reference to one: letters, digits, - and _. */
 void relay_config_name(char name[RELAY_NAME], const struct conf_stmt *st,
     size_t w, struct conf_errors *ce);
+/* "example.com" with what is in front of it ("", ".", "@", "alice@"), in the
+ * one form in which domains are compared. */
+void relay_config_domain(char **out, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce);
 /* All words from w on are networks. */
 void relay_config_nets(struct net **n, size_t *count,
     const struct conf_stmt *st, size_t w, struct conf_errors *ce);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/addr.h"
+
 #define CONCURRENCY 20
 #define REST_S 60
 
@@ -116,6 +118,33 @@ static void set_nearby(void *arg, const struct conf_stmt *st,
 	relay_config_nets(&r->nearby, &r->nearbys, st, 1, ce);
 }
 
+void relay_config_domain(char **out, const struct conf_stmt *st, size_t w,
+    struct conf_errors *ce)
+{
+	const char *s = st->word[w].s;
+	char domain[TLS_NAME_MAX];
+	struct err e = { 0 };
+	struct addr a = { .text = "" };
+	struct buf b;
+
+	buf_init(&b, sizeof(a.text) + sizeof(domain));
+	if (s[0] != '.' && s[0] != '@' && strchr(s, '@') != NULL) {
+		if (addr_parse(&a, view_of(s), &e) == 0)
+			buf_puts(&b, a.text);
+	} else if (addr_domain_parse(domain, sizeof(domain),
+	    view_of(s + (*s == '.' || *s == '@')), &e) == 0) {
+		buf_printf(&b, "%s%s", *s == '.' ? "." : *s == '@' ? "@" : "",
+		    domain);
+	}
+	if (b.n == 0)
+		conf_error(ce, st, w, "%s: %s", st->word[0].s, e.msg);
+	free(*out);
+	*out = view_strdup(buf_view(&b));
+	if (*out == NULL)
+		conf_error(ce, st, w, "out of memory");
+	buf_free(&b);
+}
+
 /* via DOMAIN|.DOMAIN ROUTE */
 static void add_via(void *arg, const struct conf_stmt *st,
     struct conf_errors *ce)
@@ -135,7 +164,7 @@ static void add_via(void *arg, const struct conf_stmt *st,
 	if (name == NULL)
 		return;
 	r->vias = n;
-	conf_string(domain, st, 1, ce);
+	relay_config_domain(domain, st, 1, ce);
 	relay_config_name(*name, st, 2, ce);
 }
 

@@ -74,6 +74,8 @@ void conn_resume(struct conn *c);
 
 /* Queue octets; memory lacking shows as on_end. */
 void conn_write(struct conn *c, struct view v);
+/* The same, for octets that more follow at once: they go together. */
+void conn_gather(struct conn *c, struct view v);
 /* Is so much waiting that its owner should wait for on_drained? */
 bool conn_is_full(const struct conn *c);
 size_t conn_waiting(const struct conn *c);

@@ -96,14 +96,29 @@ static void queue(struct conn *c, struct view v)
 		    "out of memory" : "too much output waits");
 }
 
+/* false: nothing is written any more. */
+static bool begin_write(struct conn *c)
+{
+	if (c->is_over || c->output_ended || c->end_output)
+		return false;
+	c->was_busy = true;
+	c->try_write = true;
+	conn_soon(c);
+	return true;
+}
+
+void conn_gather(struct conn *c, struct view v)
+{
+	if (v.n > 0 && begin_write(c))
+		queue(c, v);
+}
+
 void conn_write(struct conn *c, struct view v)
 {
 	size_t n;
 
-	if (v.n == 0 || c->is_over || c->output_ended || c->end_output)
+	if (v.n == 0 || !begin_write(c))
 		return;
-	c->was_busy = true;
-	c->try_write = true;
 	/* Short replies gather until the turn ends; a tunnel's octets need no
 	 * copy. */
 	if (v.n >= AT_ONCE && !conn_has_output(c) && c->step == STEP_OPEN) {
@@ -112,7 +127,6 @@ void conn_write(struct conn *c, struct view v)
 	}
 	if (v.n > 0 && !c->is_over)
 		queue(c, v);
-	conn_soon(c);
 }
 
 bool conn_is_full(const struct conn *c)

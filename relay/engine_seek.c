@@ -130,11 +130,24 @@ static bool is_address(const char *text)
 	return true;
 }
 
+/* A number, or one of the names that an MTA may have it by. */
 static int take_port(struct seek *p, const char *text)
 {
+	static const struct {
+		const char *name;
+		int port;
+	} known[] = { { "smtp", 25 }, { "lmtp", 24 }, { "submission", 587 },
+		{ "submissions", 465 }, { "smtps", 465 } };
 	char *end;
 	long port = strtol(text, &end, 10);
+	size_t i;
 
+	for (i = 0; i < ARRAY_LEN(known); i++) {
+		if (strcmp(text, known[i].name) != 0)
+			continue;
+		p->port = known[i].port;
+		return 0;
+	}
 	if (end == text || *end != '\0' || port < 1 || port > 65535)
 		return -1;
 	p->port = (int)port;
@@ -161,6 +174,8 @@ static int read_host(struct seek *p, const char *host)
 	}
 	if (view_istarts(name, "IPv6:"))
 		name = view_sub(name, 5, name.n);
+	if (name.n > 1 && name.p[name.n - 1] == '.')
+		name.n--; /* the DNS's own form of the same name */
 	if (colon != NULL && take_port(p, colon + 1) != 0)
 		return -1;
 	return view_cstr(name, p->name, sizeof(p->name));
@@ -306,18 +321,22 @@ static void find_pki(struct seek *p)
 {
 	const struct relay_config *c = p->g->c;
 	const char *found = p->rule == NULL ? NULL : p->rule->pki;
+	const char *from = p->q->from;
 	bool is_exact = false;
+	struct addr a;
 	size_t i;
 
+	if (addr_parse(&a, view_of(from), NULL) == 0)
+		from = a.text;
 	for (i = 0; found == NULL && i < c->sender_certs; i++) {
 		if (c->sender_cert[i].from[0] == '@' ||
-		    !is_sender(c->sender_cert[i].from, p->q->from))
+		    !is_sender(c->sender_cert[i].from, from))
 			continue;
 		found = c->sender_cert[i].pki;
 		is_exact = true;
 	}
 	for (i = 0; found == NULL && !is_exact && i < c->sender_certs; i++)
-		if (is_sender(c->sender_cert[i].from, p->q->from))
+		if (is_sender(c->sender_cert[i].from, from))
 			found = c->sender_cert[i].pki;
 	if (found != NULL)
 		text_set(p->pki, sizeof(p->pki), found);

@@ -270,34 +270,47 @@ static int serve_all(struct launcher *x, struct err *e)
 	return rc;
 }
 
-/* Users, while we can still read who they are; and whether programs are
- * there. */
+/* Who runs the program of l, and whether it is there. */
+static int find_user(const struct relay_config *c, const struct listener *l,
+    uid_t *uid, gid_t *gid, struct err *e)
+{
+	const struct backend *b = &l->backend;
+	const char *user = b->user != NULL ? b->user : c->user;
+
+	if (b->argv == NULL)
+		return 0;
+	if (access(b->argv[0], X_OK) != 0)
+		return err_sys(e, FAIL_CONFIG, "listen %s: backend exec "
+		    "\"%s\"", l->name, b->argv[0]);
+	if (user != NULL && proc_user(user, uid, gid, e) != 0)
+		return err_add(e, "listen %s: backend", l->name);
+	if (user != NULL && *uid == 0)
+		return err_set(e, FAIL_CONFIG, "listen %s: backend as user "
+		    "root, wanted one without rights", l->name);
+	if (user == NULL && geteuid() == 0)
+		return err_set(e, FAIL_CONFIG, "listen %s: backend exec would "
+		    "be root, wanted \"user\"", l->name);
+	return 0;
+}
+
+/* While we can still read who they are. */
 static int find_users(struct launcher *x, struct err *e)
 {
-	const struct relay_config *c = x->c;
+	for (size_t i = 0; i < x->c->listeners; i++)
+		if (find_user(x->c, &x->c->listener[i], &x->uid[i],
+		    &x->gid[i], e) != 0)
+			return -1;
+	return 0;
+}
 
-	for (size_t i = 0; i < c->listeners; i++) {
-		const struct backend *b = &c->listener[i].backend;
-		const char *user = b->user != NULL ? b->user : c->user;
+int exec_check(const struct relay_config *c, struct err *e)
+{
+	uid_t uid;
+	gid_t gid;
 
-		if (b->argv == NULL)
-			continue;
-		if (access(b->argv[0], X_OK) != 0)
-			return err_sys(e, FAIL_CONFIG, "listen %s: backend "
-			    "exec \"%s\"", c->listener[i].name, b->argv[0]);
-		if (user != NULL && proc_user(user, &x->uid[i], &x->gid[i],
-		    e) != 0)
-			return err_add(e, "listen %s: backend",
-			    c->listener[i].name);
-		if (user != NULL && x->uid[i] == 0)
-			return err_set(e, FAIL_CONFIG, "listen %s: backend as "
-			    "user root, wanted one without rights",
-			    c->listener[i].name);
-		if (user == NULL && geteuid() == 0)
-			return err_set(e, FAIL_CONFIG, "listen %s: backend "
-			    "exec would be root, wanted \"user\"",
-			    c->listener[i].name);
-	}
+	for (size_t i = 0; i < c->listeners; i++)
+		if (find_user(c, &c->listener[i], &uid, &gid, e) != 0)
+			return -1;
 	return 0;
 }
 

@@ -16,6 +16,8 @@
 
 /* Is there a backend that is a program? */
 bool exec_is_needed(const struct relay_config *c);
+/* Are these programs there, and may their users run them? FAIL_CONFIG. */
+int exec_check(const struct relay_config *c, struct err *e) MUST_CHECK;
 
 /*
  * The process: until every sock (one for each worker; taken) is at its end.

@@ -200,6 +200,7 @@ int flock_start(struct relay_flock **out, struct relay_config *take_config,
 	rc = child_user(take_config->user, "relay { }", &k.ids, e);
 	if (rc == 0)
 		rc = child_user(keys_user, "relay { }", &k.keys_ids, e);
+	k.f->ids = k.ids;
 	if (rc == 0)
 		rc = make_pairs(&k, e);
 	if (rc == 0)

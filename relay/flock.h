@@ -24,6 +24,7 @@ struct relay_flock {
 	struct relay_flock *next;
 	uint32_t id;
 	struct relay_config *config; /* owned */
+	struct ids ids;		     /* of its user */
 	struct flock_member m[FLOCK_SERVICES + RELAY_WORKERS_MAX];
 	size_t n;
 	bool is_retired;

@@ -94,6 +94,8 @@ void hop_free(struct hop **h);
 const struct route *hop_route(const struct hop *h);
 /* The one of it that is used, or was tried last; NULL: none. */
 const struct route_host *hop_host(const struct hop *h);
+/* "mx.a.example[192.0.2.1]:25" */
+const char *hop_where(char *out, size_t size, const struct route_host *h);
 /* TLS of the connection, for Received and logs; NULL: none. */
 const struct tls_got *hop_tls(const struct hop *h);
 

@@ -242,8 +242,6 @@ void hop_answer(struct hop_reply *r, const struct hop *h,
     const struct smtp_reply *theirs);
 /* HOP_UNKNOWN (RFC 1047). */
 void hop_unknown(struct hop_reply *r, const char *why);
-/* "mx.a.example[192.0.2.1]:25" */
-const char *hop_where(char *out, size_t size, const struct route_host *h);
 /* A connection came to be, or not: log line and counters, once. */
 void hop_report(struct hop *h, struct hop_link *l,
     const struct hop_failure *f);

@@ -212,8 +212,10 @@ void hop_pump(struct hop *h)
 	    conn_waiting(h->link->conn) < AHEAD) {
 		buf_clear(&out);
 		rc = pump_piece(h, &out, &e);
-		if (rc == 0)
+		if (rc == 0 && h->done < h->size)
 			conn_write(h->link->conn, buf_view(&out));
+		else if (rc == 0) /* with the dot */
+			conn_gather(h->link->conn, buf_view(&out));
 	}
 	buf_free(&out);
 	if (rc != 0) {

@@ -241,7 +241,9 @@ void hop_report(struct hop *h, struct hop_link *l,
 		l->is_reported = true;
 	if (h->hops->setup.stats != NULL && is_offer_unused(l))
 		relay_stats_add(h->hops->setup.stats, COUNT_STARTTLS_UNUSED);
-	log_hop(h, l, f);
+	/* a message on a kept connection has its line in the transaction */
+	if (f != NULL || l == NULL || !l->is_reused)
+		log_hop(h, l, f);
 	count(h, l, f);
 	if (l != NULL && f == NULL)
 		report_tested(h, l);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "relay/flock.h"
+#include "relay/tls.h"
 #include "relay/tls_files.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -64,6 +65,7 @@ static int begin_flock(struct relay_parent *p, struct relay_config *take,
 	struct ids ids;
 
 	if (child_user(c->user, "relay { }", &ids, e) != 0 ||
+	    relay_state_check(c, &ids, e) != 0 ||
 	    places_open(&p->places, c, &ids, e) != 0) {
 		relay_config_free(&c);
 		return -1;
@@ -101,6 +103,8 @@ static int read_and_begin(struct relay_parent *p)
 		log_lines(buf_str(&ce.text));
 	else if ((rc = begin_flock(p, c, &e)) != 0)
 		log_failure("reload", &e);
+	if (rc != 0 && p->live != NULL)
+		places_sweep(&p->places, p->live->config);
 	conf_errors_free(&ce);
 	return rc;
 }
@@ -135,12 +139,26 @@ static void reload(struct relay_parent *p)
 	if (p->is_reload)
 		return;
 	log_err("event=reload kept=old");
-	if (p->live != NULL)
-		places_sweep(&p->places, p->live->config);
 	notify_send("READY=1");
 }
 
 /* ---- what children say ---- */
+
+/* Those of the live configuration, and of no other. */
+static void note_certificates(struct relay_parent *p,
+    const struct relay_flock *was)
+{
+	const struct relay_config *c = p->live->config;
+	size_t i;
+
+	for (i = 0; was != NULL && i < was->config->pkis; i++)
+		if (relay_pki(c, was->config->pki[i].name) == NULL)
+			relay_stats_cert(p->common.stats,
+			    was->config->pki[i].name, 0);
+	for (i = 0; i < c->pkis; i++)
+		relay_stats_cert(p->common.stats, c->pki[i].name,
+		    tls_pki_not_after(&c->pki[i]));
+}
 
 static void go_live(struct relay_parent *p)
 {
@@ -150,6 +168,9 @@ static void go_live(struct relay_parent *p)
 	p->starting = NULL;
 	p->live_since_ms = clock_ms();
 	places_sweep(&p->places, p->live->config);
+	if (p->has_started)
+		places_own(&p->places, p->live->config, &p->live->ids);
+	note_certificates(p, was);
 	log_notice("event=%s id=%u workers=%d listeners=%zu",
 	    p->has_started ? "reloaded" : "started", p->live->id,
 	    p->live->config->workers, p->live->config->listeners);
@@ -208,6 +229,7 @@ static void on_death(struct relay_parent *p, struct relay_flock *f,
 	}
 	give_up_starting(p);
 	if (p->live != NULL) {
+		places_sweep(&p->places, p->live->config);
 		log_err("event=reload kept=old");
 		if (!p->is_reload || p->is_hurt)
 			plan_again(p);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/log.h"
+
 static struct place *find(struct places *p, const char *where)
 {
 	size_t i;
@@ -18,37 +20,49 @@ static struct place *find(struct places *p, const char *where)
 	return NULL;
 }
 
+/* What is done to each place of a configuration. */
+typedef int place_do(struct places *p, const struct listen_place *l,
+    const struct ids *ids, struct err *e);
+
 static int want(struct places *p, const struct listen_place *l,
     const struct ids *ids, struct err *e)
 {
 	struct place *x = find(p, l->where);
 
-	if (x != NULL && x->is_wanted)
-		return err_set(e, FAIL_CONFIG, "relay: two listen on %s",
-		    l->where);
-	if (x == NULL && p->n == RELAY_SOCKS_MAX)
+	if (x != NULL)
+		return 0;
+	if (p->n == RELAY_SOCKS_MAX)
 		return err_set(e, FAIL_CONFIG, "relay: more than %d places to "
 		    "listen on", RELAY_SOCKS_MAX);
-	if (x == NULL) {
-		x = &p->place[p->n];
-		memset(x, 0, sizeof(*x));
-		text_set(x->where, sizeof(x->where), l->where);
-		if (listen_at(l, ids, &x->fd, &x->made, e) != 0)
-			return -1;
-		p->n++;
-	}
-	x->is_wanted = true;
+	x = &p->place[p->n];
+	memset(x, 0, sizeof(*x));
+	text_set(x->where, sizeof(x->where), l->where);
+	if (listen_at(l, ids, &x->fd, &x->made, e) != 0)
+		return -1;
+	p->n++;
 	return 0;
 }
 
-int places_open(struct places *p, const struct relay_config *c,
+/* One that cannot be is no reason not to look at the others. */
+static int own(struct places *p, const struct listen_place *l,
     const struct ids *ids, struct err *e)
+{
+	struct place *x = find(p, l->where);
+
+	if (x != NULL && listen_path(l->where) != NULL &&
+	    listen_change_owner(listen_path(l->where), l->mode, l->group, ids,
+	    &x->made, e) != 0)
+		log_warn("event=reload error=\"%s\"", e->msg);
+	return 0;
+}
+
+static int for_all(struct places *p, const struct relay_config *c,
+    const struct ids *ids, place_do *f, struct err *e)
 {
 	struct listen_place l = { NULL, 0600, NULL };
 	size_t i, k;
 
-	for (i = 0; i < p->n; i++)
-		p->place[i].is_wanted = false;
+	/* no place is there twice: relay_config_check() */
 	for (i = 0; i < c->listeners; i++)
 		for (k = 0; k < c->listener[i].ons; k++) {
 			const struct listen_on *on = &c->listener[i].on[k];
@@ -56,16 +70,30 @@ int places_open(struct places *p, const struct relay_config *c,
 			l.where = on->where;
 			l.mode = on->mode;
 			l.group = on->group;
-			if (want(p, &l, ids, e) != 0)
+			if (f(p, &l, ids, e) != 0)
 				return -1;
 		}
 	l.where = c->socketmap;
 	l.mode = c->socketmap_mode;
 	l.group = c->socketmap_group;
-	if (l.where != NULL && want(p, &l, ids, e) != 0)
+	if (l.where != NULL && f(p, &l, ids, e) != 0)
 		return -1;
 	l.where = c->metrics;
-	return l.where == NULL ? 0 : want(p, &l, ids, e);
+	return l.where == NULL ? 0 : f(p, &l, ids, e);
+}
+
+int places_open(struct places *p, const struct relay_config *c,
+    const struct ids *ids, struct err *e)
+{
+	return for_all(p, c, ids, want, e);
+}
+
+void places_own(struct places *p, const struct relay_config *c,
+    const struct ids *ids)
+{
+	struct err e = { 0 };
+
+	(void)for_all(p, c, ids, own, &e);
 }
 
 static void close_place(struct place *x)

@@ -14,7 +14,6 @@ struct place {
 	char where[128];
 	int fd;
 	struct stat made; /* of a unix socket */
-	bool is_wanted;
 };
 
 struct places {
@@ -26,6 +25,10 @@ struct places {
  * until places_sweep(). */
 int places_open(struct places *p, const struct relay_config *c,
     const struct ids *ids, struct err *e) MUST_CHECK;
+/* Unix sockets that were there before: owner, group and mode as c has them;
+ * what cannot be changed is logged. */
+void places_own(struct places *p, const struct relay_config *c,
+    const struct ids *ids);
 /* Close what c does not want. */
 void places_sweep(struct places *p, const struct relay_config *c);
 /* Close all, and remove unix sockets. */

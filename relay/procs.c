@@ -5,9 +5,6 @@
  */
 #include "relay/procs.h"
 
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <event2/http.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -19,12 +16,12 @@
 #include "relay/keys.h"
 #include "relay/tls_files.h"
 #include "util/log.h"
+#include "util/metrics_http.h"
 
 #define POLICY_THREADS 16
 #define AUTH_THREADS 32 /* Dovecot holds one for 2 s with each failure */
 #define WAITING 2000
 #define MAP_THREADS 32 /* connections of Postfix */
-#define METRICS_MAX (4u << 20)
 
 void proc_ready(int ctl)
 {
@@ -84,6 +81,7 @@ void relay_policy_proc(const struct proc_start *s, int socketmap)
 	v.listen[0].threads = MAP_THREADS;
 	v.listen[0].talk = engine_socketmap;
 	v.listen[1].fd = -1;
+	v.ctl = &s->ctl;
 	child_sandbox(SANDBOX_POLICY);
 	proc_ready(s->ctl);
 	rc = service_run(&v, &e);
@@ -126,55 +124,21 @@ void relay_exec_proc(const struct proc_start *s)
 
 /* ---- metrics ---- */
 
-static void on_metrics(struct evhttp_request *req, void *arg)
+static void print_stats(void *arg, struct buf *out)
 {
-	struct relay_stats *stats = arg;
-	struct evbuffer *out = evbuffer_new();
-	struct buf b;
-
-	buf_init(&b, METRICS_MAX);
-	relay_stats_print(stats, &b);
-	if (evhttp_request_get_command(req) != EVHTTP_REQ_GET) {
-		evhttp_send_error(req, HTTP_BADMETHOD, NULL);
-	} else if (out == NULL || buf_ok(&b, NULL) != 0 ||
-	    evbuffer_add(out, b.p, b.n) != 0) {
-		evhttp_send_error(req, HTTP_INTERNAL, NULL);
-	} else {
-		(void)evhttp_add_header(evhttp_request_get_output_headers(req),
-		    "Content-Type", "text/plain; version=0.0.4");
-		evhttp_send_reply(req, HTTP_OK, "OK", out);
-	}
-	if (out != NULL)
-		evbuffer_free(out);
-	buf_free(&b);
-}
-
-static void on_parent(evutil_socket_t fd UNUSED, short what UNUSED,
-    void *arg UNUSED)
-{
-	_exit(EX_OK);
+	relay_stats_print(arg, out);
 }
 
 void relay_metrics_proc(const struct proc_start *s, int listen)
 {
-	struct event_base *base;
-	struct event *parent;
-	struct evhttp *http;
+	const struct metrics_http m = { .listen = listen, .parent = s->ctl,
+		.print = print_stats, .arg = s->stats };
+	struct err e = { 0 };
+	int rc;
 
 	child_drop(&s->ids);
-	base = event_base_new();
-	http = base == NULL ? NULL : evhttp_new(base);
-	parent = http == NULL ? NULL : event_new(base, s->ctl, EV_READ,
-	    on_parent, NULL);
-	if (parent == NULL || event_add(parent, NULL) != 0 ||
-	    evhttp_accept_socket(http, listen) != 0)
-		log_fatal("event=start process=metrics error=\"libevent\"");
-	evhttp_set_timeout(http, 10);
-	evhttp_set_max_headers_size(http, 8192);
-	evhttp_set_max_body_size(http, 0);
-	(void)evhttp_set_cb(http, "/metrics", on_metrics, s->stats);
 	child_sandbox(SANDBOX_RELAY);
 	proc_ready(s->ctl);
-	(void)event_base_dispatch(base);
-	_exit(EX_SOFTWARE);
+	rc = metrics_serve(&m, &e);
+	end("metrics", rc, &e);
 }

@@ -58,6 +58,9 @@ typedef void route_done(void *arg, struct route *take_route);
 struct routes;
 int routes_new(struct routes **out, struct ask *policy, struct err *e)
     MUST_CHECK;
+/* Answers are kept for a moment (relay/kept.h). FAIL_TEMP. */
+int routes_keep(struct routes *r, const struct relay_config *c,
+    struct err *e) MUST_CHECK;
 void routes_free(struct routes **r);
 /* 0: no memory, and done is never called. */
 uint32_t routes_ask(struct routes *r, const struct route_query *q,

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/kept.h"
 #include "relay/route.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/proc.h"
 
@@ -21,11 +23,13 @@ struct pending {
 	route_done *done;
 	void *arg;
 	uint32_t number;
+	struct buf key;	       /* empty: its answer is not for keeping */
 	struct route *failure; /* made before it is needed */
 };
 
 struct routes {
 	struct ask *policy; /* borrowed */
+	struct kept *kept;  /* NULL: nothing is kept */
 	struct pending *first;
 };
 
@@ -40,12 +44,19 @@ int routes_new(struct routes **out, struct ask *policy, struct err *e)
 	return 0;
 }
 
+int routes_keep(struct routes *r, const struct relay_config *c,
+    struct err *e)
+{
+	return kept_new(&r->kept, c, e);
+}
+
 static void forget(struct pending *p)
 {
 	*p->link = p->next;
 	if (p->next != NULL)
 		p->next->link = p->link;
 	route_free(&p->failure);
+	buf_free(&p->key);
 	free(p);
 }
 
@@ -59,6 +70,7 @@ void routes_free(struct routes **rp)
 		ask_cancel(r->policy, r->first->number);
 		forget(r->first);
 	}
+	kept_free(&r->kept);
 	free(r);
 	*rp = NULL;
 }
@@ -81,6 +93,9 @@ static void on_reply(void *arg, const struct view *reply,
 		log_warn("event=policy-away %s", line);
 		r = p->failure;
 		p->failure = NULL;
+	} else if (p->key.n > 0) {
+		kept_put(p->routes->kept, buf_view(&p->key), r, *reply,
+		    clock_ms());
 	}
 	forget(p);
 	done(done_arg, r);
@@ -99,6 +114,7 @@ static struct pending *add(struct routes *r, route_done *done, void *arg)
 		return NULL;
 	}
 	p->routes = r;
+	buf_init(&p->key, QUESTION_MAX);
 	p->done = done;
 	p->arg = arg;
 	p->next = r->first;
@@ -109,14 +125,34 @@ static struct pending *add(struct routes *r, route_done *done, void *arg)
 	return p;
 }
 
+/* Never of a policy process that is gone: it might know better by now. */
+static bool is_known(struct pending *p, const struct route_query *q,
+    struct view *reply)
+{
+	const struct routes *r = p->routes;
+
+	if (r->kept == NULL || ask_is_away(r->policy))
+		return false;
+	if (kept_key(r->kept, q, &p->key) != 0)
+		buf_clear(&p->key);
+	return p->key.n > 0 && kept_find(r->kept, buf_view(&p->key),
+	    clock_ms(), reply);
+}
+
 uint32_t routes_ask(struct routes *r, const struct route_query *q,
     route_done *done, void *arg)
 {
 	struct pending *p = add(r, done, arg);
+	struct view known;
 	struct buf b;
 
 	if (p == NULL)
 		return 0;
+	if (is_known(p, q, &known)) {
+		buf_clear(&p->key); /* or it would be kept for ever */
+		p->number = ask_known(r->policy, known, on_reply, p);
+		return p->number;
+	}
 	buf_init(&b, QUESTION_MAX);
 	/* an empty question is refused over there, in its time */
 	if (route_query_put(&b, q) != 0)

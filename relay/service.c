@@ -54,6 +54,7 @@ struct run {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	bool is_over;
+	bool is_retired; /* nobody new comes in */
 	struct line *line;
 	size_t turn; /* whose question is next */
 	pthread_t *thread;
@@ -116,8 +117,9 @@ static int share(const struct service *s, int all)
 	return s->socks < 2 || all < 2 ? all : all - (all + 3) / 4;
 }
 
-/* The first question of the worker whose turn it is; NULL: there is none. */
-static struct line *take_job(struct run *r, struct job **out)
+/* Of the workers with a question that may be worked on, whose turn it is;
+ * NULL: there is none. */
+static struct line *next_line(const struct run *r)
 {
 	int most = share(r->s, r->s->threads);
 	struct line *l;
@@ -125,18 +127,26 @@ static struct line *take_job(struct run *r, struct job **out)
 
 	for (i = 0; i < r->s->socks; i++) {
 		l = &r->line[(r->turn + i) % r->s->socks];
-		if (l->first == NULL || (l->running >= most && !r->is_over))
-			continue;
-		*out = l->first;
-		l->first = l->first->next;
-		if (l->first == NULL)
-			l->last = &l->first;
-		l->waiting--;
-		l->running++;
-		r->turn += i + 1;
-		return l;
+		if (l->first != NULL && (l->running < most || r->is_over))
+			return l;
 	}
 	return NULL;
+}
+
+static struct line *take_job(struct run *r, struct job **out)
+{
+	struct line *l = next_line(r);
+
+	if (l == NULL)
+		return NULL;
+	*out = l->first;
+	l->first = l->first->next;
+	if (l->first == NULL)
+		l->last = &l->first;
+	l->waiting--;
+	l->running++;
+	r->turn = (size_t)(l - r->line) + 1;
+	return l;
 }
 
 static void *answer_all(void *arg)
@@ -144,16 +154,19 @@ static void *answer_all(void *arg)
 	struct run *r = arg;
 	struct line *l = NULL;
 	struct job *j;
+	bool has_more;
 
 	for (;;) {
 		(void)pthread_mutex_lock(&r->lock);
-		if (l != NULL) {
+		if (l != NULL)
 			l->running--;
-			(void)pthread_cond_signal(&r->more);
-		}
 		while ((l = take_job(r, &j)) == NULL && !r->is_over)
 			(void)pthread_cond_wait(&r->more, &r->lock);
+		/* one that had to wait for its share may go on now */
+		has_more = l != NULL && next_line(r) != NULL;
 		(void)pthread_mutex_unlock(&r->lock);
+		if (has_more)
+			(void)pthread_cond_signal(&r->more);
 		if (l == NULL)
 			return NULL;
 		do_job(r, l, j);
@@ -174,9 +187,10 @@ static bool queue_job(struct run *r, struct line *l, struct job *j)
 		*l->last = j;
 		l->last = &j->next;
 		l->waiting++;
-		(void)pthread_cond_signal(&r->more);
 	}
 	(void)pthread_mutex_unlock(&r->lock);
+	if (ok)
+		(void)pthread_cond_signal(&r->more);
 	return ok;
 }
 
@@ -214,22 +228,28 @@ static void *read_all(void *arg)
 
 /* ---- connections of its own ---- */
 
-static bool is_over(struct run *r)
+static bool is_open(struct run *r)
 {
-	bool over;
+	bool is;
 
 	(void)pthread_mutex_lock(&r->lock);
-	over = r->is_over;
+	is = !r->is_over && !r->is_retired;
 	(void)pthread_mutex_unlock(&r->lock);
-	return over;
+	return is;
+}
+
+/* With the lock: what it asked before is answered, if there is time. */
+static void end_desk(const struct desk *d)
+{
+	if (d->fd >= 0 && (d->run->is_over || d->run->is_retired))
+		(void)shutdown(d->fd, d->run->is_over ? SHUT_RDWR : SHUT_RD);
 }
 
 static void set_fd(struct desk *d, int fd)
 {
 	(void)pthread_mutex_lock(&d->run->lock);
 	d->fd = fd;
-	if (fd >= 0 && d->run->is_over)
-		(void)shutdown(fd, SHUT_RDWR);
+	end_desk(d);
 	(void)pthread_mutex_unlock(&d->run->lock);
 }
 
@@ -240,7 +260,7 @@ static void *serve_desk(void *arg)
 	struct pollfd p = { .fd = s->listen[d->listen].fd, .events = POLLIN };
 	int fd;
 
-	while (!is_over(d->run)) {
+	while (is_open(d->run)) {
 		if (poll(&p, 1, 500) <= 0)
 			continue;
 		fd = accept4(p.fd, NULL, NULL, SOCK_CLOEXEC);
@@ -273,9 +293,12 @@ static bool all_over(struct run *r)
 
 static int start(pthread_t *t, void *(*f)(void *), void *arg, struct err *e)
 {
-	int rc = pthread_create(t, NULL, f, arg);
+	pthread_t made; /* a failure may leave in it what is no thread */
 
-	return rc == 0 ? 0 : err_set(e, FAIL_TEMP, "service: no thread");
+	if (pthread_create(&made, NULL, f, arg) != 0)
+		return err_set(e, FAIL_TEMP, "service: no thread");
+	*t = made;
+	return 0;
 }
 
 static int start_lines(struct run *r, struct err *e)
@@ -327,8 +350,7 @@ static void stop(struct run *r)
 	(void)pthread_mutex_lock(&r->lock);
 	r->is_over = true;
 	for (i = 0; i < r->desks; i++)
-		if (r->desk[i].fd >= 0)
-			(void)shutdown(r->desk[i].fd, SHUT_RDWR);
+		end_desk(&r->desk[i]);
 	(void)pthread_cond_broadcast(&r->more);
 	(void)pthread_mutex_unlock(&r->lock);
 	for (i = 0; i < r->s->socks; i++)
@@ -344,6 +366,37 @@ static void stop(struct run *r)
 		close(r->s->sock[i]);
 }
 
+/* The parent let go of us. */
+static void retire(struct run *r)
+{
+	size_t i;
+
+	(void)pthread_mutex_lock(&r->lock);
+	r->is_retired = true;
+	for (i = 0; i < LISTENS; i++)
+		if (r->s->listen[i].fd >= 0)
+			close(r->s->listen[i].fd);
+	for (i = 0; i < r->desks; i++)
+		end_desk(&r->desk[i]);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+static void serve(struct run *r)
+{
+	const struct service *s = r->s;
+	struct pollfd p = { .fd = s->ctl == NULL ? -1 : *s->ctl,
+		.events = POLLIN };
+
+	while (!all_over(r)) {
+		if (poll(&p, 1, 1000) == 1) {
+			retire(r);
+			p.fd = -1;
+		} else if (s->each_second != NULL) {
+			s->each_second(s->arg);
+		}
+	}
+}
+
 int service_run(const struct service *s, struct err *e)
 {
 	struct run r = { .s = s, .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -357,11 +410,8 @@ int service_run(const struct service *s, struct err *e)
 		(void)err_set(e, FAIL_TEMP, "service: out of memory");
 	else
 		rc = start_threads(&r, e);
-	while (rc == 0 && !all_over(&r)) {
-		(void)poll(NULL, 0, 1000);
-		if (s->each_second != NULL)
-			s->each_second(s->arg);
-	}
+	if (rc == 0)
+		serve(&r);
 	if (r.line != NULL)
 		stop(&r);
 	free(r.line);

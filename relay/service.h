@@ -28,10 +28,13 @@ struct service {
 	service_answer *answer;
 	void *arg;
 	struct {
-		int fd; /* -1: none; borrowed */
+		int fd; /* -1: none; taken, if there is a ctl */
 		int threads; /* connections at a time */
 		service_talk *talk;
 	} listen[2];
+	/* NULL: none. At its end the sockets above are closed, and connections
+	 * end with the question that they asked: others know better now. */
+	const int *ctl;
 	void (*each_second)(void *arg); /* in the main thread; NULL: none */
 };
 

@@ -22,13 +22,10 @@ const struct tls_server *session_tls(const struct session *s)
 static enum client_cert wanted_cert(const struct session *s)
 {
 	const struct listener *l = s->l->l;
-	size_t i;
+	const struct source_match *m = relay_match(l, s->who.ip);
 
-	for (i = 0; i < l->matches; i++)
-		if (l->match[i].client_cert >= 0 &&
-		    net_has(&l->match[i].net, s->who.ip))
-			return (enum client_cert)l->match[i].client_cert;
-	return l->client_cert;
+	return m != NULL && m->client_cert >= 0 ?
+	    (enum client_cert)m->client_cert : l->client_cert;
 }
 
 /* A pin without an address: nobody in particular, but welcome. */

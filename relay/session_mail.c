@@ -67,6 +67,8 @@ static int begin_txn(struct session *s, struct err *e)
 		.queue_id = f->ident
 	};
 
+	if (strcmp(s->ip, SMTP_UNKNOWN) == 0)
+		setup.client_addr = ""; /* the next hop hears just that */
 	if (f->addr[0] != '\0')
 		setup.client_addr = strncasecmp(f->addr, "IPv6:", 5) == 0 ?
 		    f->addr + 5 : f->addr;

@@ -177,44 +177,55 @@ static void put_sts(struct buf *b, const struct seek *p, bool with_report)
 }
 
 struct seen { /* of the hosts of a destination */
-	size_t dane, unusable, other, barred;
+	size_t dane, unusable, other;
+	size_t lost; /* that we could not find out enough about */
+	const char *unknown; /* why of one TLSA is not known, or NULL */
 };
 
 static void look(const struct route *r, struct seen *s)
 {
-	size_t i;
+	const struct route_host *h;
+	bool is_unknown;
 
 	memset(s, 0, sizeof(*s));
-	for (i = 0; i < r->hosts; i++) {
-		if (r->host[i].is_barred)
-			s->barred++;
-		else if (r->host[i].want.tlsas > 0)
+	for (h = r->host; h < r->host + r->hosts; h++) {
+		is_unknown = strcmp(h->barred_result, "dnssec-invalid") == 0;
+		if (is_unknown)
+			s->unknown = h->barred_reason;
+		if (is_unknown || strcmp(h->barred_result, "dns-failure") == 0)
+			s->lost++;
+		else if (h->want.tlsas > 0)
 			s->dane++;
-		else if (r->host[i].want.tlsa_base[0] != '\0')
+		else if (h->want.tlsa_base[0] != '\0' && !h->is_barred)
 			s->unusable++;
 		else
-			s->other++;
+			s->other += !h->is_barred;
 	}
 }
 
 /* DANE before MTA-STS, which never takes its place (T51): of hosts of both
  * kinds those with TLSA records are left. Postfix's dane is may for a host
  * without records, and for all hosts of an MX record without DNSSEC: it is not
- * said where more is asked for. */
+ * said where more is asked for. A host that we would not use Postfix does not
+ * use either, or it waits. */
 static void conclude(const struct seek *p, bool with_report, struct buf *b)
 {
 	bool is_sts = p->has_sts && p->sts.mode == STS_ENFORCE;
+	bool is_must = tls_level_is_must(p->level);
 	struct seen s;
 
 	look(p->r, &s);
 	if (p->r->code != 0 && p->r->code < 500)
 		buf_printf(b, "TEMP %s", p->r->text);
 	else if (s.dane > 0 && p->mx_secure && (is_sts ||
-	    s.other + s.unusable == 0))
+	    p->level == TLS_ENCRYPT || s.other + s.unusable == 0))
 		buf_puts(b, "OK dane-only");
+	else if (s.unknown != NULL && p->try_dane && (is_sts ||
+	    (is_must && p->level != TLS_DANE_ONLY)))
+		buf_printf(b, "TEMP %s", s.unknown);
 	else if (is_sts)
 		put_sts(b, p, with_report);
-	else if (s.dane + s.unusable > 0 && !tls_level_is_must(p->level))
+	else if (s.dane + s.unusable + s.lost > 0 && !is_must)
 		buf_puts(b, "OK dane");
 	else if (p->rule != NULL && !p->rule->is_default)
 		put_line(b, p);
@@ -253,8 +264,12 @@ static int answer_nexthop(struct engine *g, struct asking *x,
 
 	x->p.g = g;
 	x->p.q = &q;
+	if (strncmp(nexthop, "unix:", 5) == 0) {
+		buf_puts(reply, "NOTFOUND "); /* of LMTP, where no TLS is */
+		return 0;
+	}
 	if (seek_begin_map(&x->p, nexthop, &way) != 0) {
-		buf_puts(reply, "NOTFOUND ");
+		buf_puts(reply, "TEMP a next hop that no line could be for");
 		return 0;
 	}
 	buf_init(&b, 2048);

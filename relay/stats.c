@@ -204,6 +204,10 @@ void relay_stats_cert(struct relay_stats *s, const char *pki,
 	for (i = 0; i < n && !is_name(s->cert[i].name, pki,
 	    sizeof(s->cert[i].name)); i++)
 		;
+	if (i == n) /* in the place of one that is gone */
+		for (i = 0; i < n && atomic_load(&s->cert[i].not_after) != 0;
+		    i++)
+			;
 	if (i < CERTS) {
 		text_set(s->cert[i].name, sizeof(s->cert[i].name), pki);
 		atomic_store(&s->cert[i].not_after, not_after);
@@ -272,10 +276,13 @@ void relay_stats_print(const struct relay_stats *s, struct buf *out)
 	    "of the relay ends, in seconds since 1970");
 	n = counted(&s->certs, CERTS);
 	for (i = 0; i < n; i++) {
+		long long until = atomic_load(&s->cert[i].not_after);
+
+		if (until == 0)
+			continue;
 		buf_puts(out, "postseal_relay_certificate_expiry_seconds"
 		    "{pki=\"");
 		put_label(out, s->cert[i].name, sizeof(s->cert[i].name));
-		buf_printf(out, "\"} %lld\n",
-		    (long long)atomic_load(&s->cert[i].not_after));
+		buf_printf(out, "\"} %lld\n", until);
 	}
 }

@@ -53,7 +53,7 @@ void relay_stats_hop(struct relay_stats *s, const char *partner,
 /* What a policy of MTA-STS that is only tested would have said. */
 void relay_stats_tested(struct relay_stats *s, const char *partner,
     const char *result);
-/* A certificate's end: "listener/pki" of ours. */
+/* A certificate's end, by the name of its pki; 0: it is used no more. */
 void relay_stats_cert(struct relay_stats *s, const char *pki,
     int64_t not_after);
 void relay_stats_print(const struct relay_stats *s, struct buf *out);

@@ -44,6 +44,8 @@ int tls_server_new(struct tls_server **out, const struct relay_config *c,
     const struct listener *l, struct tls_keys *keys,
     const unsigned char secret[32], struct err *e) MUST_CHECK;
 void tls_server_free(struct tls_server **t);
+/* Are there versions and ciphers as l has them? Without keys. FAIL_CONFIG. */
+int tls_server_check(const struct listener *l, struct err *e) MUST_CHECK;
 /* What holds for a client there: match source { }; borrowed. "unix": as the
  * listener. NULL: no certificate, so no TLS. */
 const struct tls_server *tls_server_for(const struct tls_server *t,

@@ -5,6 +5,7 @@
  */
 #include "relay/tls_files.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -14,9 +15,12 @@
 
 #include "fetch/resolver.h"
 #include "relay/auth.h"
+#include "relay/exec.h"
 #include "relay/passwd.h"
+#include "relay/tls.h"
 #include "relay/tls_pem.h"
 #include "smtp/tls_verify.h"
+#include "util/listen.h"
 #include "util/ossl.h"
 #include "util/when.h"
 
@@ -83,12 +87,31 @@ static int check_spool(const struct relay_config *c, struct err *e)
 	    c->spool);
 }
 
+/* Of a unix socket, which is made at the start. */
+static int check_place(const char *where, const char *group, struct err *e)
+{
+	return listen_check_folder(where, e) != 0 || (group != NULL &&
+	    listen_check_group(group, e) != 0) ? -1 : 0;
+}
+
+static int check_places(const struct listener *l, struct err *e)
+{
+	for (size_t i = 0; i < l->ons; i++)
+		if (check_place(l->on[i].where, l->on[i].group, e) != 0)
+			return err_add(e, "listen %s", l->name);
+	return 0;
+}
+
 static int check_listener(const struct listener *l, struct err *e)
 {
 	static const unsigned char seed[32];
 	struct auth_senders *s = NULL;
 	struct passwd *p = NULL;
 
+	if (check_places(l, e) != 0)
+		return -1;
+	if (tls_server_check(l, e) != 0)
+		return err_add(e, "listen %s", l->name);
 	if (l->auth.kind == AUTH_PASSWD) {
 		if (passwd_open(&p, l->auth.path, seed, e) != 0)
 			return err_add(e, "listen %s: auth passwd", l->name);
@@ -102,6 +125,37 @@ static int check_listener(const struct listener *l, struct err *e)
 	return 0;
 }
 
+/* A list of ciphers that is none would show with the first mail. */
+static int check_rule(const struct tls_rule *r, struct err *e)
+{
+	struct tls_want *w = calloc(1, sizeof(*w));
+	SSL_CTX *ctx = NULL;
+	int rc;
+
+	if (w == NULL)
+		return err_set(e, FAIL_TEMP, "out of memory");
+	w->level = r->level;
+	w->min = r->min;
+	w->max = r->max;
+	w->allow_anonymous = r->allow_anonymous;
+	w->require_cert = r->require_cert;
+	text_set(w->ciphers, sizeof(w->ciphers), r->ciphers);
+	text_set(w->because, sizeof(w->because), "tls-policy");
+	rc = tls_want_context(&ctx, w, NULL, e);
+	SSL_CTX_free(ctx);
+	free(w);
+	return rc == 0 ? 0 : err_add(e, "%s:%d", r->file, r->line);
+}
+
+static int check_rules(const struct tls_rules *r, struct err *e)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->rule[i].ciphers != NULL &&
+		    check_rule(&r->rule[i], e) != 0)
+			return -1;
+	return 0;
+}
+
 int relay_files_check(const struct relay_config *c, struct err *e)
 {
 	struct ids ids, keys;
@@ -111,12 +165,16 @@ int relay_files_check(const struct relay_config *c, struct err *e)
 	    (c->keys_user != NULL &&
 	    child_user(c->keys_user, "relay { }", &keys, e) != 0) ||
 	    relay_state_check(c, &ids, e) != 0 || check_spool(c, e) != 0 ||
-	    check_stores(c, e) != 0 || relay_policy_files_check(c, e) != 0)
+	    check_stores(c, e) != 0 || relay_policy_files_check(c, e) != 0 ||
+	    check_rules(&c->rules, e) != 0)
 		return -1;
 	for (i = 0; i < c->listeners; i++)
 		if (check_listener(&c->listener[i], e) != 0)
 			return -1;
-	return 0;
+	if (c->socketmap != NULL && check_place(c->socketmap,
+	    c->socketmap_group, e) != 0)
+		return err_add(e, "socketmap");
+	return exec_check(c, e);
 }
 
 static bool asks_dns(const struct relay_config *c)

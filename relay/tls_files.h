@@ -12,8 +12,8 @@
 #include "util/child.h"
 
 /* All but certificates and keys, which keys_load() reads: users, folders,
- * CAs, password files, senders. The first thing that a start would end with;
- * FAIL_CONFIG names it. */
+ * those of sockets with their groups, CAs, password files, senders, programs.
+ * The first thing that a start would end with; FAIL_CONFIG names it. */
 int relay_files_check(const struct relay_config *c, struct err *e)
     MUST_CHECK;
 /* The folder state, if there is one: that these may write into it. ids of

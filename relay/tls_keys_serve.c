@@ -138,21 +138,61 @@ const struct pki *keys_pki(const struct keys_held *k, size_t i)
 
 /* ---- signing ---- */
 
-static int sign(const struct held_key *k, enum tls_sig s, struct view tbs,
-    struct buf *out, struct err *e)
+#define SIGS (TLS_SIG_ED25519 + 1)
+
+struct talk {
+	const struct keys_held *keys;
+	int sock;
+	pthread_t thread;
+	/* [key * SIGS + algorithm], of this thread; NULL: not yet. To begin
+	 * takes as long as to sign, to copy what was begun does not. */
+	EVP_MD_CTX **begun;
+	unsigned char question[KEYS_QUESTION_MAX];
+};
+
+static EVP_MD_CTX *begin_sign(const struct held_key *k, enum tls_sig s)
 {
 	EVP_MD_CTX *m = EVP_MD_CTX_new();
-	size_t n = CAP_SIGNATURE;
 	EVP_PKEY_CTX *pc = NULL;
+
+	if (m != NULL && EVP_DigestSignInit_ex(m, &pc, tls_sig_digest(s),
+	    NULL, NULL, k->key, NULL) == 1 && (!tls_sig_is_pss(s) ||
+	    (EVP_PKEY_CTX_set_rsa_padding(pc, RSA_PKCS1_PSS_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_pss_saltlen(pc, RSA_PSS_SALTLEN_DIGEST) ==
+	    1)))
+		return m;
+	EVP_MD_CTX_free(m);
+	return NULL;
+}
+
+/* OpenSSL 3.0 does not copy what has no digest of its own (Ed25519). */
+static EVP_MD_CTX *ready_sign(const struct talk *t, size_t key,
+    enum tls_sig s)
+{
+	EVP_MD_CTX **kept = &t->begun[key * SIGS + (size_t)s], *m;
+
+	if (tls_sig_digest(s) == NULL)
+		return begin_sign(&t->keys->key[key], s);
+	if (*kept == NULL)
+		*kept = begin_sign(&t->keys->key[key], s);
+	m = *kept == NULL ? NULL : EVP_MD_CTX_new();
+	if (m != NULL && EVP_MD_CTX_copy_ex(m, *kept) == 1)
+		return m;
+	EVP_MD_CTX_free(m);
+	return NULL;
+}
+
+static int sign(const struct talk *t, size_t key, enum tls_sig s,
+    struct view tbs, struct buf *out, struct err *e)
+{
+	size_t n = CAP_SIGNATURE;
 	unsigned char *to = buf_room(out, n);
+	EVP_MD_CTX *m;
 	int rc = -1;
 
 	ossl_clear();
-	if (m != NULL && to != NULL && EVP_DigestSignInit_ex(m, &pc,
-	    tls_sig_digest(s), NULL, NULL, k->key, NULL) == 1 &&
-	    (!tls_sig_is_pss(s) || (EVP_PKEY_CTX_set_rsa_padding(pc,
-	    RSA_PKCS1_PSS_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_pss_saltlen(pc,
-	    RSA_PSS_SALTLEN_DIGEST) == 1)) &&
+	m = ready_sign(t, key, s);
+	if (m != NULL && to != NULL &&
 	    EVP_DigestSign(m, to, &n, tbs.p, tbs.n) == 1) {
 		out->n += n;
 		rc = 0;
@@ -184,9 +224,10 @@ static int parse(struct question *q, struct view v)
 	    (q->op == KEYS_OP_SIGN || q->op == KEYS_OP_SPKI) ? 0 : -1;
 }
 
-static int perform(const struct keys_held *k, const struct question *q,
+static int perform(const struct talk *t, const struct question *q,
     struct buf *out, struct err *e)
 {
+	const struct keys_held *k = t->keys;
 	const struct held_key *key;
 
 	if (q->number >= k->n)
@@ -203,11 +244,11 @@ static int perform(const struct keys_held *k, const struct question *q,
 	if (q->tbs.n > KEYS_TBS_MAX || !keys_is_handshake(q->tbs))
 		return err_set(e, FAIL_POLICY, "what a TLS handshake signs is "
 		    "signed, and nothing else (RFC 8446 4.4.3)");
-	return sign(key, (enum tls_sig)q->sig, q->tbs, out, e);
+	return sign(t, q->number, (enum tls_sig)q->sig, q->tbs, out, e);
 }
 
 /* -1 when the worker is gone or talks nonsense. */
-static int serve_one(const struct keys_held *k, int sock, struct view packet)
+static int serve_one(const struct talk *t, struct view packet)
 {
 	struct buf result, answer;
 	struct err e = { 0 };
@@ -220,7 +261,7 @@ static int serve_one(const struct keys_held *k, int sock, struct view packet)
 	}
 	buf_init(&result, CAP_SIGNATURE);
 	buf_init(&answer, KEYS_ANSWER_MAX);
-	if (perform(k, &q, &result, &e) == 0 && buf_ok(&result, &e) == 0)
+	if (perform(t, &q, &result, &e) == 0 && buf_ok(&result, &e) == 0)
 		e.kind = 0;
 	else
 		log_warn("event=keys refused=\"%s\"", e.msg);
@@ -229,7 +270,7 @@ static int serve_one(const struct keys_held *k, int sock, struct view packet)
 	ipc_put_view(&answer, e.kind == 0 ? buf_view(&result) :
 	    view_of(e.msg));
 	do
-		n = answer.failed ? -1 : send(sock, answer.p, answer.n,
+		n = answer.failed ? -1 : send(t->sock, answer.p, answer.n,
 		    MSG_NOSIGNAL);
 	while (n < 0 && !answer.failed && errno == EINTR);
 	buf_free(&result);
@@ -239,16 +280,8 @@ static int serve_one(const struct keys_held *k, int sock, struct view packet)
 
 /* ---- threads ---- */
 
-struct talk {
-	const struct keys_held *keys;
-	int sock;
-	pthread_t thread;
-	unsigned char question[KEYS_QUESTION_MAX];
-};
-
-static void *serve(void *arg)
+static void talk_on(struct talk *t)
 {
-	struct talk *t = arg;
 	ssize_t n;
 
 	for (;;) {
@@ -263,11 +296,25 @@ static void *serve(void *arg)
 			    "octets\"", n);
 			break;
 		}
-		if (serve_one(t->keys, t->sock, view_make(t->question,
-		    (size_t)n)) != 0)
+		if (serve_one(t, view_make(t->question, (size_t)n)) != 0)
 			break;
 	}
+}
+
+static void *serve(void *arg)
+{
+	struct talk *t = arg;
+	size_t all = t->keys->n * SIGS, i;
+
+	t->begun = calloc(all + 1, sizeof(EVP_MD_CTX *));
+	if (t->begun == NULL)
+		log_err("event=keys error=\"out of memory\"");
+	else
+		talk_on(t);
 	close(t->sock);
+	for (i = 0; t->begun != NULL && i < all; i++)
+		EVP_MD_CTX_free(t->begun[i]);
+	free(t->begun);
 	return NULL;
 }
 

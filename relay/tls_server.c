@@ -295,8 +295,8 @@ static int load_clients(struct tls_server *t, const struct plan *p,
 	if (*p->client_ca != '\0')
 		ca = relay_ca(p->c, p->client_ca);
 	if (ca == NULL && (t->pins == 0 || *p->client_ca != '\0'))
-		return err_set(e, FAIL_CONFIG, "listen %s: client-cert: "
-		    "neither a ca that is there nor a pin", p->l->name);
+		return err_set(e, FAIL_CONFIG, "client-cert: neither a ca "
+		    "that is there nor a pin");
 	if (ca == NULL)
 		return 0;
 	/* T31: a CA of its own; those of the system vouch for servers. */
@@ -362,12 +362,22 @@ static int set_versions(SSL_CTX *ctx, const struct listener *l,
 
 	if (SSL_CTX_set_min_proto_version(ctx, number[l->min]) != 1 ||
 	    SSL_CTX_set_max_proto_version(ctx, 0) != 1)
-		return err_ossl(e, FAIL_CONFIG, "listen %s: TLS versions",
-		    l->name);
+		return err_ossl(e, FAIL_CONFIG, "TLS versions");
 	if (SSL_CTX_set_cipher_list(ctx, ciphers) != 1)
-		return err_ossl(e, FAIL_CONFIG, "listen %s: ciphers \"%s\"",
-		    l->name, ciphers);
+		return err_ossl(e, FAIL_CONFIG, "ciphers \"%s\"", ciphers);
 	return 0;
+}
+
+int tls_server_check(const struct listener *l, struct err *e)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	int rc;
+
+	ossl_clear();
+	rc = ctx == NULL ? err_ossl(e, FAIL_TEMP, "TLS") :
+	    set_versions(ctx, l, e);
+	SSL_CTX_free(ctx);
+	return rc;
 }
 
 /* T16: what a client showed once is shown again each time. */
@@ -417,8 +427,7 @@ static int add_own(struct tls_server *t, const char *name,
 	int rc = -1;
 
 	if (pki == NULL)
-		return err_set(e, FAIL_CONFIG, "listen %s: there is no pki %s",
-		    p->l->name, name);
+		return err_set(e, FAIL_CONFIG, "there is no pki %s", name);
 	ossl_clear();
 	ctx = SSL_CTX_new(TLS_server_method());
 	bigger = realloc(t->own, (t->owns + 1) * sizeof(SSL_CTX *));

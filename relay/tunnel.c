@@ -229,14 +229,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the client's TLS ---- */
 
-/* What this network's clients must show: of the first match that says so. */
+/* What this network's clients must show. */
 static int wanted_cert(const struct listener *l, const char *ip)
 {
-	for (size_t i = 0; i < l->matches; i++)
-		if (l->match[i].client_cert >= 0 &&
-		    net_has(&l->match[i].net, ip))
-			return l->match[i].client_cert;
-	return (int)l->client_cert;
+	const struct source_match *m = relay_match(l, ip);
+
+	return m != NULL && m->client_cert >= 0 ? m->client_cert :
+	    (int)l->client_cert;
 }
 
 /* T6: TLS is there, but not who is wanted. */
@@ -315,6 +314,23 @@ static void init_sides(struct tunnel *t)
 	t->server.use.arg = &t->server;
 }
 
+/* Could the backend take what a client says of itself for our word? One that
+ * knows the client by PROXY asks whether that one may. */
+static bool is_watched(const struct tunnel *t)
+{
+	enum backend_real real = t->l->l->backend.real;
+
+	switch (t->l->l->protocol) {
+	case RELAY_SMTP_TUNNEL:
+	case RELAY_POP3:
+		return t->has_gate || real == REAL_XCLIENT;
+	case RELAY_IMAP:
+		return t->has_gate && real == REAL_NONE;
+	default:
+		return false;
+	}
+}
+
 static struct tunnel *make(struct worker *w, struct worker_listener *l,
     enum listen_tls tls, const struct client *who)
 {
@@ -350,9 +366,8 @@ static struct tunnel *make(struct worker *w, struct worker_listener *l,
 		if (tls_server_for(l->tls, who->ip) == NULL)
 			t->gate.offers = false;
 	}
-	t->is_watched = (l->l->protocol == RELAY_SMTP_TUNNEL ||
-	    l->l->protocol == RELAY_POP3) && (t->has_gate ||
-	    l->l->backend.real == REAL_XCLIENT);
+	t->watch.is_imap = l->l->protocol == RELAY_IMAP;
+	t->is_watched = is_watched(t);
 	t->next = all;
 	t->at = &all;
 	if (all != NULL)

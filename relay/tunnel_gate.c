@@ -155,6 +155,14 @@ static enum gate_step begin_tls(struct gate *g, struct view behind,
 	return GATE_TLS;
 }
 
+/* Does no octet end a line, for anybody, but the last ones? */
+static bool is_one_line(struct view line)
+{
+	size_t cr = view_chr(line, '\r', 0);
+
+	return cr == (size_t)-1 || cr + 2 == line.n;
+}
+
 static enum gate_step ask(struct gate *g, enum gate_asks what,
     struct view line, struct buf *to_server)
 {
@@ -205,7 +213,8 @@ enum gate_step gate_client(struct gate *g, struct view in, size_t *used,
 	}
 	*used = line.n;
 	text = view_trim(line);
-	switch (g->p->command(g, text, to_client)) {
+	switch (is_one_line(line) ? g->p->command(g, text, to_client) :
+	    COMMAND_OTHER) {
 	case COMMAND_ASKS:
 		return ask(g, ASKS_CAPABILITIES, line, to_server);
 	case COMMAND_PASSES:

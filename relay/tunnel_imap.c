@@ -5,6 +5,7 @@
  * daemon that has none, capabilities wherever they are said.
  */
 #include "relay/tunnel_gate_int.h"
+#include "relay/tunnel_watch.h"
 
 #include <string.h>
 
@@ -30,6 +31,15 @@ static bool has_literal(struct view line)
 {
 	return line.n > 0 && line.p[line.n - 1] == '}' &&
 	    view_chr(line, '{', 0) != (size_t)-1;
+}
+
+/* Nothing that only a proxy may say; what is not passed on here opens the
+ * gate, and is looked at there. */
+static bool is_own_word(struct view line)
+{
+	struct watch w = { .is_imap = true };
+
+	return watch_client(&w, line) == line.n;
 }
 
 static enum gate_command starttls(struct gate *g, bool is_alone,
@@ -86,7 +96,7 @@ static enum gate_command command(struct gate *g, struct view line,
 		return starttls(g, is_alone, to_client);
 	/* asked before STARTTLS, or before CAPABILITY, by some */
 	if (view_ieq_str(verb, "ID") && gate_may_open(g) &&
-	    !has_literal(line))
+	    !has_literal(line) && is_own_word(line))
 		return COMMAND_PASSES;
 	return g->is_tls ? COMMAND_OTHER : in_clear(g, verb, line,
 	    to_client);

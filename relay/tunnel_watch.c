@@ -48,11 +48,73 @@ static void end_command(struct watch *w)
 		w->is_spoiled = true;
 }
 
+static bool is_head(const struct watch *w, const char *word)
+{
+	size_t n = strlen(word);
+
+	return w->heads == n && memcmp(w->head, word, n) == 0;
+}
+
+/* TLS with the daemon itself would hide from us what is said in it. */
 static bool is_forbidden(const struct watch *w)
 {
-	return (w->heads == 7 && memcmp(w->head, "XCLIENT", 7) == 0) ||
-	    (w->heads == 8 && memcmp(w->head, "XFORWARD", 8) == 0);
+	return is_head(w, "XCLIENT") || is_head(w, "XFORWARD") ||
+	    is_head(w, "STARTTLS") || is_head(w, "STLS");
 }
+
+/* ---- IMAP ---- */
+
+static void end_word(struct watch *w)
+{
+	if (w->heads == 0)
+		return;
+	if (++w->words == 2)
+		w->is_id = is_head(w, "ID");
+	w->heads = 0;
+}
+
+static bool is_tls(const struct watch *w)
+{
+	return w->words == 1 && is_head(w, "STARTTLS");
+}
+
+/* "x-..." where a string may begin; a backslash is read over, as daemons
+ * do. */
+static bool is_of_proxies(struct watch *w, unsigned char c)
+{
+	char before = (char)(w->four >> 8 & 0xff);
+
+	if (c == '\\')
+		return false;
+	w->four = w->four << 8 | (unsigned char)upper(c);
+	return (w->four & 0xffff) == ('X' << 8 | '-') &&
+	    strchr(" \t\"(", before) != NULL;
+}
+
+/* A literal might be such a field, too, and no program writes it so. */
+static bool take_imap(struct watch *w, unsigned char c)
+{
+	bool is_bad = false;
+
+	if (is_line_end(c)) {
+		is_bad = (w->is_id && w->last == '}') || is_tls(w);
+		next_line(w);
+		w->words = 0;
+		w->is_id = false;
+	} else if (w->is_id) {
+		is_bad = is_of_proxies(w, c);
+	} else if (w->words < 2 && (c <= ' ' || c == '(')) {
+		is_bad = is_tls(w);
+		end_word(w);
+		w->four = c;
+	} else if (w->words < 2 && w->heads < sizeof(w->head)) {
+		w->head[w->heads++] = upper(c);
+	}
+	w->last = (char)c;
+	return !is_bad;
+}
+
+/* ---- POP3, SMTP ---- */
 
 /* false: it must not pass. */
 static bool take(struct watch *w, unsigned char c)
@@ -83,7 +145,7 @@ size_t watch_client(struct watch *w, struct view v)
 	size_t i;
 
 	for (i = 0; i < v.n; i++)
-		if (!take(w, v.p[i]))
+		if (w->is_imap ? !take_imap(w, v.p[i]) : !take(w, v.p[i]))
 			break;
 	return i;
 }

@@ -3,7 +3,8 @@
  *
  * An open tunnel to a daemon that believes XCLIENT from us, or could: the
  * client's octets pass as they are, but that command never does (T67), also
- * when the gate is open since long. Pure.
+ * when the gate is open since long; nor does what IMAP has in its place, ID
+ * with fields of proxies ("x-originating-ip"). Pure.
  */
 #ifndef RELAY_TUNNEL_WATCH_H
 #define RELAY_TUNNEL_WATCH_H
@@ -11,6 +12,7 @@
 #include "util/buf.h"
 
 struct watch {
+	bool is_imap;
 	bool in_data;	 /* the daemon said 354: lines are of a message */
 	bool awaits;	 /* DATA was the last that the client said */
 	bool is_spoiled; /* nobody knows any more when there is a message */
@@ -20,6 +22,10 @@ struct watch {
 	uint32_t four;	 /* its last octets, upper case */
 	bool has_data;	 /* "DATA" is in it somewhere */
 	bool after_cr;
+	/* of the client's line, in IMAP */
+	unsigned words;	 /* that ended; the second is the command */
+	char last;	 /* its last octet */
+	bool is_id;
 	/* of the daemon's line */
 	char code[3];
 	size_t code_n;

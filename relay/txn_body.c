@@ -67,11 +67,24 @@ static void put_octet(struct header_watch *w, char c)
 	}
 }
 
+/* The octets of a line that is of no interest, up to its end. */
+static size_t dull_octets(const struct header_watch *w, struct view v,
+    size_t at)
+{
+	size_t end;
+
+	if (w->is_start || w->is_field || w->is_value)
+		return at;
+	end = view_chr(v, '\n', at);
+	return end == (size_t)-1 ? v.n : end;
+}
+
 void header_watch_put(struct header_watch *w, struct view v)
 {
 	size_t i;
 
-	for (i = 0; i < v.n && !w->is_over; i++) {
+	for (i = dull_octets(w, v, 0); i < v.n && !w->is_over;
+	    i = dull_octets(w, v, i + 1)) {
 		if (v.p[i] == '\r')
 			continue;
 		if (v.p[i] != '\n') {

@@ -85,6 +85,7 @@ static size_t put_hop(char *line, size_t size, size_t n,
 	const struct route *to = h == NULL ? NULL : hop_route(h);
 	const struct route_host *host = h == NULL ? NULL : hop_host(h);
 	const struct tls_got *tls = h == NULL ? NULL : hop_tls(h);
+	char where[400];
 	struct buf b;
 
 	if (to == NULL)
@@ -95,7 +96,8 @@ static size_t put_hop(char *line, size_t size, size_t n,
 	buf_init(&b, 256);
 	buf_printf(&b, "%s/%s", tls_level_str(host->want.asked),
 	    tls == NULL || !tls->is_tls ? "none" : tls_level_str(tls->level));
-	n = log_value(line, size, n, "mx", host->name);
+	n = log_value(line, size, n, "mx", hop_where(where, sizeof(where),
+	    host));
 	n = log_value(line, size, n, "tls", buf_str(&b));
 	buf_free(&b);
 	if (host->want.because[0] != '\0')

@@ -71,16 +71,6 @@ static int load_listeners(struct life *f, struct tls_keys *keys,
 	return 0;
 }
 
-static void note_certificates(const struct life *f)
-{
-	const struct relay_config *c = f->w.config;
-	size_t i;
-
-	for (i = 0; i < c->pkis; i++)
-		relay_stats_cert(f->w.stats, c->pki[i].name,
-		    tls_pki_not_after(&c->pki[i]));
-}
-
 static int load(struct life *f, struct err *e)
 {
 	const struct worker_start *s = f->s;
@@ -97,15 +87,13 @@ static int load(struct life *f, struct err *e)
 	    ask_new(&policy, f->w.base, s->policy, "policy", e) != 0 ||
 	    ask_new(&auth, f->w.base, s->auth, "auth", e) != 0 ||
 	    routes_new(&f->w.routes, policy, e) != 0 ||
+	    routes_keep(f->w.routes, s->p.config, e) != 0 ||
 	    auth_talks_new(&f->w.auth, auth, e) != 0)
 		return -1;
 	f->w.keys = keys;
 	h.tls = f->w.tls;
 	h.routes = f->w.routes;
-	if (hops_new(&f->w.hops, &h, e) != 0)
-		return -1;
-	note_certificates(f);
-	return 0;
+	return hops_new(&f->w.hops, &h, e);
 }
 
 /* As the user who will write into it: root may everywhere. */
@@ -139,11 +127,16 @@ static void on_ctl(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	static const struct timeval tv = { 0, LOOK_MS * 1000 };
 	struct life *f = arg;
+	size_t i;
 
 	(void)event_del(f->ctl);
 	f->until_ms = clock_ms() + f->w.config->grace_ms;
 	f->w.is_stopping = true;
 	acceptor_stop(f->acceptor);
+	/* whoever connects there is to be heard by the next ones, or refused:
+	 * the place may be wanted no more, or by somebody else */
+	for (i = 0; i < f->s->listens; i++)
+		close(f->s->listen[i].fd);
 	sessions_stop(&f->w);
 	tunnels_stop(&f->w);
 	(void)event_add(f->look, &tv);

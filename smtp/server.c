@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "smtp/server_int.h"
+#include "util/find.h"
 
 #define OUT_MAX (1u << 20)  /* answers of all recipients */
 #define OUT_FLUSH 4096	    /* octets after which it is to be sent */
@@ -338,25 +339,34 @@ static enum smtp_event take_commands(struct smtp_server *s, struct view *in)
 
 /* ---- the message ---- */
 
+static void take_octet(struct smtp_server *s, unsigned char c)
+{
+	if (s->at == AT_CR) {
+		s->is_bad |= c != '\n';
+		s->at = c == '\n' ? AT_START : c == '\r' ? AT_CR : AT_MID;
+		return;
+	}
+	s->is_bad |= c == '\n';
+	s->at = c == '\r' ? AT_CR : AT_MID;
+}
+
 /* Octets of lines, up to a dot that begins one; what they are in the end is
  * in at. */
 static size_t run_of_octets(struct smtp_server *s, struct view v)
 {
-	size_t i;
+	size_t i, n;
 
 	for (i = 0; i < v.n; i++) {
-		unsigned char c = v.p[i];
-
-		if (s->at == AT_START && c == '.')
+		if (s->at == AT_START && v.p[i] == '.')
 			break;
-		if (s->at == AT_CR) {
-			s->is_bad |= c != '\n';
-			s->at = c == '\n' ? AT_START :
-			    c == '\r' ? AT_CR : AT_MID;
+		take_octet(s, v.p[i]);
+		n = i % FIND_STEP != 0 ? 0 :
+		    find_smtp_lines(view_sub(v, i, v.n));
+		if (n == 0)
 			continue;
-		}
-		s->is_bad |= c == '\n';
-		s->at = c == '\r' ? AT_CR : AT_MID;
+		i += n;
+		s->at = v.p[i] == '\r' ? AT_CR : v.p[i] == '\n' ? AT_START :
+		    AT_MID;
 	}
 	return i;
 }

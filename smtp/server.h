@@ -60,10 +60,12 @@ struct smtp_forward {
 	char ident[64]; /* the queue id there */
 };
 
+#define SMTP_UNKNOWN "unknown" /* an address that is not to be known */
+
 /* What a client that may says of its own client (XCLIENT); "": nothing. Each
  * command adds to it. */
 struct smtp_xclient {
-	char addr[64];
+	char addr[64]; /* or SMTP_UNKNOWN */
 	char port[8];
 	char name[256];
 	char helo[256];

@@ -121,6 +121,8 @@ void server_on_xforward(struct smtp_server *s, const char *arg)
 	}
 }
 
+#define NOT_SAID "?" /* no address */
+
 void server_on_xclient(struct smtp_server *s, const char *arg)
 {
 	struct smtp_xclient x = s->xclient;
@@ -135,6 +137,8 @@ void server_on_xclient(struct smtp_server *s, const char *arg)
 		{ "DESTPORT", x.dest_port, sizeof(x.dest_port), is_number },
 	};
 
+	if (x.addr[0] == '\0')
+		text_set(x.addr, sizeof(x.addr), NOT_SAID);
 	if (!s->setup.xclient)
 		server_refuse(s, 550, "5.7.0", "XCLIENT is not for you");
 	else if (s->mail.from != NULL)
@@ -143,6 +147,12 @@ void server_on_xclient(struct smtp_server *s, const char *arg)
 		server_refuse_syntax(s);
 	else {
 		server_forget(s);
+		/* who has no address that is known has not that of the one
+		 * who speaks for him */
+		if (x.addr[0] == '\0')
+			text_set(x.addr, sizeof(x.addr), SMTP_UNKNOWN);
+		else if (strcmp(x.addr, NOT_SAID) == 0)
+			x.addr[0] = '\0';
 		s->xclient = x;
 		server_reply(s, 220, "", s->setup.name);
 		server_event(s, SMTP_XCLIENT, SERVER_COMMANDS);

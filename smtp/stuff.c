@@ -6,6 +6,8 @@
  */
 #include "smtp/stuff.h"
 
+#include "util/find.h"
+
 void smtp_stuff_init(struct smtp_stuff *s)
 {
 	s->last[0] = '\r';
@@ -15,7 +17,7 @@ void smtp_stuff_init(struct smtp_stuff *s)
 int smtp_stuff_put(struct smtp_stuff *s, struct view v, struct buf *out,
     struct err *e)
 {
-	size_t from = 0;
+	size_t from = 0, n;
 
 	for (size_t i = 0; i < v.n; i++) {
 		unsigned char c = v.p[i], before = s->last[1];
@@ -29,8 +31,11 @@ int smtp_stuff_put(struct smtp_stuff *s, struct view v, struct buf *out,
 			buf_putc(out, '.');
 			from = i;
 		}
-		s->last[0] = before;
-		s->last[1] = c;
+		n = i % FIND_STEP != 0 ? 0 :
+		    find_smtp_lines(view_sub(v, i, v.n));
+		i += n;
+		s->last[0] = n == 0 ? before : v.p[i - 1];
+		s->last[1] = v.p[i];
 	}
 	buf_putv(out, view_sub(v, from, v.n - from));
 	return buf_ok(out, e);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define LANES 16
-#define BLOCK ((size_t)4 * LANES)
+#define BLOCK ((size_t)4 * LANES) /* FIND_STEP */
 
 /* Octets side by side; where a comparison holds, all bits are set. */
 struct lanes {
@@ -152,4 +152,31 @@ size_t find_plain_lines(struct view v, size_t most)
 		since = is_any(&lf) ? 0 : since + 1;
 	}
 	return last_line_end(v.p, i);
+}
+
+static inline void or_broken(struct lanes *odd, const unsigned char *p)
+{
+	struct lanes x, y;
+
+	memcpy(&x, p, sizeof(x));
+	memcpy(&y, p + 1, sizeof(y));
+	odd->v |= ((x.v == '\r') ^ (y.v == '\n')) |
+	    ((x.v == '\n') & (y.v == '.'));
+}
+
+size_t find_smtp_lines(struct view v)
+{
+	size_t i = 0;
+
+	for (; v.n - i > BLOCK; i += BLOCK) {
+		struct lanes odd = { 0 };
+
+		or_broken(&odd, v.p + i);
+		or_broken(&odd, v.p + i + LANES);
+		or_broken(&odd, v.p + i + 2 * LANES);
+		or_broken(&odd, v.p + i + 3 * LANES);
+		if (is_any(&odd))
+			break;
+	}
+	return i;
 }

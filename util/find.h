@@ -27,4 +27,12 @@ size_t find_text_end(struct view v);
  */
 size_t find_plain_lines(struct view v, size_t most);
 
+/*
+ * How many octets n, at least: in the first n + 1 of v there is no CR without
+ * LF behind it, no LF without CR before it and no dot behind an LF, as far as
+ * they tell; a multiple of FIND_STEP.
+ */
+#define FIND_STEP 64
+size_t find_smtp_lines(struct view v);
+
 #endif

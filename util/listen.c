@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -103,6 +104,13 @@ static int find_group(const char *name, gid_t *gid, struct err *e)
 	return 0;
 }
 
+int listen_check_group(const char *group, struct err *e)
+{
+	gid_t gid;
+
+	return find_group(group, &gid, e);
+}
+
 int listen_set_owner(const char *path, int mode, const char *group,
     const struct ids *ids, struct stat *is, struct err *e)
 {
@@ -119,12 +127,54 @@ int listen_set_owner(const char *path, int mode, const char *group,
 	    err_sys(e, FAIL_CONFIG, "listen: %s", path);
 }
 
+static bool is_same(const struct stat *st, const struct stat *is)
+{
+	return S_ISSOCK(st->st_mode) && st->st_dev == is->st_dev &&
+	    st->st_ino == is->st_ino;
+}
+
+/* fchmod() takes no O_PATH, which is the only way to open a socket. */
+static int change_owner(int fd, uid_t uid, gid_t gid, int mode)
+{
+	char name[64];
+	struct buf b;
+	int rc;
+
+	buf_init(&b, sizeof(name) - 1);
+	buf_printf(&b, "/proc/self/fd/%d", fd);
+	text_set(name, sizeof(name), buf_str(&b));
+	buf_free(&b);
+	rc = fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
+	return rc == 0 ? chmod(name, (mode_t)mode) : rc;
+}
+
+int listen_change_owner(const char *path, int mode, const char *group,
+    const struct ids *ids, const struct stat *made, struct err *e)
+{
+	uid_t uid = geteuid() == 0 ? ids->uid : (uid_t)-1;
+	gid_t gid = geteuid() == 0 ? ids->gid : (gid_t)-1;
+	struct stat st;
+	int fd, rc = 0;
+
+	if (group != NULL && find_group(group, &gid, e) != 0)
+		return -1;
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, FAIL_CONFIG, "listen: %s", path);
+	if (fstat(fd, &st) != 0 || !is_same(&st, made))
+		rc = err_set(e, FAIL_CONFIG, "listen: %s is not the socket "
+		    "that was made there", path);
+	else if (change_owner(fd, uid, gid, mode) != 0)
+		rc = err_sys(e, FAIL_CONFIG, "listen: mode of %s", path);
+	close(fd);
+	return rc;
+}
+
 void listen_unlink(const char *path, const struct stat *is)
 {
 	struct stat st;
 
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	    st.st_dev == is->st_dev && st.st_ino == is->st_ino)
+	if (lstat(path, &st) == 0 && is_same(&st, is))
 		(void)unlink(path);
 }
 

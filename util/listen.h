@@ -13,10 +13,16 @@
 
 /* Is the folder of a unix socket there? FAIL_CONFIG says how to make it. */
 int listen_check_folder(const char *spec, struct err *e) MUST_CHECK;
+/* Is there this group? FAIL_CONFIG. */
+int listen_check_group(const char *group, struct err *e) MUST_CHECK;
 /* Owner, group (NULL: that of ids) and mode of a new unix socket; *made is
  * what it is then. FAIL_CONFIG. */
 int listen_set_owner(const char *path, int mode, const char *group,
     const struct ids *ids, struct stat *made, struct err *e) MUST_CHECK;
+/* The same for one that is there already, if it is still that one; whatever
+ * else took its place is left alone. FAIL_CONFIG. */
+int listen_change_owner(const char *path, int mode, const char *group,
+    const struct ids *ids, const struct stat *made, struct err *e) MUST_CHECK;
 /* Remove it, if it is still that one. */
 void listen_unlink(const char *path, const struct stat *made);
 /* Path of "unix:PATH" or "local:PATH", else NULL. */

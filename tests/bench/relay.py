@@ -185,6 +185,7 @@ stream {
         listen 127.0.0.1:%d ssl;
         ssl_certificate %s;
         ssl_certificate_key %s;
+        ssl_protocols TLSv1.3;
         proxy_pass 127.0.0.1:%d;
     }
 }

@@ -32,6 +32,7 @@
 
 #define LINE 4096
 #define CHUNK 65536
+#define HEADER "Subject: load\r\n\r\n"
 
 struct load {
 	int port;
@@ -170,6 +171,8 @@ static void *run(void *arg)
 		die("memory");
 	for (i = 0; i < l->size; i++)
 		body[i] = i % 64 == 62 ? '\r' : i % 64 == 63 ? '\n' : 'x';
+	if (l->size > sizeof(HEADER))
+		memcpy(body, HEADER, sizeof(HEADER) - 1);
 	while (atomic_fetch_sub(&l->left, l->mail ? l->per_connection : 1) >
 	    0) {
 		open_peer(l, &p);
@@ -304,6 +307,10 @@ int main(int argc, char **argv)
 	if (argc < 5)
 		die("see the head of relayload.c");
 	l.ctx = SSL_CTX_new(TLS_client_method());
+	/* the same for all who are compared */
+	if (l.ctx == NULL || SSL_CTX_set_min_proto_version(l.ctx,
+	    TLS1_3_VERSION) != 1)
+		die("memory");
 	l.port = (int)strtol(argv[2], NULL, 10);
 	l.tls = strcmp(argv[3], "tls") == 0;
 	if (strcmp(argv[1], "connect") == 0 && argc == 6) {

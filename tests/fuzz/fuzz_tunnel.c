@@ -67,11 +67,22 @@ static void check_asked(enum relay_protocol p, struct view v)
 	}
 }
 
+/* What the gate passes on itself is one line for every daemon: what else may
+ * stand in it would not be looked at by anybody. */
+static void check_line(struct view v)
+{
+	size_t cr = view_chr(v, '\r', 0), lf = view_chr(v, '\n', 0);
+
+	MUST(v.n == 0 || lf + 1 == v.n);
+	MUST(cr == (size_t)-1 || cr + 2 == v.n);
+}
+
 static void judge(struct talk *t, enum gate_step step, bool is_client)
 {
 	bool is_clear = t->g.must && !t->g.is_tls;
 
 	MUST(!t->to_client.failed && !t->to_server.failed);
+	check_line(buf_view(&t->to_server));
 	if (is_clear)
 		check_asked(t->p, buf_view(&t->to_server));
 	switch (step) {

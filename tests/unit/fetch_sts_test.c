@@ -271,6 +271,8 @@ static int fetch(void *arg, const char *domain, struct buf *text,
 	(void)arg;
 	assert_string_equal(domain, "a.example");
 	world.fetches++;
+	/* as sts_fetch() before it found an address */
+	(void)err_set(e, FAIL_TEMP, "%s has no address", domain);
 	if (world.text == NULL)
 		return err_set(e, FAIL_TEMP, "no route to host");
 	buf_puts(text, world.text);
@@ -339,6 +341,28 @@ static void T50_a_policy_is_fetched_once(void **state)
 	assert_int_equal(world.fetches, 2);
 	assert_string_equal(world.changes, "a.example none enforce;"
 	    "a.example enforce none;");
+	sts_free(&s);
+}
+
+static void T50_why_is_told_of_what_failed_alone(void **state)
+{
+	struct sts_policy p;
+	struct err why;
+	struct sts *s;
+
+	(void)state;
+	set_world("v=STSv1; id=1;", GOOD);
+	s = begin(NULL);
+	sts_policy_init(&p);
+	assert_true(sts_find(s, "a.example", clock_ms() + 1000, &p, &why));
+	assert_string_equal(why.msg, "");
+	assert_int_equal(why.kind, 0);
+	world.txt = "v=STSv1; id=2;";
+	world.text = NULL;
+	world.now += 100;
+	assert_true(sts_find(s, "a.example", clock_ms() + 1000, &p, &why));
+	assert_string_equal(why.msg, "no route to host");
+	sts_policy_free(&p);
 	sts_free(&s);
 }
 
@@ -435,6 +459,104 @@ static void T50_policies_are_fetched_again_each_day(void **state)
 	sts_free(&s);
 }
 
+/* attack T50: whoever is in between waits for a policy of a day or less to
+ * end, and takes away the HTTPS server then
+ * verdict: it was fetched again at half of its time */
+static void T50_a_short_policy_is_fetched_again_before_it_ends(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t age;
+	} row[] = {
+		{ GOOD, 86400 },
+		{ "version: STSv1\nmode: enforce\nmx: mx.a.example\n"
+		    "max_age: 3600\n", 3600 },
+		{ "version: STSv1\nmode: enforce\nmx: mx.a.example\n"
+		    "max_age: 172799\n", 172799 },
+	};
+	struct sts *s;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		set_world("v=STSv1; id=1;", row[i].text);
+		s = begin(NULL);
+		assert_int_equal(mode_now(s), STS_ENFORCE);
+		world.now += row[i].age / 2 - 1;
+		assert_false(sts_refresh(s));
+		world.now++;
+		assert_true(sts_refresh(s));
+		assert_false(sts_refresh(s));
+		assert_int_equal(world.fetches, 2);
+		/* nobody answers: five minutes of rest, and it holds on */
+		world.text = NULL;
+		world.now += row[i].age / 2;
+		assert_true(sts_refresh(s));
+		world.now += 299;
+		assert_false(sts_refresh(s));
+		world.now++;
+		assert_true(sts_refresh(s));
+		assert_int_equal(mode_now(s), STS_ENFORCE);
+		world.now += row[i].age / 2 - 301;
+		assert_int_equal(mode_now(s), STS_ENFORCE);
+		world.now += 2;
+		assert_int_equal(mode_now(s), -1);
+		/* what is over is asked for by mail alone */
+		assert_false(sts_refresh(s));
+		sts_free(&s);
+	}
+}
+
+/* attack A71: a policy of a second
+ * verdict: one fetch a minute */
+static void A71_a_policy_that_always_ends(void **state)
+{
+	struct sts *s;
+
+	(void)state;
+	set_world("v=STSv1; id=1;", "version: STSv1\nmode: enforce\n"
+	    "mx: mx.a.example\nmax_age: 1\n");
+	s = begin(NULL);
+	(void)mode_now(s);
+	for (int i = 0; i < 120; i++) {
+		while (sts_refresh(s))
+			;
+		(void)mode_now(s);
+		world.now++;
+	}
+	assert_in_range(world.fetches, 1, 2);
+	sts_free(&s);
+}
+
+/* attack A71: many domains of one owner, each with a policy that is soon over
+ * and a server that is slow
+ * verdict: a policy that was not tried for longer comes before them */
+static void A71_who_was_not_tried_for_longest_is_first(void **state)
+{
+	struct sts *s;
+	struct sts_entry *t;
+
+	(void)state;
+	set_world("v=STSv1; id=1;", GOOD);
+	s = begin(NULL);
+	assert_int_equal(mode_now(s), STS_ENFORCE);
+	world.now += 86399;
+	for (int i = 0; i < 2000; i++) {
+		char name[40];
+
+		(void)snprintf(name, sizeof(name), "x%d.example", i);
+		t = sts_entry_add(s, name, world.now);
+		assert_non_null(t);
+		t->has_policy = true;
+		t->policy.max_age_s = 200;
+		t->policy.fetched_s = world.now - 100;
+		t->policy.until_s = world.now + 100;
+		t->rests_until_s = world.now - 40;
+	}
+	/* fetch() wants it to be a.example */
+	assert_true(sts_refresh(s));
+	sts_free(&s);
+}
+
 /* ---- on disk ---- */
 
 static char folder[] = "/tmp/postseal-sts-XXXXXX";
@@ -466,6 +588,31 @@ static void T50_policies_are_there_after_a_restart(void **state)
 	world.now += 86400;
 	assert_int_equal(mode_now(s), -1);
 	sts_free(&s);
+}
+
+/* The disk was full, or away, for a while. */
+static void T50_what_could_not_be_kept_is_kept_later(void **state)
+{
+	char later[100];
+	struct sts *s;
+
+	(void)state;
+	(void)snprintf(later, sizeof(later), "%s/later", folder);
+	set_world("v=STSv1; id=1;", GOOD);
+	s = begin(later);
+	assert_int_equal(mode_now(s), STS_ENFORCE);
+	assert_int_equal(sts_save(s, NULL), -1);
+	assert_int_equal(mkdir(later, 0700), 0);
+	assert_int_equal(sts_save(s, NULL), 0);
+	sts_free(&s);
+	world.txt = world.text = NULL;
+	s = begin(later);
+	assert_int_equal(mode_now(s), STS_ENFORCE);
+	sts_free(&s);
+	(void)snprintf(later, sizeof(later), "%s/later/sts-policies", folder);
+	(void)unlink(later);
+	(void)snprintf(later, sizeof(later), "%s/later", folder);
+	(void)rmdir(later);
 }
 
 /* attack T50: somebody has hundreds of domains, each with a policy as long as
@@ -569,11 +716,18 @@ int main(void)
 		cmocka_unit_test(T50_a_wildcard_is_one_left_label),
 		cmocka_unit_test(T50_exactly_one_txt_record),
 		cmocka_unit_test(T50_a_policy_is_fetched_once),
+		cmocka_unit_test(T50_why_is_told_of_what_failed_alone),
 		cmocka_unit_test(T50_what_is_known_holds_when_nobody_answers),
 		cmocka_unit_test(T50_a_failed_fetch_rests_five_minutes),
 		cmocka_unit_test(A71_an_id_that_changes_all_the_time),
 		cmocka_unit_test(T50_policies_are_fetched_again_each_day),
+		cmocka_unit_test(
+		    T50_a_short_policy_is_fetched_again_before_it_ends),
+		cmocka_unit_test(A71_a_policy_that_always_ends),
+		cmocka_unit_test(
+		    A71_who_was_not_tried_for_longest_is_first),
 		cmocka_unit_test(T50_policies_are_there_after_a_restart),
+		cmocka_unit_test(T50_what_could_not_be_kept_is_kept_later),
 		cmocka_unit_test(T50_long_policies_do_not_crowd_out_others),
 		cmocka_unit_test(T50_a_damaged_file),
 	};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
+ * runner: long
  *
  * Making the small CA: its two certificates, its name constraints, and its
  * keys under a passphrase that no daemon has.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
+ * runner: long
  *
  * Import in pieces: what is found does not depend on where a file is cut,
  * and it is stored whole or not at all, however long it is.

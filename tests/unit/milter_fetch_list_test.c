@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
+ * runner: waits
  *
  * Lists of directories between the processes: the thread that fetches one,
  * and the keeper that takes it into the store and tells the parent.

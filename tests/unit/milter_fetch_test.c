@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
+ * runner: waits
  *
  * The fetch process without the process: workers that look up, the store
  * that gives jobs, and peers that lie, are silent, or die.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
+ * runner: waits
  *
  * Copies of a message that are sent on: what the next hop is told, and what
  * becomes of them when it refuses, dies or is slow.

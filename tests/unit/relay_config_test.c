@@ -277,9 +277,93 @@ static void T5_T14_T59_dangers_are_said(void **state UNUSED)
 	relay_config_free(&c);
 }
 
+/* attack T38: mail for a domain that has a route of its own, and for a sender
+ * that has a certificate, written in letters that the configuration has not
+ * verdict: all of them have one form, in which they are compared
+ */
+static void T38_names_have_one_form(void **state UNUSED)
+{
+	struct relay_config *c = must_read(PKI "route r {\n mx\n"
+	    " via B\xc3\xbc" "cher.example smart\n via .A.Example smart\n}\n"
+	    "route smart {\n host \"smart.example:25\" tls verify\n}\n"
+	    "listen in {\n protocol lmtp\n on \"127.0.0.1:1024\"\n route r\n}"
+	    "\nclient-cert from @b\xc3\xbc" "cher.example pki mx\n"
+	    "client-cert from alice@A.Example pki mx\n");
+	static const char *const wrong[][2] = {
+		{ "route r {\n mx\n via a..example r\n}\n", "via: " },
+		{ "route r {\n mx\n via a.example. r\n}\n", "via: " },
+		{ "route r {\n mx\n via * r\n}\n", "via: " },
+		{ PKI "client-cert from @a..example pki mx\n",
+		    "client-cert: " },
+		{ PKI "client-cert from a@b@c.example pki mx\n",
+		    "client-cert: " },
+	};
+
+	assert_string_equal(c->route[0].via_domain[0],
+	    "xn--bcher-kva.example");
+	assert_string_equal(c->route[0].via_domain[1], ".a.example");
+	assert_string_equal(c->sender_cert[0].from,
+	    "@xn--bcher-kva.example");
+	assert_string_equal(c->sender_cert[1].from, "alice@a.example");
+	relay_config_free(&c);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		check_refused(wrong[i][0], wrong[i][1]);
+}
+
+#define FRONT(more, way) "listen front {\n protocol smtp\n on " \
+	"\"0.0.0.0:25\"\n" more " route mta\n}\nroute mta {\n" way "}\n"
+
+#define BEHIND(more) "listen front {\n protocol smtp-tunnel\n on " \
+	"\"0.0.0.0:25\"\n backend \"127.0.0.1:10025\"" more "\n}\n"
+
+static void count_neighbours(void *arg, const char *s)
+{
+	if (strstr(s, "front: whoever reaches 0.0.0.0:25 comes to "
+	    "127.0.0.1:10025 as this machine") != NULL)
+		(*(int *)arg)++;
+}
+
+/* attack A53: the MTA behind the relay lets this machine send anywhere, and
+ * every client of the relay comes to it from this machine
+ * verdict: said when the configuration is read, where neither XCLIENT tells
+ * the MTA who it is nor the listener who may come
+ */
+static void A53_T67_a_front_makes_nobody_a_neighbour(void **state UNUSED)
+{
+	static const struct {
+		const char *statements;
+		int said;
+	} row[] = {
+		{ FRONT("", " host \"127.0.0.1:10025\" tls none\n"), 1 },
+		{ FRONT("", " host \"127.0.0.1:10025\" tls none "
+		    "xclient\n"), 0 },
+		{ FRONT(" allow 192.0.2.0/24\n", " host "
+		    "\"127.0.0.1:10025\" tls none\n"), 0 },
+		{ FRONT("", " host \"lmtp:127.0.0.1:10025\" tls none\n"),
+		    0 },
+		{ BEHIND(""), 1 },
+		{ BEHIND(" xclient"), 0 },
+		{ BEHIND(" proxy-v2"), 0 },
+		{ PKI FRONT(" auth passwd \"p\"\n pki mx\n", " host "
+		    "\"127.0.0.1:10025\" tls none\n"), 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct relay_config *c = must_read(row[i].statements);
+		int n = 0;
+
+		relay_config_warn(c, count_neighbours, &n);
+		if (n != row[i].said)
+			fail_msg("%zu: %d", i, n);
+		relay_config_free(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(T38_names_have_one_form),
+		cmocka_unit_test(A53_T67_a_front_makes_nobody_a_neighbour),
 		cmocka_unit_test(every_unknown_word_is_refused),
 		cmocka_unit_test(T5_T19_T31_T66_what_does_not_go_together),
 		cmocka_unit_test(a_whole_configuration_is_read),

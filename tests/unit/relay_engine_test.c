@@ -500,10 +500,13 @@ static void T43_a_certificate_of_the_sender(void **state)
 		const char *from, *pki;
 	} row[] = { { "alice@a.example", "hers" },
 	    { "bob@a.example", "ours" }, { "bob@c.example", "" },
-	    { "", "" } };
+	    { "", "" }, { "bob@A.Example", "ours" },
+	    { "bob@b\xc3\xbc" "cher.example", "theirs" },
+	    { "bob@xn--BCHER-kva.example", "theirs" } };
 	char domain[] = "@a.example", person[] = "alice@a.example";
+	char other[] = "@xn--bcher-kva.example";
 	struct sender_cert cert[] = { { domain, "ours" },
-	    { person, "hers" } };
+	    { person, "hers" }, { other, "theirs" } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {

@@ -158,6 +158,14 @@ const struct route_host *hop_host(const struct hop *h)
 	return NULL;
 }
 
+const char *hop_where(char *out, size_t size, const struct route_host *h)
+{
+	(void)size;
+	(void)h;
+	out[0] = '\0';
+	return out;
+}
+
 const struct tls_got *hop_tls(const struct hop *h)
 {
 	(void)h;

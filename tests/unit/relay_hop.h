@@ -63,7 +63,8 @@ struct next_hop {
 	pthread_mutex_t lock;
 	struct buf plain, tls; /* commands, before and within TLS */
 	struct buf mails;
-	int connections, dots, open;
+	struct buf told; /* a copy of the above for the test */
+	_Atomic int connections, dots, open;
 };
 static struct next_hop sink[SINKS];
 static SSL_CTX *sink_ctx;
@@ -337,6 +338,7 @@ static void sink_start(size_t i, const struct talk *t, size_t n)
 	buf_init(&s->plain, 64u << 20);
 	buf_init(&s->tls, 64u << 20);
 	buf_init(&s->mails, 64u << 20);
+	buf_init(&s->told, 64u << 20);
 	s->talk = t;
 	s->talks = n;
 	s->sock = bound(&s->port);
@@ -366,6 +368,7 @@ static void sink_stop(size_t i)
 	buf_free(&s->plain);
 	buf_free(&s->tls);
 	buf_free(&s->mails);
+	buf_free(&s->told);
 	s->port = 0;
 }
 
@@ -590,14 +593,39 @@ static void deliver(struct seen *s, struct route *r,
 	until(&s->results, taken);
 }
 
+/* What will be heard is known when nobody is connected any more. */
+static UNUSED void until_closed(size_t i)
+{
+	int end = world.ticks + 1500;
+
+	while (sink[i].open > 0 && world.ticks < end)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	assert_int_equal(sink[i].open, 0);
+}
+
+/* Until the next call; the thread may go on writing. */
+static UNUSED const char *told(struct next_hop *s, const struct buf *all)
+{
+	pthread_mutex_lock(&s->lock);
+	buf_clear(&s->told);
+	buf_putv(&s->told, buf_view(all));
+	pthread_mutex_unlock(&s->lock);
+	return buf_str(&s->told);
+}
+
 static UNUSED const char *seen_plain(size_t i)
 {
-	return buf_str(&sink[i].plain);
+	return told(&sink[i], &sink[i].plain);
 }
 
 static UNUSED const char *seen_tls(size_t i)
 {
-	return buf_str(&sink[i].tls);
+	return told(&sink[i], &sink[i].tls);
+}
+
+static UNUSED const char *seen_mails(size_t i)
+{
+	return told(&sink[i], &sink[i].mails);
 }
 
 #define TALK(i, ...)                                                      \

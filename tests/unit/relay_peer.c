@@ -389,6 +389,9 @@ void peer_free(struct peer *p)
 	buf_free(&p->in);
 }
 
+/* Of a machine that has other things to do. */
+#define GIVE_UP_MS 30000
+
 static void one_round(struct event_base *base, struct peer *p)
 {
 	(void)event_base_loop(base, EVLOOP_NONBLOCK);
@@ -397,7 +400,7 @@ static void one_round(struct event_base *base, struct peer *p)
 
 bool peer_until(struct event_base *base, struct peer *p, const int *flag)
 {
-	int64_t end = clock_ms() + 5000;
+	int64_t end = clock_ms() + GIVE_UP_MS;
 
 	while (*flag == 0 && clock_ms() < end) {
 		one_round(base, p);
@@ -419,7 +422,7 @@ void peer_while(struct event_base *base, struct peer *p, int ms)
 
 bool peer_hears(struct event_base *base, struct peer *p, size_t n)
 {
-	int64_t end = clock_ms() + 5000;
+	int64_t end = clock_ms() + GIVE_UP_MS;
 
 	while (p->in.n < n && clock_ms() < end) {
 		one_round(base, p);

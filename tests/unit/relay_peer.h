@@ -85,7 +85,7 @@ void peer_say(struct peer *p, const char *text);
 void peer_say_n(struct peer *p, const void *v, size_t n);
 void peer_free(struct peer *p);
 
-/* The loop and the peer in turn, until *flag is not 0; false after 5 s. */
+/* The loop and the peer in turn, until *flag is not 0; false after 30 s. */
 bool peer_until(struct event_base *base, struct peer *p, const int *flag);
 /* So many milliseconds. */
 void peer_while(struct event_base *base, struct peer *p, int ms);

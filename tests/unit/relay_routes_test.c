@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
+ * runner: waits
  *
  * A worker's questions about routes, to an engine behind a service as in the
  * policy process; and what becomes of them when that process is away.

@@ -245,6 +245,49 @@ static void T67_A73_a_certificate_is_nobody_elses(void **state)
 	}
 }
 
+/* attack A73: a front that may send anywhere stands in for somebody whose
+ * address it does not know, or was made to lose
+ * verdict: whoever that is has not the front's rights: 530; a next hop hears
+ * that nobody knows the address
+ */
+static void T67_A73_an_unknown_client_is_no_neighbour(void **state)
+{
+	static const char *const said[] = { "ADDR=[UNAVAILABLE] NAME=h.example",
+		"ADDR=[TEMPUNAVAIL]", "ADDR=192.0.2.7 ADDR=[UNAVAILABLE]" };
+	struct net any;
+	char line[100];
+
+	(void)state;
+	assert_int_equal(net_parse(&any, "127.0.0.0/8", NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		submission();
+		x.l.xclient = x.l.trusted = &any;
+		x.l.xclients = x.l.trusteds = 1;
+		x.l.xclient_login = x.l.auth.any_sender = true;
+		connect_as(LISTEN_EXTERNAL, "127.0.0.1");
+		say("", "220 ");
+		say(EHLO, "250-");
+		say(MAIL, "250 ");
+		say("RSET\r\n", "250 ");
+		(void)snprintf(line, sizeof(line), "XCLIENT %s\r\n", said[i]);
+		say(line, "220 ");
+		say(EHLO, "250-");
+		say(MAIL, "530 ");
+		/* what came later adds to it */
+		say("XCLIENT LOGIN=alice\r\n", "220 ");
+		say(EHLO, "250-");
+		say(MAIL, "250 ");
+		peer_say(&x.p, RCPT);
+		run();
+		fake_answer_routes();
+		assert_string_equal(fake_hop[0]->env.client_addr, "");
+		if (i + 1 < ARRAY_LEN(said)) {
+			(void)teardown(state);
+			(void)setup(state);
+		}
+	}
+}
+
 static void an_exchange_that_was_called_off_is_over(void **state)
 {
 	struct net any;
@@ -277,6 +320,7 @@ int main(void)
 		T(T67_XCLIENT_stands_in),
 		T(T8_T67_who_XCLIENT_named_is_gone_inside_TLS),
 		T(T67_A73_a_certificate_is_nobody_elses),
+		T(T67_A73_an_unknown_client_is_no_neighbour),
 		T(an_exchange_that_was_called_off_is_over),
 	};
 

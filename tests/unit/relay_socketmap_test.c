@@ -236,6 +236,101 @@ static void T51_some_hosts_have_dane(void **state)
 	}
 }
 
+static void expect_map(const char *what, const char *request,
+    const char *wanted)
+{
+	struct buf reply;
+
+	buf_init(&reply, 4096);
+	socketmap_answer(engine, view_of(request), &reply);
+	if (strcmp(buf_str(&reply), wanted) != 0)
+		fail_msg("%s: %s", what, buf_str(&reply));
+	buf_free(&reply);
+}
+
+/* The first of two hosts has TLSA records, and somebody holds them back. */
+static void say_held_back(void)
+{
+	say_mx("b.example", 10, "mx.b.example", DNS_SECURE);
+	(void)say_a("mx.b.example", "8.8.8.8", DNS_SECURE);
+	say_nothing("mx.b.example", DNS_AAAA, DNS_SECURE);
+	say_nothing("_25._tcp.mx.b.example", DNS_TLSA, DNS_FAILED);
+	say_mx("b.example", 20, "mx2.b.example", DNS_SECURE);
+	(void)say_a("mx2.b.example", "8.8.4.4", DNS_INSECURE);
+}
+
+/* attack T51: who sits before one of two hosts lets no TLSA question through,
+ * so that Postfix is told nothing, and sends to that host in clear
+ * verdict: dane, under which Postfix uses no such host; where more is asked
+ * for, which its dane is not, to wait
+ */
+static void T51_tlsa_held_back_before_postfix(void **state)
+{
+	(void)state;
+	begin(OPEN);
+	say_held_back();
+	expect_map("may", "tls b.example", "OK dane");
+	finish();
+	begin(OPEN);
+	say_held_back();
+	say_sts("enforce", "*.b.example");
+	expect_map("enforce", "tls b.example", "TEMP whether mx.b.example "
+	    "has TLSA records cannot be found out: scripted");
+	finish();
+	begin("default encrypt then dane\n");
+	say_held_back();
+	expect_map("encrypt", "tls b.example", "TEMP whether mx.b.example "
+	    "has TLSA records cannot be found out: scripted");
+	finish();
+}
+
+/* attack T51: of two hosts only one has TLSA records, and the default asks
+ * for encryption, with which Postfix looks at none of them
+ * verdict: dane-only, so that the host with records proves itself
+ */
+static void T51_encryption_is_no_way_around_dane(void **state)
+{
+	(void)state;
+	begin("default encrypt then dane\n");
+	say_b(DNS_SECURE, 3);
+	say_mx("b.example", 20, "mx2.b.example", DNS_SECURE);
+	(void)say_a("mx2.b.example", "8.8.4.4", DNS_INSECURE);
+	expect_map("encrypt", "tls b.example", "OK dane-only");
+	finish();
+}
+
+/* attack T38: a next hop in Postfix's words, with the name of a port, which
+ * no line seems to be for
+ * verdict: it is the port's line; what cannot be read waits
+ */
+static void T38_a_port_has_a_name_too(void **state)
+{
+	static const struct {
+		const char *request, *wanted;
+	} row[] = {
+		{ "tls [b.example]:submission",
+		    "OK verify protocols=>=TLSv1.2" },
+		{ "tls [b.example]:587", "OK verify protocols=>=TLSv1.2" },
+		{ "tls b.example:smtp", "OK secure protocols=>=TLSv1.2" },
+		{ "tls b.example:25", "OK secure protocols=>=TLSv1.2" },
+		{ "tls b.example.", "OK secure protocols=>=TLSv1.2" },
+		{ "tls [b.example.]:587", "OK verify protocols=>=TLSv1.2" },
+		{ "tls [b.example]:nowhere", "TEMP a next hop that no line "
+		    "could be for" },
+		{ "tls b.example:99999", "TEMP a next hop that no line could "
+		    "be for" },
+		{ "tls [b.example", "TEMP a next hop that no line could be "
+		    "for" },
+		{ "tls unix:private/x", "NOTFOUND " },
+	};
+
+	(void)state;
+	begin("default may\nto [b.example]:587 verify\nto b.example secure\n");
+	for (size_t i = 0; i < ARRAY_LEN(row); i++)
+		expect_map(row[i].request, row[i].request, row[i].wanted);
+	finish();
+}
+
 static void T42_pins_as_postfix_has_them(void **state)
 {
 	struct buf reply;
@@ -438,6 +533,9 @@ int main(void)
 		cmocka_unit_test(T38_T51_what_postfix_is_told),
 		cmocka_unit_test(T38_T51_postfix_is_told_nothing_weaker),
 		cmocka_unit_test(T51_some_hosts_have_dane),
+		cmocka_unit_test(T51_tlsa_held_back_before_postfix),
+		cmocka_unit_test(T51_encryption_is_no_way_around_dane),
+		cmocka_unit_test(T38_a_port_has_a_name_too),
 		cmocka_unit_test(T42_pins_as_postfix_has_them),
 		cmocka_unit_test(a_connection_with_many_requests),
 		cmocka_unit_test(T42_changes_are_told_once_a_day),

@@ -52,6 +52,34 @@ static void what_is_counted_is_printed(void **state)
 	buf_free(&b);
 }
 
+/* Names come and go with reloads; there is room for 64 at a time. */
+static void a_certificate_that_is_gone_is_forgotten(void **state)
+{
+	struct relay_stats *s;
+	char name[20];
+	struct buf b;
+	struct err e;
+	int i;
+
+	(void)state;
+	assert_int_equal(relay_stats_new(&s, &e), 0);
+	relay_stats_cert(s, "never", 0);
+	for (i = 0; i < 200; i++) {
+		(void)snprintf(name, sizeof(name), "pki%d", i);
+		relay_stats_cert(s, name, 1800000000 + i);
+		if (i < 199)
+			relay_stats_cert(s, name, 0);
+		relay_stats_cert(s, "mx", 1700000000 + i);
+	}
+	print(s, &b);
+	assert_non_null(strstr(buf_str(&b), "{pki=\"mx\"} 1700000199\n"));
+	assert_non_null(strstr(buf_str(&b), "{pki=\"pki199\"} "
+	    "1800000199\n"));
+	assert_null(strstr(buf_str(&b), "{pki=\"pki198\"}"));
+	assert_null(strstr(buf_str(&b), "never"));
+	buf_free(&b);
+}
+
 /* Octets of the mapping that begins at p. */
 static size_t mapped(const void *p)
 {
@@ -98,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_counted_is_printed),
+		cmocka_unit_test(a_certificate_that_is_gone_is_forgotten),
 		cmocka_unit_test(A73_false_numbers_lead_nobody_astray),
 	};
 

@@ -130,6 +130,84 @@ static void what_is_not_there_is_named_before_a_start(void **state)
 	must_be_named(&c, "listen in: senders: /nonexistent/x");
 }
 
+static void where_sockets_are_to_be_is_looked_at(void **state)
+{
+	static char gone[] = "unix:/nonexistent/x/sock", inet[] = "[::1]:25",
+	    there[] = "unix:/tmp/sock", none[] = "nosuchgroup";
+	struct listen_on on = { .where = gone };
+	struct listener l = { .name = "in", .protocol = RELAY_LMTP,
+		.on = &on, .ons = 1 };
+	struct relay_config c = good();
+	struct err e = { 0 };
+
+	(void)state;
+	c.listener = &l;
+	c.listeners = 1;
+	must_be_named(&c, "listen in: listen: the folder /nonexistent/x for "
+	    "the socket is missing");
+	on.where = there;
+	assert_int_equal(relay_files_check(&c, &e), 0);
+	on.group = none;
+	must_be_named(&c, "listen in: listen: group nosuchgroup: there is "
+	    "none");
+	on.group = NULL;
+	on.where = inet;
+	assert_int_equal(relay_files_check(&c, &e), 0);
+	c.socketmap = gone;
+	must_be_named(&c, "socketmap: listen: the folder /nonexistent/x");
+	c.socketmap = there;
+	c.socketmap_group = none;
+	must_be_named(&c, "socketmap: listen: group nosuchgroup");
+}
+
+static void programs_are_looked_at(void **state)
+{
+	static char gone[] = "/nonexistent/x", sh[] = "/bin/sh",
+	    boss[] = "root";
+	char *argv[] = { gone, NULL };
+	struct listener l = { .name = "pop", .protocol = RELAY_POP3,
+		.backend = { .argv = argv } };
+	struct relay_config c = good();
+	struct err e = { 0 };
+
+	(void)state;
+	c.listener = &l;
+	c.listeners = 1;
+	must_be_named(&c, "listen pop: backend exec \"/nonexistent/x\"");
+	argv[0] = sh;
+	assert_int_equal(relay_files_check(&c, &e), 0);
+	l.backend.user = gone;
+	must_be_named(&c, "listen pop: backend: user /nonexistent/x");
+	l.backend.user = boss;
+	must_be_named(&c, "backend as user root");
+}
+
+static void ciphers_that_are_none_are_named(void **state)
+{
+	static char bad[] = "NOSUCH", good_one[] = "ECDHE+AESGCM",
+	    to[] = "b.example";
+	struct listener l = { .name = "in", .protocol = RELAY_LMTP,
+		.ciphers = bad };
+	struct tls_rule r = { .to = to, .level = TLS_SECURE,
+		.ciphers = bad, .file = "postseal.conf", .line = 7 };
+	struct relay_config c = good();
+	struct err e = { 0 };
+
+	(void)state;
+	c.listener = &l;
+	c.listeners = 1;
+	must_be_named(&c, "listen in: ciphers \"NOSUCH\"");
+	l.ciphers = good_one;
+	assert_int_equal(relay_files_check(&c, &e), 0);
+	c.rules.rule = &r;
+	c.rules.n = 1;
+	must_be_named(&c, "postseal.conf:7: ciphers \"NOSUCH\"");
+	r.ciphers = good_one;
+	assert_int_equal(relay_files_check(&c, &e), 0);
+	r.ciphers = NULL;
+	assert_int_equal(relay_files_check(&c, &e), 0);
+}
+
 static void the_state_must_be_the_users_folder(void **state)
 {
 	static char gone[] = "/nonexistent/x";
@@ -242,6 +320,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_there_is_named_before_a_start),
+		cmocka_unit_test(where_sockets_are_to_be_is_looked_at),
+		cmocka_unit_test(programs_are_looked_at),
+		cmocka_unit_test(ciphers_that_are_none_are_named),
 		cmocka_unit_test(the_state_must_be_the_users_folder),
 		cmocka_unit_test(what_peers_refuse_is_said),
 		cmocka_unit_test(a_certificate_is_judged_by_who_sees_it),

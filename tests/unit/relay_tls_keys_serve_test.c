@@ -52,38 +52,51 @@ static int asked(struct there *t, const struct buf *q, struct view *result)
 	return status;
 }
 
+static void check_signature(size_t kind, enum tls_sig alg, struct view sig)
+{
+	EVP_MD_CTX *m = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *pc = NULL;
+
+	assert_int_equal(EVP_DigestVerifyInit_ex(m, &pc, tls_sig_digest(alg),
+	    NULL, NULL, w.id[kind].key, NULL), 1);
+	if (tls_sig_is_pss(alg))
+		assert_true(EVP_PKEY_CTX_set_rsa_padding(pc,
+		    RSA_PKCS1_PSS_PADDING) == 1 &&
+		    EVP_PKEY_CTX_set_rsa_pss_saltlen(pc, 48) == 1);
+	assert_int_equal(EVP_DigestVerify(m, sig.p, sig.n, good_tbs().p,
+	    good_tbs().n), 1);
+	EVP_MD_CTX_free(m);
+}
+
+/* Each one more than once: what was begun for the first is used again. */
 static void signatures_and_public_keys(void **state)
 {
-	static const enum tls_sig fits[KINDS] = { TLS_SIG_PSS_SHA384,
-		TLS_SIG_ECDSA_SHA256, TLS_SIG_ECDSA_SHA384, TLS_SIG_ED25519 };
+	static const struct {
+		uint32_t kind;
+		enum tls_sig alg;
+	} c[] = {
+		{ 0, TLS_SIG_PSS_SHA384 }, { 1, TLS_SIG_ECDSA_SHA256 },
+		{ 2, TLS_SIG_ECDSA_SHA384 }, { 3, TLS_SIG_ED25519 },
+		{ 0, TLS_SIG_RSA_SHA256 }, { 0, TLS_SIG_PSS_SHA384 },
+		{ 1, TLS_SIG_ECDSA_SHA256 }, { 1, TLS_SIG_ECDSA_SHA256 },
+		{ 3, TLS_SIG_ED25519 }, { 0, TLS_SIG_RSA_SHA256 },
+	};
 	struct there t = start(serve, true);
-	EVP_PKEY_CTX *pc = NULL;
 	struct view sig;
-	EVP_MD_CTX *m;
 	struct buf q;
-	uint32_t i;
+	size_t i;
 
 	(void)state;
 	buf_init(&q, KEYS_QUESTION_MAX);
-	for (i = 0; i < KINDS; i++) {
-		put_question(&q, KEYS_OP_SPKI, i, 0, good_tbs());
+	for (i = 0; i < ARRAY_LEN(c); i++) {
+		put_question(&q, KEYS_OP_SPKI, c[i].kind, 0, good_tbs());
 		assert_int_equal(asked(&t, &q, &sig), 0);
 		assert_true(view_eq(sig, view_make(
-		    cert_spki_sha256(w.id[i].cert), 32)));
-		put_question(&q, KEYS_OP_SIGN, i, (uint8_t)fits[i],
+		    cert_spki_sha256(w.id[c[i].kind].cert), 32)));
+		put_question(&q, KEYS_OP_SIGN, c[i].kind, (uint8_t)c[i].alg,
 		    good_tbs());
 		assert_int_equal(asked(&t, &q, &sig), 0);
-		m = EVP_MD_CTX_new();
-		assert_int_equal(EVP_DigestVerifyInit_ex(m, &pc,
-		    tls_sig_digest(fits[i]), NULL, NULL, w.id[i].key, NULL),
-		    1);
-		if (i == 0)
-			assert_true(EVP_PKEY_CTX_set_rsa_padding(pc,
-			    RSA_PKCS1_PSS_PADDING) == 1 &&
-			    EVP_PKEY_CTX_set_rsa_pss_saltlen(pc, 48) == 1);
-		assert_int_equal(EVP_DigestVerify(m, sig.p, sig.n,
-		    good_tbs().p, good_tbs().n), 1);
-		EVP_MD_CTX_free(m);
+		check_signature(c[i].kind, c[i].alg, sig);
 	}
 	buf_free(&q);
 	end(&t);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 the postseal authors
+ * runner: waits
  *
  * TLS with keys of another process: what works, what a worker that was taken
  * over can ask for, and what happens when the other process does not answer.

@@ -376,9 +376,41 @@ static void T6_A73_no_tls_is_no_way_around_a_certificate(void **state)
 	}
 }
 
+/* The TLS of a client is that of the first network that has it, so what it
+ * must show is as well. */
+static void T6_the_first_match_counts_and_no_other(void **state)
+{
+	struct source_match m[2];
+	size_t i;
+
+	(void)state;
+	begin(RELAY_POP3);
+	memset(m, 0, sizeof(m));
+	for (i = 0; i < ARRAY_LEN(m); i++)
+		m[i].client_cert = m[i].per_client = -1;
+	assert_int_equal(net_parse(&m[0].net, "192.0.2.0/24", NULL), 0);
+	assert_int_equal(net_parse(&m[1].net, "192.0.2.7", NULL), 0);
+	m[1].client_cert = CLIENT_CERT_NONE;
+	m[1].per_client = 3;
+	x.l.client_cert = CLIENT_CERT_MUST;
+	text_set(x.l.client_ca, sizeof(x.l.client_ca), "corp");
+	x.l.match = m;
+	x.l.matches = 2;
+	assert_ptr_equal(relay_match(&x.l, "192.0.2.7"), &m[0]);
+	assert_null(relay_match(&x.l, "192.0.3.7"));
+	assert_null(relay_match(&x.l, "unix"));
+	come(LISTEN_PLAIN);
+	client_hears("-ERR [AUTH] Command refused due to lack of security: a "
+	    "client certificate is required\r\n");
+	a_while();
+	assert_int_equal(x.backends, 0);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(T6_the_first_match_counts_and_no_other),
 		cmocka_unit_test(T6_A73_no_tls_is_no_way_around_a_certificate),
 		cmocka_unit_test(
 		    T66_implicit_tls_with_the_real_client_in_front),

@@ -44,9 +44,34 @@ static const struct talk {
 	    "\r\nXCLIEN\r\n" }, false },
 };
 
-static bool is_stopped(const struct talk *t, size_t step)
+/* Of IMAP, where it is not a command but an argument. */
+static const struct talk imap_talks[] = {
+	{ "ID", { "Ca ID (\"x-originating-ip\" \"10.0.0.1\")\r\n" }, true },
+	{ "letters", { "Ca id (\"name\" \"b\" \"X-Proxy-TTL\" \"9\")\r\n" },
+	    true },
+	{ "an atom", { "Ca ID (x-connected-ip \"10.0.0.1\")\r\n" }, true },
+	{ "escaped", { "Ca ID (\"x\\-originating-ip\" \"10.0.0.1\")\r\n" },
+	    true },
+	{ "escaped twice", { "Ca ID (\"\\x-forward-a\" \"b\")\r\n" }, true },
+	{ "blanks", { "C \ta \001 ID  ( \"x-originating-ip\" \"1\")\r\n" },
+	    true },
+	{ "a literal", { "Ca ID ({16}\r\nx-originating-ip \"1\")\r\n" }, true },
+	{ "one that does not wait", { "Ca ID ({16+}\nx-originating-ip" },
+	    true },
+	{ "behind a lone CR", { "Ca NOOP\rb ID (\"x-session-id\" \"1\")" },
+	    true },
+	{ "in pieces", { "Ca NOO", "CP\r\nb I", "CD (\"", "Cx", "C-o" }, true },
+	{ "a TLS that hides all", { "Ca STARTTLS\r\n" }, true },
+	{ "and in small letters", { "Ca NOOP\r\na starttls \n" }, true },
+	{ "who it is", { "Ca ID (\"name\" \"x\" \"os-version\" \"ax-1\")\r\n"
+	    "b ID NIL\r\nc LOGIN {5}\r\n", "S+\r\n", "Calice {3}\r\nx-y\r\n"
+	    "d APPEND INBOX {30}\r\nX-Originating-IP: 10.0.0.1\r\n\r\n"
+	    "e IDLE\r\nDONE\r\nf UID SEARCH x-a {3}\r\n" }, false },
+};
+
+static bool is_stopped(const struct talk *t, bool is_imap, size_t step)
 {
-	struct watch w = { 0 };
+	struct watch w = { .is_imap = is_imap };
 	size_t i, k, n, some;
 
 	for (i = 0; i < ARRAY_LEN(t->line) && t->line[i] != NULL; i++) {
@@ -75,9 +100,126 @@ static void T67_A73_XCLIENT_does_not_pass_an_open_gate(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_LEN(talks); i++)
-		if (is_stopped(&talks[i], 1000) != talks[i].is_stopped ||
-		    is_stopped(&talks[i], 1) != talks[i].is_stopped)
+		if (is_stopped(&talks[i], false, 1000) !=
+		    talks[i].is_stopped || is_stopped(&talks[i], false, 1) !=
+		    talks[i].is_stopped)
 			fail_msg("%s", talks[i].name);
+}
+
+/* attack A73: a client says ID with the address of another, or begins a TLS
+ * of its own with the backend, to say it there
+ * verdict: the end; an ID that only says which program it is passes
+ */
+static void T67_A73_ID_of_a_proxy_does_not_pass(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(imap_talks); i++)
+		if (is_stopped(&imap_talks[i], true, 1000) !=
+		    imap_talks[i].is_stopped ||
+		    is_stopped(&imap_talks[i], true, 1) !=
+		    imap_talks[i].is_stopped)
+			fail_msg("%s", imap_talks[i].name);
+}
+
+/* attack A73: ID with an address of the network that the backend trusts,
+ * first and when the gate is open
+ * verdict: BYE, and the backend has heard neither
+ */
+static void T67_A73_who_comes_by_IMAP_has_his_own_address(void **state)
+{
+	(void)state;
+	for (int with_noop = 0; with_noop < 2; with_noop++) {
+		begin(RELAY_IMAP);
+		come(LISTEN_IMPLICIT);
+		until(backend_is_there, "the backend");
+		peer_say(&x.backend, "* OK h\r\n");
+		client_hears("* OK h\r\n");
+		if (with_noop) {
+			peer_say(&x.client, "a NOOP\r\n");
+			backend_hears("a NOOP\r\n");
+			peer_say(&x.backend, "a OK\r\n");
+			client_hears("a OK\r\n");
+		} else {
+			peer_say(&x.client, "a ID (\"name\" \"b\")\r\n");
+			backend_hears("a ID (\"name\" \"b\")\r\n");
+			peer_say(&x.backend, "a OK\r\n");
+			client_hears("a OK\r\n");
+		}
+		peer_say(&x.client, "b ID (\"x-originating-ip\" "
+		    "\"10.0.0.1\")\r\n");
+		client_hears("* BYE Error: insufficient authorization\r\n");
+		until(is_gone, "the end");
+		a_while();
+		assert_int_equal(x.backend.in.n, 0);
+		finish();
+	}
+}
+
+/* A message in which a line begins as a command does must not be sent where
+ * it would be taken for one. */
+static void T67_messages_come_by_DATA(void **state)
+{
+	(void)state;
+	begin(RELAY_SMTP_TUNNEL);
+	come(LISTEN_IMPLICIT);
+	until(backend_is_there, "the backend");
+	peer_say(&x.backend, "220 h\r\n");
+	client_hears("220 h\r\n");
+	peer_say(&x.client, "EHLO a\r\n");
+	backend_hears("EHLO a\r\n");
+	peer_say(&x.backend, "250-h\r\n250-BINARYMIME\r\n250-DSN\r\n"
+	    "250 CHUNKING\r\n");
+	client_hears("250-h\r\n250 DSN\r\n");
+	peer_say(&x.client, "DATA\r\n");
+	backend_hears("DATA\r\n");
+	peer_say(&x.backend, "354 go\r\n");
+	client_hears("354 go\r\n");
+	peer_say(&x.client, "STARTTLS is a word\r\nXCLIENT\r\n.\r\n");
+	backend_hears("STARTTLS is a word\r\nXCLIENT\r\n.\r\n");
+	finish();
+}
+
+/* attack A73: behind the open gate the client begins another TLS, with the
+ * backend itself, and says XCLIENT where nobody but the backend can hear it
+ * verdict: the end before it begins
+ */
+static void T3_T67_A73_no_TLS_within_TLS(void **state)
+{
+	static const struct {
+		enum relay_protocol p;
+		const char *greeting, *noop, *ok, *tls, *end;
+	} row[] = {
+		{ RELAY_SMTP_TUNNEL, "220 h\r\n", "NOOP\r\n", "250 ok\r\n",
+		    "starttls\r\n", "554 5.7.0 Error: insufficient "
+		    "authorization\r\n" },
+		{ RELAY_POP3, "+OK h\r\n", "NOOP\r\n", "+OK\r\n",
+		    "STLS\r\n", "-ERR [AUTH] Error: insufficient "
+		    "authorization\r\n" },
+		{ RELAY_IMAP, "* OK h\r\n", "a NOOP\r\n", "a OK\r\n",
+		    "b STARTTLS\r\n", "* BYE Error: insufficient "
+		    "authorization\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		begin(row[i].p);
+		come(LISTEN_IMPLICIT);
+		until(backend_is_there, "the backend");
+		peer_say(&x.backend, row[i].greeting);
+		client_hears(row[i].greeting);
+		peer_say(&x.client, row[i].noop);
+		backend_hears(row[i].noop);
+		peer_say(&x.backend, row[i].ok);
+		client_hears(row[i].ok);
+		peer_say(&x.client, row[i].tls);
+		client_hears(row[i].end);
+		until(is_gone, "the end");
+		a_while();
+		assert_int_equal(x.backend.in.n, 0);
+		finish();
+	}
 }
 
 /* attack A73: the backend believes XCLIENT of us, and a stranger says NOOP
@@ -109,11 +251,48 @@ static void T67_A73_nobody_becomes_a_neighbour(void **state)
 	finish();
 }
 
+/* attack A73: XCLIENT behind a lone CR, in a line that the gate itself passes
+ * on because it asks for capabilities
+ * verdict: such a line opens the gate, behind which each CR ends a line: 554,
+ * the end, and the backend has not heard it
+ */
+static void T63_T67_A73_a_lone_CR_hides_nothing_from_the_gate(void **state)
+{
+	static const char *const line[] = {
+		"EHLO a\rXCLIENT ADDR=127.0.0.1\r\n",
+		"HELO a\rXCLIENT ADDR=127.0.0.1\r\n",
+		"RSET\rXCLIENT ADDR=127.0.0.1\n",
+		"HELO a\r\rXFORWARD ADDR=127.0.0.1\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(line); i++) {
+		begin(RELAY_SMTP_TUNNEL);
+		come(LISTEN_IMPLICIT);
+		until(backend_is_there, "the backend");
+		peer_say(&x.backend, "220 h\r\n");
+		client_hears("220 h\r\n");
+		peer_say(&x.client, line[i]);
+		client_hears("554 5.7.0 Error: insufficient "
+		    "authorization\r\n");
+		until(is_gone, "the end");
+		a_while();
+		assert_int_equal(x.backend.in.n, 0);
+		finish();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(T67_A73_XCLIENT_does_not_pass_an_open_gate),
 		cmocka_unit_test(T67_A73_nobody_becomes_a_neighbour),
+		cmocka_unit_test(T67_A73_ID_of_a_proxy_does_not_pass),
+		cmocka_unit_test(
+		    T67_A73_who_comes_by_IMAP_has_his_own_address),
+		cmocka_unit_test(T67_messages_come_by_DATA),
+		cmocka_unit_test(T3_T67_A73_no_TLS_within_TLS),
+		cmocka_unit_test(
+		    T63_T67_A73_a_lone_CR_hides_nothing_from_the_gate),
 	};
 
 	return cmocka_run_group_tests_name("relay_tunnel_watch", tests,

@@ -536,6 +536,38 @@ static void the_digest_does_not_depend_on_how_octets_came(void **state)
 	buf_free(&b);
 }
 
+/* Nor does what the header is seen to have. */
+static void a_header_is_watched_however_octets_come(void **state)
+{
+	static const char *const text[] = {
+		"Received: a\r\n b:\r\n\tc\r\nRECEIVED : d\r\nA: b\r\n\r\n"
+		    "Received: body\r\n",
+		"TLS-Required: No\r\nX: Received:\r\n\r\nTLS-Required: No",
+		"TLS-Required:\r\n\tno \r\nReceived: a\r\n", "A\r\n:b\r\n\r\n",
+		"A-very-long-name-of-a-field: TLS-Required:\r\n"
+		    "TLS-Required: no, never\r\nReceived: x\r\n\r\n", "\r\n",
+		"A: b\r\r\nReceived: x\r\n \r\n\r\nReceived: y\r\n",
+	};
+	static const unsigned received[] = { 2, 0, 1, 0, 1, 0, 1 };
+	static const bool no[] = { false, true, true, false, false, false,
+		false };
+	size_t i, step, at;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(text); i++) {
+		for (step = 1; step < 90; step++) {
+			struct header_watch w = { .is_start = true };
+
+			for (at = 0; at < strlen(text[i]); at += step)
+				header_watch_put(&w, view_sub(
+				    view_of(text[i]), at, step));
+			assert_int_equal(w.received, received[i]);
+			header_watch_put(&w, view_of("\r\n\r\n"));
+			assert_int_equal(header_watch_no_tls(&w), no[i]);
+		}
+	}
+}
+
 /* ---- TLS-Required ---- */
 
 static void refuse_by_policy(size_t i)
@@ -674,6 +706,7 @@ int main(void)
 		T(answers_that_were_not_heard_are_in_the_ledger),
 		T(without_a_ledger_nothing_is_remembered),
 		T(the_digest_does_not_depend_on_how_octets_came),
+		T(a_header_is_watched_however_octets_come),
 		T(T55_TLS_Required_No_is_heard_after_the_message),
 		T(T55_a_hop_that_failed_may_be_mended_too),
 		T(T54_T55_T56_what_is_a_must_stays_one),

@@ -490,6 +490,13 @@ static void XCLIENT_is_xtext_and_begins_again(void **state)
 	assert_string_equal(buf_str(&p.said), "EHLO me.example\r\n"
 	    "XCLIENT ADDR=192.0.2.1\r\n");
 	done(&p);
+	/* nobody knows it, and that is said */
+	p = (struct play){.does = "X", .says = HI "250-x\r\n250 XCLIENT "
+	    "ADDR\r\n", .client = {.addr = ""}};
+	play(&p);
+	assert_string_equal(buf_str(&p.said), "EHLO me.example\r\n"
+	    "XCLIENT ADDR=[UNAVAILABLE]\r\n");
+	done(&p);
 }
 
 /* ---- replies ---- */

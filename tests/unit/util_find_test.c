@@ -213,6 +213,48 @@ static void plain_lines_end_before_an_odd_one(void **state)
 	}
 }
 
+/* What the header says, one octet after the other. */
+static bool are_smtp_lines(struct view v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((v.p[i] == '\r') != (v.p[i + 1] == '\n') ||
+		    (v.p[i] == '\n' && v.p[i + 1] == '.'))
+			return false;
+	return true;
+}
+
+/* One odd pair in every place of every length, in memory that ends there. */
+static void smtp_lines_end_before_an_odd_pair(void **state)
+{
+	static const char *const odd[] = { "\rx", "x\n", "\n.", "\r\r",
+		"\n\n" };
+
+	(void)state;
+	assert_int_equal(find_smtp_lines(view_make("", 0)), 0);
+	for (size_t n = 1; n < 300; n++) {
+		unsigned char *p = malloc(n);
+		struct view v = view_make(p, n);
+		size_t all = (n - 1) / FIND_STEP * FIND_STEP, got;
+
+		assert_non_null(p);
+		for (size_t i = 0; i < n; i++)
+			p[i] = i % 50 == 48 ? '\r' : i % 50 == 49 ? '\n' :
+			    i % 9 == 8 ? '.' : 'x';
+		assert_int_equal(find_smtp_lines(v), all);
+		for (size_t at = 0; at + 1 < n; at++) {
+			unsigned char was[2] = { p[at], p[at + 1] };
+
+			memcpy(p + at, odd[at % ARRAY_LEN(odd)], 2);
+			got = find_smtp_lines(v);
+			assert_int_equal(got % FIND_STEP, 0);
+			assert_true(got <= at && got <= all);
+			assert_true(are_smtp_lines(v, got));
+			memcpy(p + at, was, 2);
+		}
+		free(p);
+	}
+}
+
 static void first_octets_and_long_lines(void **state)
 {
 	unsigned char p[600] = { 0 };
@@ -245,6 +287,7 @@ int main(void)
 		cmocka_unit_test(bare_line_ends_in_every_place),
 		cmocka_unit_test(plain_lines_are_plain),
 		cmocka_unit_test(plain_lines_end_before_an_odd_one),
+		cmocka_unit_test(smtp_lines_end_before_an_odd_pair),
 		cmocka_unit_test(first_octets_and_long_lines),
 	};
 
