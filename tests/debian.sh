@@ -6,6 +6,8 @@
 # ./run COMMAND (check by default). Root only; nothing outside build/ changes.
 # Packages are kept in build/debs-SUITE, so that a second run is quick; the
 # folder itself is new every time.
+#
+# POSTSEAL_TESTDATA is there, too, read-only.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,6 +21,14 @@ make_folder
 
 # A fresh clone: what is committed, nothing else.
 git -c safe.directory='*' clone -q "file://$top" "$folder/root/postseal"
+
+# What others published, where the tests look for it, if it is here.
+data=${POSTSEAL_TESTDATA:-$top/../shared/testdata}
+if [ -d "$data" ]; then
+	mkdir -p "$folder/root/shared/testdata"
+	mount --bind "$data" "$folder/root/shared/testdata"
+	mount -o remount,bind,ro "$folder/root/shared/testdata"
+fi
 
 echo "./run $command in $folder"
 in_folder sh -c "cd /root/postseal && ./run $command"

@@ -92,6 +92,8 @@ make_folder() {
 	# container did not let it, this says so.
 	[ -c "$folder/dev/null" ] ||
 	    stopped "cannot make devices in $folder/dev"
+	# its root is a mount, so that what runs there can have its own ones
+	mount --bind "$folder" "$folder"
 	mount -t proc proc "$folder/proc"
 	# terminals, for what asks at one
 	mkdir -p "$folder/dev/pts"

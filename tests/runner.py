@@ -5,6 +5,12 @@
 
 usage: tests/runner.py [-j N] [-t SECONDS] [-o FILE] [--append] PROGRAM...
 
+A program may say in the head of its source what it needs, "runner: WORD" in
+a line of its own:
+long   it starts before the others, so that nobody waits for it at the end
+waits  it leaves the processor to others: N of these run beside N others
+alone  it measures, and nothing else may run
+
 Failures are printed in full as they come; the last line is
 "N passed, N failed, N skipped". FILE gets one line per test: program/test,
 status (pass fail skip), seconds of the whole program, separated by tabs.
@@ -24,8 +30,8 @@ RESULT = re.compile(r'^(ok|not ok)\b\s*(\d+)?\s*-?\s*(.*)$')
 PLAN = re.compile(r'^1\.\.(\d+)\b(.*)$')
 SKIP = re.compile(r'^(.*?)\s*#\s*SKIP\b\s*(.*)$', re.IGNORECASE)
 
-# Programs with this word in their head need the machine for themselves.
-SERIAL = re.compile(r'^# runner: alone$', re.MULTILINE)
+HEAD = re.compile(r'^(?:#| \*) runner: (long|waits|alone)$', re.MULTILINE)
+UNITS = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'unit')
 
 
 def parse_tap(text):
@@ -158,11 +164,38 @@ class Report:
             sys.stdout.flush()
 
 
-def needs_machine(program):
-    if not program.endswith('.py'):
-        return False
-    with open(program, encoding='utf-8') as f:
-        return SERIAL.search(f.read(4000)) is not None
+def kind(program):
+    """What it says that it needs, '' for nothing."""
+    source = program if program.endswith('.py') else os.path.join(
+        UNITS, os.path.basename(program) + '.c')
+    try:
+        with open(source, encoding='utf-8') as f:
+            found = HEAD.search(f.read(4000))
+    except OSError:
+        return ''  # a fuzzer; or running it fails and says why
+    return found.group(1) if found else ''
+
+
+def in_order(programs):
+    """-> (those that wait, those that work, those alone), each in the order
+    in which they start: units take the least time."""
+    waits, works, alone = [], [], []
+    for p in sorted(programs, key=lambda p: (kind(p) != 'long',
+                                             not p.endswith('.py'))):
+        {'waits': waits, 'alone': alone}.get(kind(p), works).append(p)
+    return waits, works, alone
+
+
+def run_all(programs, jobs, one):
+    waits, works, alone = in_order(programs)
+    with concurrent.futures.ThreadPoolExecutor(jobs) as beside, \
+            concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        done = [beside.submit(one, p) for p in waits]
+        done += [pool.submit(one, p) for p in works]
+        for d in done:
+            d.result()
+    for p in alone:
+        one(p)
 
 
 def main():
@@ -177,10 +210,6 @@ def main():
         sys.exit('runner: no programs given')
     os.makedirs(os.path.dirname(a.o) or '.', exist_ok=True)
     report = Report(a.o, a.append)
-    alone = [p for p in a.programs if needs_machine(p)]
-    # Long ones first: end-to-end tests take longer than units.
-    rest = sorted((p for p in a.programs if p not in alone),
-                  key=lambda p: not p.endswith('.py'))
 
     def one(program):
         try:
@@ -189,10 +218,7 @@ def main():
             result = (0, [('program', 'fail', [str(e)])], '')
         report.add(program, *result)
 
-    with concurrent.futures.ThreadPoolExecutor(max(1, a.j)) as pool:
-        list(pool.map(one, rest))
-    for p in alone:
-        one(p)
+    run_all(a.programs, max(1, a.j), one)
     c = report.count
     print('%d passed, %d failed, %d skipped' %
           (c['pass'], c['fail'], c['skip']))

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-"""postseal backup and restore: what comes back is what was there, what is
-damaged or hostile changes nothing, and neither does a kill at any step."""
+# runner: long
+"""postseal backup and restore: what comes back is what was there, and what is
+damaged or hostile changes nothing. backup_kill_test.py: nor does a kill."""
 import glob
 import json
 import os
@@ -486,68 +487,6 @@ def another_configuration_is_not_replaced():
                                '--password-file', words)
     check(status == 78 and b'(--dir)' in err, 'paths', err)
     equal(read(other.path('keystore.db')), before, 'the keystore')
-
-
-@test
-def a_backup_killed_at_every_step():
-    killing.need()
-    out = os.path.join(base, 'k', 'out')
-    os.makedirs(os.path.dirname(out))
-    argv = [lib.POSTSEAL, '-c', a.conf, 'backup', out, '--with-secret',
-            '--password-file', words]
-    n = 0
-    for r in killing.each(argv, [os.path.dirname(out), a.dir], 20):
-        n += 1
-        where = r.where()
-        killing.store_is_whole(a.path('keystore.db'), where)
-        equal(facts(a.dir)[1]['do_not_open'], 0, where)
-        left = os.listdir(os.path.dirname(out))
-        check(set(left) <= {'out', 'out.unfinished'}, where, left)
-        if 'out' not in left:
-            check(lib.run(argv)[0] == 0, where + ': the next one')
-        a.must('backup', '--verify', out, '--password-file', words)
-        check(not os.path.exists(out + '.unfinished'), where)
-    check(n >= 20, 'only %d steps' % n)
-    check(not glob.glob(a.path('spool/*')), 'left in the spool',
-          glob.glob(a.path('spool/*')))
-
-
-@test
-def a_restore_killed_at_every_step():
-    killing.need()
-    d = os.path.join(base, 'r', 'dir')
-    os.makedirs(os.path.dirname(d))
-    argv = [lib.POSTSEAL, '-c', a.conf, 'restore', full, '--dir', d,
-            '--password-file', words]
-    wanted = facts(os.path.join(base, 'whole'))
-    for r in killing.each(argv, os.path.dirname(d), 20):
-        where = r.where()
-        check(not os.path.exists(d) or r.n > 20, where + ': half there')
-        if not os.path.exists(d):
-            check(lib.run(argv)[0] == 0, where + ': the next one')
-        killing.store_is_whole(os.path.join(d, 'keystore.db'), where)
-        equal(facts(d), wanted, where)
-        check(os.listdir(os.path.dirname(d)) == ['dir'], where + ': left')
-
-
-@test
-def a_replacement_killed_at_every_step():
-    killing.need()
-    argv = [lib.POSTSEAL, '-c', a.conf, 'restore', full, '--replace',
-            '--yes', '--password-file', words]
-    a.must('secret', 'rotate')
-    old = facts(a.dir)[1]
-    for r in killing.each(argv, a.dir, 24):
-        where = r.where()
-        killing.store_is_whole(a.path('keystore.db'), where)
-        status, _, err = lib.run([lib.POSTSEAL, '-c', a.conf, 'cert',
-                                  'list'])
-        equal(status, 0, where + lib.show(err))
-        status, _, err = lib.run(argv)
-        equal(status, 0, where + ': the next one: ' + lib.show(err))
-        equal(facts(a.dir)[1], old, where)
-        check(not glob.glob(a.path('*.restoring*')), where + ': left over')
-    opens(a.dir, 'after all that')
 
 
 if __name__ == '__main__':

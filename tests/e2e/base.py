@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import os
 import pty
+import random
 import re
 import shutil
 import signal
@@ -75,6 +76,7 @@ def wait_for(condition, what, seconds=30, every=0.05):
 
 _tests = []
 _cleanup = []
+_complaints = []
 
 
 def test(function):
@@ -83,8 +85,20 @@ def test(function):
     return function
 
 
+def forget_tests():
+    """Those of a program that was imported for its world."""
+    _tests.clear()
+
+
 def at_exit(function):
     _cleanup.append(function)
+
+
+def heard(log):
+    """The whole log of a program that has ended: where a sanitizer spoke
+    the tests have failed."""
+    said = re.findall(r'.*(?:Sanitizer:|runtime error:).*', log)
+    _complaints.extend(x for x in said if x not in _complaints)
 
 
 def clean_up():
@@ -143,7 +157,9 @@ def main(setup=None):
         for x in detail.splitlines():
             print('# ' + x, flush=True)
     clean_up()
-    sys.exit(1 if bad else 0)
+    for x in _complaints:
+        print('# ' + x)
+    sys.exit(1 if bad or _complaints else 0)
 
 
 # ---- folders, ports, processes ----
@@ -161,16 +177,48 @@ def temporary(name='postseal'):
 _ports = []
 
 
+def outgoing():
+    """The first and last port that connections are given by the system."""
+    with contextlib.suppress(OSError, ValueError), \
+            open('/proc/sys/net/ipv4/ip_local_port_range',
+                 encoding='ascii') as f:
+        first, last = map(int, f.read().split())
+        return first, last
+    return 32768, 60999
+
+
+def candidates():
+    """Those that no connection is given."""
+    first, last = outgoing()
+    if last < 63000:
+        return range(last + 1, 65536)
+    return range(10240, first if first > 20000 else 65536)
+
+
+def take_port(p):
+    """Is it free? Then nobody else who asks here gets it: a name goes with
+    the process that holds it, as ports belong to this network alone."""
+    mine = socket.socket(socket.AF_UNIX)
+    try:
+        mine.bind('\0postseal-port-%d' % p)
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(type=kind) as s:
+                s.bind(('127.0.0.1', p))
+    except OSError:
+        mine.close()
+        return False
+    _ports.append(mine)
+    return True
+
+
 def free_port():
-    """A port that nobody listens on; kept until the process ends from
-    being given out twice."""
-    while True:
-        with socket.socket() as s:
-            s.bind(('127.0.0.1', 0))
-            p = s.getsockname()[1]
-        if p not in _ports:
-            _ports.append(p)
+    """A port that nobody listens on, neither given out again, also to other
+    test programs, nor to a connection, until this process ends."""
+    for _ in range(10000):
+        p = random.SystemRandom().choice(candidates())
+        if take_port(p):
             return p
+    raise Failed('no port is free')
 
 
 def alive(pid):

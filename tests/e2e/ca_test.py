@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
+# runner: long
 """postseal ca, judged by the openssl program: what it makes verifies, what
 it revokes does not, its certificates speak TLS, its key has a passphrase."""
 import json

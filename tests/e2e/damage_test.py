@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """The worst of texts through three real Postfix servers that do not speak
 8BITMIME, into an mbox: alice@example.com is sealed at the first, opened or
 verified at the second, and lies at the third. openssl verifies what lies

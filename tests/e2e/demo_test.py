@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """The demo runs to its end, shows what it promises, and ends what it
 started, also when it is interrupted."""
 import os
@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib  # noqa: E402
@@ -75,9 +74,15 @@ def the_demo_of_the_relay_shows_what_it_promises():
 def interrupted_it_ends_what_it_started():
     p = subprocess.Popen(DEMO, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT)
-    time.sleep(6)
+    out = b''
+    while out.count(b'postseal-milter beside it') < 2:
+        line = p.stdout.readline()
+        check(line, 'ended early', out)
+        out += line
+    check(leftovers(folder_of(out.decode())), 'nothing runs')
     p.send_signal(signal.SIGINT)
-    out, _ = p.communicate(timeout=60)
+    out += p.communicate(timeout=60)[0]
+    equal(p.returncode, 128 + signal.SIGINT, 'exit status')
     folder = folder_of(out.decode())
     check(not leftovers(folder), 'still running', leftovers(folder))
     shutil.rmtree(folder, ignore_errors=True)

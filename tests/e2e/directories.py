@@ -277,9 +277,15 @@ class Zones:
                  self.path('nsd.conf')], env=environment(), stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL)
         at_exit(self.stop)
-        wait_for(lambda: listens(self.port), lambda: 'NSD: ' +
-                 read(self.path('log')).decode()[-2000:])
+        wait_for(self.is_up, lambda: 'NSD: ' + self.log()[-2000:])
         return self
+
+    def log(self):
+        return read(self.path('log')).decode()
+
+    def is_up(self):
+        """It listens before it reads the zones."""
+        return 'nsd started' in self.log() and listens(self.port)
 
     def stop(self):
         stop(self)

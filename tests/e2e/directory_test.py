@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
+# runner: long
 """Certificates that only directories know: a real OpenLDAP, really signed
 zones of NSD, and servers that lie, hang or are gone."""
 import base64

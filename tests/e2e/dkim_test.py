@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """OpenDKIM beside postseal in a real Postfix: at example.com it signs what
 we sealed, at example.org it verifies before we open. The wrong orders are
 tried, too, and fail."""

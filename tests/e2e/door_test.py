@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """The second door: Postfix gives mail to an LMTP door that opens it for a real
 Dovecot, and to an SMTP door, its content filter, that seals it and gives it
 back. Attackers speak to the doors themselves."""

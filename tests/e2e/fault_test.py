@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """A50: every allocation, libcrypto call, file and socket operation fails
 once, in the command and in each process of the daemon, while a canary
 travels. Whatever comes of it: sealed, or 4xx, or 5xx that says why; the canary

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """Certificates out of mail: alice@example.com writes to bob@example.org,
 whose gateway (a real Postfix with the milter) did not know hers; somebody
 writes as alice with the certificate of another CA."""

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
+# runner: long
 """The interoperability run with this machine's openssl and gpgsm; and that
 the run itself sees what is wrong."""
 import contextlib

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """Somebody is killed (-9) at every step of a message for five recipients in
 three groups, and the client tries again as an MTA does: nobody gets nothing,
 nobody reads what was to be sealed, and nobody gets it twice, unless the next

@@ -11,11 +11,12 @@ import resource
 import signal
 import socket
 import subprocess
+import urllib.request
 
 from base import *  # noqa: F401,F403
-from base import (KEYS_USER, MILTER, MILTER_USER, POSTSEAL, at_exit, check,
-                  children, end_tree, free_port, must_run, run, title,
-                  wait_for)
+from base import (KEYS_USER, MILTER, MILTER_USER, POSTSEAL, alive, at_exit,
+                  check, children, end_tree, free_port, heard, must_run, run,
+                  title, wait_for)
 from mta import *  # noqa: F401,F403
 from mta import Postfix
 
@@ -150,12 +151,36 @@ class Site:
         if self.child is None:
             return None
         child, self.child = self.child, None
-        return end_tree(child, number)
+        status = end_tree(child, number)
+        heard(self.milter_log())
+        return status
 
     def processes(self, kind=None):
         """Pids of the milter's processes whose title names kind."""
         found = [self.child.pid] + children(self.child.pid)
         return [p for p in found if kind is None or kind in title(p)]
+
+    def metric(self, name):
+        """One figure of the milter's page; None while it has no page."""
+        try:
+            with urllib.request.urlopen('http://127.0.0.1:%d/metrics' %
+                                        self.metrics, timeout=20) as r:
+                page = r.read().decode()
+        except OSError:
+            return None
+        found = re.search(r'(?m)^postseal_%s (\d+)$' % name, page)
+        return int(found.group(1)) if found else None
+
+    def wait_workers(self, n=None):
+        """Until all of them are there and can be given mail. One that died
+        idle is counted until somebody wants it. -> their pids"""
+        n = n or self.workers
+
+        def ready():
+            found = [p for p in self.processes('worker') if alive(p)]
+            return len(found) == n and (self.metric('workers') or 0) >= n \
+                and found
+        return wait_for(ready, 'all workers')
 
     # -- Postfix --
 

@@ -164,15 +164,23 @@ def a_notice_is_sent_by_itself_and_once():
     site.set_conf('')
 
 
+def metrics_page():
+    """None while its process only begins; mail can come before that."""
+    try:
+        with urllib.request.urlopen('http://127.0.0.1:%d/metrics' %
+                                    site.metrics, timeout=10) as reply:
+            return reply.read().decode()
+    except OSError:
+        return None
+
+
 @test
 def metrics_have_ends_and_what_waits():
     if os.getuid() != 0:
         raise lib.Skip('needs root')
     site.own()
     site.start()
-    with urllib.request.urlopen('http://127.0.0.1:%d/metrics' % site.metrics,
-                                timeout=10) as reply:
-        text = reply.read().decode()
+    text = lib.wait_for(metrics_page, 'the page of the metrics')
     site.stop()
     for line in ('postseal_certificates{of="own"} 2',
                  'postseal_partner_addresses{certificate="ending"} 1',

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: long
 """Ordinary mail through two real Postfix servers, each with its milter:
 alice@example.com (RSA) and bob@example.org (EC) write to each other."""
 import os
 import re
+import socket
 import sys
 import threading
 import urllib.request
@@ -395,6 +396,30 @@ def M41_one_log_line_per_message_with_both_ids():
     check(lines, 'no line with qid=', a.milter_log()[-2000:])
     check(any('id=' in x and 'bob@example.org' in x for x in lines),
           'no recipient in the lines', *lines[:3])
+
+
+@test
+def the_metrics_address_takes_no_more_than_a_request():
+    for request, says in (
+            (b'HEAD /metrics HTTP/1.0\r\n\r\n', b'200 OK'),
+            (b'POST /metrics HTTP/1.0\r\n\r\n', b'405 '),
+            (b'GET /metrics HTTP/1.0\r\nContent-Length: 1\r\n\r\nx',
+             b'413 '),
+            (b'GET /metrics HTTP/1.0\r\nX: ' + b'x' * 9000, b'431 ')):
+        with socket.create_connection(('127.0.0.1', a.metrics), 10) as s:
+            s.sendall(request)
+            said = b''.join(iter(lambda: s.recv(65536), b''))
+        check(said.startswith(b'HTTP/1.1 ' + says), 'answer', says,
+              said[:200])
+        check(said.endswith(b'\r\n\r\n'), 'no text', said[:200])
+    waiting = [socket.create_connection(('127.0.0.1', a.metrics), 10)
+               for _ in range(40)]
+    with urllib.request.urlopen('http://127.0.0.1:%d/metrics' % a.metrics,
+                                timeout=10) as r:
+        check(r.status == 200, 'beside silent ones', r.status)
+    check(waiting[0].recv(1) == b'', 'the oldest one goes', '')
+    for s in waiting:
+        s.close()
 
 
 @test

@@ -229,6 +229,18 @@ def hkdf_sha256(secret, info, size):
     return hmac.digest(key, info + b'\x01', 'sha256')[:size]
 
 
+def aes_wrap(kek, key):
+    """RFC 3394, 2.2.1; openssl enc has it no more since 3.5."""
+    a, r = b'\xa6' * 8, [key[i:i + 8] for i in range(0, len(key), 8)]
+    for t in range(6 * len(r)):
+        i = t % len(r)
+        b = must_run(['openssl', 'enc', '-aes-256-ecb', '-nopad', '-K',
+                      kek.hex()], a + r[i])
+        a = bytes(x ^ y for x, y in zip(b, (t + 1).to_bytes(8, 'big')))
+        r[i] = b[8:]
+    return a + b''.join(r)
+
+
 def x25519_recipient(cek, cert, folder):
     """KeyAgreeRecipientInfo of RFC 8418: X25519, HKDF, AES-256 wrap."""
     own, own_pub, peer = (os.path.join(folder, x) for x in
@@ -243,8 +255,7 @@ def x25519_recipient(cek, cert, folder):
     wrap = seq(oid('2.16.840.1.101.3.4.1.45'))
     info = seq(wrap, der(0xa2, octets((256).to_bytes(4, 'big'))))
     kek = hkdf_sha256(z, info, 32)
-    wrapped = must_run(['openssl', 'enc', '-id-aes256-wrap', '-K', kek.hex(),
-                        '-iv', 'a6' * 8], cek)
+    wrapped = aes_wrap(kek, cek)
     public = split(inside(read(own_pub)))[1]
     originator = der(0xa0, der(0xa1, seq(oid('1.3.101.110')), public))
     return der(0xa1, number(3), originator,

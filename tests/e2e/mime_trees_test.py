@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
+# runner: long
 """The trees that our MIME reader makes of 107 mails, and what their leaves
 say, against what another MIME parser gives for them; and the same mails, by
 alice, sealed and opened again."""
@@ -247,6 +248,9 @@ PYTHON_DIFFERS = {
     'eml/thirdparty/012': 'a boundary that is folded, which is no boundary '
                           'to Python',
 }
+if lib.leaves(b'Content-Transfer-Encoding: quoted-printable \n\n=41')[0][1] \
+        == b'A':
+    del PYTHON_DIFFERS['eml/thirdparty/003']  # not so since 3.13
 
 
 def of_alice(data):

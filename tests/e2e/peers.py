@@ -51,7 +51,8 @@ class Peer:
         if not os.path.isdir(root_of(self.name)):
             raise Skip('no build/root-%s: ./run peers' % self.name)
         self.dir, self.port, self.pid = folder, free_port(), None
-        for sub in ('', 'spool', 'lib', 'run', 'log'):
+        self.root = self.path('root')
+        for sub in ('', 'spool', 'lib', 'run', 'log', 'root'):
             os.makedirs(os.path.join(folder, sub), exist_ok=True)
         self.accounts()
 
@@ -72,19 +73,23 @@ class Peer:
         write(self.path('group'), group + ''.join(
             '%s:x:%d:\n' % (g, 64100 + i) for i, g in enumerate(groups)))
 
-    def start_in(self, binds, argv, env=None):
-        """binds: {place: ours}; argv runs there."""
+    def start_in(self, binds, argv):
+        """binds: {place: ours}; argv runs there. self.root is where its own
+        accounts can get at the programs, wherever build/ is."""
+        real = root_of(self.name)
+        env = {k: v.replace(real, self.root)
+               for k, v in environment(self.name).items()}
         script = 'set -e\nmount --make-rprivate /\n'
         for place, ours in {'/etc/passwd': self.path('passwd'),
                             '/etc/group': self.path('group'),
-                            **binds}.items():
+                            self.root: real, **binds}.items():
             script += 'mount --bind "%s" "%s"\n' % (ours, place)
         script += 'exec "$@"\n'
         with open(self.path('log/out'), 'ab') as log:
             child = subprocess.Popen(
                 ['unshare', '-m', 'sh', '-c', script, 'sh', *argv],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=env or environment(self.name), start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
+                start_new_session=True)
         self.child, self.pid = child, child.pid
         at_exit(self.stop)
         wait_for(lambda: listens(self.port), lambda: '%s to listen: %s' %
@@ -133,11 +138,15 @@ match from any for any action "relay"
         os.makedirs(self.path('lib/opensmtpd/empty'), exist_ok=True)
         os.makedirs(self.path('spool/smtpd'), mode=0o711, exist_ok=True)
         os.chmod(self.path('spool/smtpd'), 0o711)
-        self.start_in({'/var/spool': self.path('spool'),
+        # it wants to read the system's CAs; these are others
+        os.makedirs(self.path('certs'), exist_ok=True)
+        shutil.copy(tls[1], self.path('certs/ca-certificates.crt'))
+        self.start_in({'/etc/ssl/certs': self.path('certs'),
+                       '/var/spool': self.path('spool'),
                        '/var/lib': self.path('lib'),
                        '/run': self.path('run')},
-                      [os.path.join(root_of(self.name), 'usr/sbin/smtpd'),
-                       '-d', '-f', conf])
+                      [os.path.join(self.root, 'usr/sbin/smtpd'), '-d', '-f',
+                       conf])
         return self
 
 
@@ -189,16 +198,21 @@ tls:
   tls_try_verify_hosts =
 begin retry
 * * F,1h,2s
-'''.format(root=root_of(self.name), d=self.dir, port=self.port,
+'''.format(root=self.root, d=self.dir, port=self.port,
            next=next_port, relay=relay_port))
         os.chmod(conf, 0o644)
         os.chown(conf, 0, 0)
         for d in ('spool', 'log'):
             os.chown(self.path(d), 64100, 64100)
         os.chmod(self.dir, 0o755)
-        exim = os.path.join(root_of(self.name), 'usr/sbin/exim4')
+        exim = os.path.join(self.root, 'usr/sbin/exim4')
         self.start_in({}, [exim, '-C', conf, '-bdf', '-q2s'])
         return self
+
+
+def need_tool(name):
+    if not shutil.which(name, path=environment('tryers')['PATH']):
+        raise Skip('%s is not installed' % name)
 
 
 def try_tool(*argv, data=b'', timeout=240):
@@ -212,4 +226,4 @@ def try_tool(*argv, data=b'', timeout=240):
     return p.returncode, p.stdout.decode('utf-8', 'replace')
 
 
-__all__ = ['Exim', 'OpenSMTPD', 'try_tool']
+__all__ = ['Exim', 'OpenSMTPD', 'need_tool', 'try_tool']

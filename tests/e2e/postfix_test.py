@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """Octets on the wire with a real Postfix: awkward messages, awkward next
 hops, and what its settings do to both."""
 import os

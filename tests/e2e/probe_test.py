@@ -57,6 +57,20 @@ def never_mail(s):
 
 
 @test
+def T45_a_host_is_asked_for_by_the_name_of_its_line():
+    s, _ = sink('servername')
+    asked = []
+    s.context.sni_callback = lambda _sock, name, _c: asked.append(name)
+    for name, wanted in (('', 'localhost'), ('servername hostname',
+                                             'localhost'),
+                         ('servername b.example', 'b.example')):
+        conf = config('sni' + wanted + name[-3:], 'to [localhost]:PORT '
+                      'encrypt ' + name, s.port)
+        probe(conf, '[localhost]:%d' % s.port)
+        equal(asked.pop(), wanted, name)
+
+
+@test
 def a_host_that_is_as_the_policy_asks():
     s, crt = sink('good')
     conf = config('good', 'to "[127.0.0.1]:PORT" secure match mx.a.example '
@@ -200,9 +214,11 @@ def T42_an_old_fingerprint_is_compared_once():
     for kind in ('md5', 'sha1', 'sha512'):
         path = write(os.path.join(base, 'table'), '%s fingerprint match=%s\n'
                      % (dest, digest(crt, kind)))
-        rc, out, _ = run([POSTSEAL, 'relay', 'import', 'tls_policy', path])
+        rc, out, err = run([POSTSEAL, 'relay', 'import', 'tls_policy', path])
         equal(rc, 65, 'without --probe')
         check(b'NOT KEPT' in out and b'--probe' in out, 'said', out)
+        check(('line 1 is NOT KEPT, mail for %s WAITS: ' % dest).encode()
+              in err, 'said on standard error', err)
         rc, out, err = run([POSTSEAL, 'relay', 'import', 'tls_policy', path,
                             '--probe'])
         equal(rc, 0, 'with --probe %s %s' % (out, err))
@@ -234,6 +250,28 @@ def what_is_imported_is_a_configuration():
     check(b'1 routes, 3 lines' in out, 'counts', out)
     rc, _, err = run([POSTSEAL, 'relay', 'check', path])
     equal(rc, 78, 'no configuration')
+
+
+@test
+def T70_mail_of_a_line_that_is_not_kept_waits():
+    """It may not leave by the line of the domain above it."""
+    s, crt = sink('waits')
+    path = write(os.path.join(base, 'lost'), '[127.0.0.1]:%d secure x=y\n'
+                 % s.port)
+    rc, out, err = run([POSTSEAL, 'relay', 'import', 'tls_policy', path])
+    equal(rc, 65, 'import %s' % err)
+    conf = write(os.path.join(base, 'waits.conf'), 'relay {\n    route out {'
+                 '\n        mx\n        nearby 127.0.0.0/8\n    }\n    '
+                 'socketmap "unix:/run/map"\n' +
+                 out.decode().replace('# default may', 'default may') + '}\n')
+    rc, out, err = run([POSTSEAL, '-c', conf, 'policy', 'probe',
+                        '[127.0.0.1]:%d' % s.port])
+    equal(rc, 69, 'probe %s %s' % (out, err))
+    check(b'asked       secure' in out, 'what is asked', out)
+    rc, out, err = run([POSTSEAL, 'relay', 'check', conf])
+    equal(rc, 0, 'check %s %s' % (out, err))
+    check(b'this mail waits' in out + err, 'warned', out, err)
+    never_mail(s)
 
 
 def setup():

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """Mail that is held: what lies on the disk, what the command shows, and how
 it goes on its way, through a real Postfix."""
 import json

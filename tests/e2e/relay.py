@@ -13,7 +13,7 @@ import subprocess
 import threading
 
 from base import (BUILD, MILTER_USER, Skip, at_exit, check, children,
-                  end_tree, free_port, must_run, run, title, wait_for)
+                  end_tree, free_port, heard, must_run, run, title, wait_for)
 from directories import write
 from sink import Server, Session, Sink
 
@@ -106,7 +106,7 @@ class Relay:
             os.makedirs(os.path.join(folder, sub), exist_ok=True)
         self.conf = os.path.join(folder, 'postseal.conf')
         self.log_path = os.path.join(folder, 'relay.log')
-        self.child, self.metrics = None, free_port()
+        self.child, self.metrics, self.starts = None, free_port(), 0
         self.set_conf(statements, top)
 
     def path(self, name):
@@ -130,6 +130,7 @@ class Relay:
         return run([RELAY, '-n', '-c', self.conf])
 
     def start(self):
+        self.starts = self.log().count('event=started')
         with open(self.log_path, 'ab') as log:
             self.child = subprocess.Popen(
                 [RELAY, '-c', self.conf], stdin=subprocess.DEVNULL,
@@ -142,7 +143,7 @@ class Relay:
     def is_up(self):
         check(self.child.poll() is None, 'the relay ended: %s' %
               self.child.returncode, self.log()[-4000:])
-        return 'event=started' in self.log()
+        return self.log().count('event=started') > self.starts
 
     def log(self):
         with contextlib.suppress(OSError), \
@@ -179,7 +180,9 @@ class Relay:
         if self.child is None:
             return None
         child, self.child = self.child, None
-        return end_tree(child, number, 15)
+        status = end_tree(child, number, 15)
+        heard(self.log())
+        return status
 
 
 # ---- clients ----

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
+# runner: long
 """Other mail servers in front of the relay and behind it, and the programs
 that people try TLS with."""
 import os
@@ -12,7 +13,7 @@ import base  # noqa: E402
 from base import (POSTSEAL, Skip, check, equal, free_port,  # noqa: E402
                   must_run, need, test)
 from mta import Postfix  # noqa: E402
-from peers import Exim, OpenSMTPD, try_tool  # noqa: E402
+from peers import Exim, OpenSMTPD, need_tool, try_tool  # noqa: E402
 from relay import CA, Relay, TlsSink, need_relay  # noqa: E402
 
 USER, PASSWORD = 'alice@a.example', 'seven-mauve-kites-41'
@@ -183,7 +184,7 @@ def T13_curl_submits():
 
 @test
 def T14_T15_testssl_finds_nothing_on_the_listeners():
-    need('ps')
+    need_tool('ps')
     for more in (['127.0.0.1:%d' % W['ports']['tlsport']],
                  ['-t', 'smtp', '127.0.0.1:%d' % W['ports']['start']]):
         status, out = try_tool(

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """Everything goes wrong around a running relay: clients that are cut off,
 processes that are killed, reloads without end, next hops that lie, wires that
 are cut and falsified, slow clients by the thousand. No mail is lost, none
@@ -296,6 +296,13 @@ def A69_a_session_outlives_the_next_hop():
     t.close()
 
 
+def lost_and_taken():
+    """How many clients were lost, and how many recipients taken."""
+    log = W['relay'].log()
+    return (log.count('event=client-lost'),
+            len(re.findall(r' result=(?:sent|accepted-orphan) ', log)))
+
+
 @test
 def RFC1047_an_answer_that_nobody_hears_is_in_the_ledger():
     """attack T12: the client is gone when the next hop has taken its message,
@@ -306,12 +313,14 @@ def RFC1047_an_answer_that_nobody_hears_is_in_the_ledger():
         hop.forget({'end': lambda call, usual, s=wait: time.sleep(s) or
                     usual})
         data = numbered('ledger-%d' % i)
+        orphans = W['relay'].counter('orphans_total')
+        before = lost_and_taken()
         t = to_data('lmtp', W['port'], 'bob@liar.example')
         t.send(data + b'.\r\n')
         wait_for(lambda: len(hop.messages()) == 1, 'the first copy')
         reset(t.sock)
-        orphans = W['relay'].counter('orphans_total')
-        time.sleep(wait + 0.5)
+        wait_for(lambda n=before: all(map(int.__gt__, lost_and_taken(), n)),
+                 'both to be known')
         said = send('lmtp', W['port'], data, 'bob@liar.example')
         check(said.startswith('250'), 'the second', said)
         equal(len(hop.messages()), 1, 'copies, after %s s' % wait)
@@ -566,6 +575,20 @@ def T61_a_storm_of_reloads_under_load():
 
 # ---- slow ones ----
 
+def settle(relay):
+    """After a storm: no reload is under way or still to come, and the old
+    workers, which say 421, have ended; so the processes stay the same."""
+    known, since = [], time.monotonic()
+
+    def quiet():
+        nonlocal known, since
+        found = relay.processes()
+        if found != known or len(relay.processes('worker')) != 2:
+            known, since = found, time.monotonic()
+        return time.monotonic() - since > 2
+    wait_for(quiet, 'the reloads to end', 40)
+
+
 class Slow:
     """Clients that send an octet a second: of a handshake, a command, a
     message; and clients that never read."""
@@ -620,8 +643,7 @@ def T11_slow_clients_beside_fifty_good_ones():
     verdict: fifty good ones beside them are all served at once, and memory
     stays within bounds"""
     hop, relay, took, trouble = W['hop']['main'], W['relay'], [], []
-    wait_for(lambda: len(relay.processes('worker')) == 2, 'old workers to '
-             'end', 20)
+    settle(relay)
     hop.forget()
     before = memory()
     slow = Slow(SLOW)

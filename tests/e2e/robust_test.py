@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: long
 """What happens when something dies, is reloaded, or is very large; and that
 private keys are where they belong."""
 import contextlib
@@ -134,23 +134,52 @@ def M14_milter_killed_in_mid_message_and_nothing_leaves():
     nothing_in_clear()
 
 
-def die_on(message):
-    """Let the workers die on this message. -> the reply."""
-    stopped = workers()
+def with_workers(n):
+    a.stop()
+    a.workers = n
+    a.set_conf()
+    a.start()
+
+
+def deaths():
+    return a.milter_log().count('event=worker-death')
+
+
+def die_once(message):
+    stopped = a.wait_workers()
     for p in stopped:
         os.kill(p, signal.SIGSTOP)
     said = []
     t = threading.Thread(target=lambda: said.append(send(message)))
     t.start()
-    time.sleep(1)
-    for p in stopped:
-        os.kill(p, signal.SIGKILL)
-    t.join()
+    try:
+        lib.wait_for(lambda: a.metric('workers_busy') or said,
+                     'a worker to be chosen')
+    finally:
+        for p in stopped:
+            os.kill(p, signal.SIGKILL)
+        t.join()
     return said[0]
+
+
+def die_on(message):
+    """Let the workers die on this message. -> the reply. Who was dead before
+    he had it is none that died on it."""
+    before = deaths()
+    for _ in range(5):
+        fresh()
+        said = die_once(message)
+        if deaths() > before:
+            break
+        check(said[0] == 250, 'no worker died', said)
+    equal(deaths(), before + 1, 'deaths on the message')
+    return said
 
 
 @test
 def a_dead_worker_costs_451_and_a_second_death_on_the_same_bytes_is_554():
+    # One: the next that is given the message must not die, too.
+    with_workers(1)
     fresh()
     # As every mail program writes them; else Postfix adds its own to each
     # attempt, and the bytes are not the same.
@@ -165,6 +194,7 @@ def a_dead_worker_costs_451_and_a_second_death_on_the_same_bytes_is_554():
     equal((code, said[:5]), (554, '5.6.0'), said)
     check(not b.postfix.boxes('bob'), 'delivered')
     nothing_in_clear()
+    with_workers(2)
     works()
 
 
@@ -223,7 +253,8 @@ def a_reload_brings_new_rules():
                  'the new rule to hold', 20, 0.3)
     a.set_rules('this is no rule\n')
     a.child.send_signal(signal.SIGHUP)
-    time.sleep(1)
+    lib.wait_for(lambda: 'kept=old' in a.milter_log(),
+                 'the new rules to be refused')
     check('closed today' in send(text('x'))[1],
           'a bad file replaced a good one')
     a.set_rules(RULES_A)
@@ -280,7 +311,7 @@ def A35_two_senders_with_keys_of_different_kinds_each_their_own():
     check(not bad, '%d failed' % len(bad), *bad[:5])
     got = b.postfix.wait_mail('sink', 4 * n, 120)
     equal(len(got), 4 * n, 'mails')
-    right = {ALICE: 0, DAVE: 0}
+    right, names = {ALICE: 0, DAVE: 0}, {}
     root = lib.root_certificate(a)
     with tempfile.TemporaryDirectory() as d:
         signer = os.path.join(d, 'signer.pem')
@@ -291,12 +322,13 @@ def A35_two_senders_with_keys_of_different_kinds_each_their_own():
                  signer], m)
             equal(status, 0, lib.show(err))
             check(('from %s.' % who).encode() in out, 'wrong text', out)
-            with open(signer, encoding='ascii') as f:
-                pem = f.read().encode()
-            email = lib.run(['openssl', 'x509', '-noout', '-ext',
-                             'subjectAltName'], pem)[1]
-            check(('email:' + who).encode() in email, 'signed by another',
-                  who, email)
+            with open(signer, 'rb') as f:
+                pem = f.read()
+            if pem not in names:
+                names[pem] = lib.run(['openssl', 'x509', '-noout', '-ext',
+                                      'subjectAltName'], pem)[1]
+            check(('email:' + who).encode() in names[pem],
+                  'signed by another', who, names[pem])
             right[who] += 1
     equal(right, {ALICE: 2 * n, DAVE: 2 * n}, 'right signatures')
 
@@ -436,7 +468,7 @@ def M45_more_than_the_waiting_room_gets_451():
     a.own()
     a.start()
     fresh()
-    stopped = workers()
+    stopped = a.wait_workers(1)
     for p in stopped:
         os.kill(p, signal.SIGSTOP)
     said = []

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """The rules in full: lines that a message's own content adds, triggers, what
 rules check remarks; by command, and through a real Postfix."""
 import base64

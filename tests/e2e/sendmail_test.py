@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """What mail_test.py and postfix_test.py show with Postfix, with a real
 Sendmail."""
 import base64
@@ -89,8 +89,8 @@ def M46_M30_the_documented_lines_with_a_signer_for_DKIM():
     for old, new in (
             ('unix:/run/postseal/milter.sock', a.mta.filters[0][1]),
             ('8891@', '%d@' % signer.port), ('10026', str(a.mta.plain)),
+            ('Port=25,', 'Port=%d,' % a.mta.port),
             ('Port=587, M=Ea', 'Port=%d' % a.mta.login),
-            ('Port=25', 'Port=%d' % a.mta.port),
             ('Name=MSA', 'Name=login')):
         check(old in lines, old + ' is not in the file')
         lines = lines.replace(old, new)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """One message, recipients of several kinds, a real Postfix: each gets the
 copy that is his, once; those whose copy goes on in the transaction and those
 whose copy comes back over the port without a milter."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """What is told: observe mode through a real Postfix, and what report,
 explain, rules explain and doctor say of it. alice@example.com writes to
 example.org, whose Postfix has no milter: what arrives there was on the
@@ -260,8 +260,7 @@ def observe_passes_mail_while_workers_and_keys_die():
 def observe_passes_mail_when_nobody_answers():
     """attack A50: workers hang, so that no verdict comes
     verdict: in observe mode mail passes as it is, after 20 s"""
-    lib.wait_for(lambda: len(a.processes('worker')) >= 2, 'workers', 20)
-    stopped = a.processes('worker')
+    stopped = a.wait_workers()
     for p in stopped:
         os.kill(p, signal.SIGSTOP)
     try:
@@ -281,8 +280,7 @@ def record_of_new(words):
 @test
 def observe_passes_mail_when_there_is_too_much():
     restart(True, '    waiting 0\n')
-    lib.wait_for(lambda: len(a.processes('worker')) >= 2, 'workers', 20)
-    stopped = a.processes('worker')
+    stopped = a.wait_workers()
     for p in stopped:
         os.kill(p, signal.SIGSTOP)
     try:

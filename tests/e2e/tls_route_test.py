@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
-# runner: alone
+# runner: waits
 """encrypt or tls, with a real Postfix and contrib/postfix/tls-route.master.cf:
 who has no certificate gets his mail over a verified hop, and where there is
 none it stays in the queue, whatever the next server offers."""
