@@ -181,20 +181,31 @@ static void save(struct engine *g)
 	log_warn("event=sts-state %s", line);
 }
 
+/* What two write to the same file, the last one wins: an old one would take
+ * away what the new one has learned, and tell the administrator once more. */
+void engine_retired(void *engine)
+{
+	struct engine *g = engine;
+
+	(void)pthread_mutex_lock(&g->lock);
+	g->is_ending = true;
+	(void)pthread_cond_broadcast(&g->wake);
+	(void)pthread_mutex_unlock(&g->lock);
+}
+
 void engine_free(struct engine **gp)
 {
 	struct engine *g = *gp;
+	bool keeps;
 
 	if (g == NULL)
 		return;
-	if (g->has_keeper) {
-		(void)pthread_mutex_lock(&g->lock);
-		g->is_ending = true;
-		(void)pthread_cond_broadcast(&g->wake);
-		(void)pthread_mutex_unlock(&g->lock);
+	keeps = g->has_keeper && !g->is_ending;
+	engine_retired(g);
+	if (g->has_keeper)
 		(void)pthread_join(g->keeper, NULL);
+	if (keeps)
 		save(g);
-	}
 	sts_free(&g->sts);
 	dns_resolver_free(&g->resolver);
 	announcer_free(&g->announcer);
@@ -333,7 +344,7 @@ void engine_second(void *engine)
 {
 	struct engine *g = engine;
 
-	if (!g->has_keeper)
+	if (!g->has_keeper && !g->is_ending)
 		g->has_keeper = pthread_create(&g->keeper, NULL, run_keeper,
 		    g) == 0;
 }

@@ -27,5 +27,7 @@ int engine_answer(void *engine, struct view question, struct buf *reply,
 void engine_socketmap(void *engine, int fd);
 /* Housekeeping: STS refresh, announcements, state to disk. */
 void engine_second(void *engine);
+/* Another one keeps house from now on; questions are answered as before. */
+void engine_retired(void *engine);
 
 #endif

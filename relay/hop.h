@@ -30,7 +30,8 @@ struct hops_setup {
 int hops_new(struct hops **out, const struct hops_setup *s, struct err *e)
     MUST_CHECK;
 void hops_free(struct hops **h);
-/* No new transactions; kept connections are closed. */
+/* No new transactions; kept connections are closed by QUIT, which
+ * conn_finishing() counts. */
 void hops_stop(struct hops *h);
 
 struct hop_envelope {

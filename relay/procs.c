@@ -66,7 +66,8 @@ void relay_policy_proc(const struct proc_start *s, int socketmap)
 {
 	struct service v = { .sock = s->sock, .socks = s->socks,
 		.threads = POLICY_THREADS, .waiting = WAITING,
-		.answer = engine_answer, .each_second = engine_second };
+		.answer = engine_answer, .each_second = engine_second,
+		.retired = engine_retired };
 	struct engine *g = NULL;
 	struct err e = { 0 };
 	int rc;

@@ -391,6 +391,8 @@ static void serve(struct run *r)
 		if (poll(&p, 1, 1000) == 1) {
 			retire(r);
 			p.fd = -1;
+			if (s->retired != NULL)
+				s->retired(s->arg);
 		} else if (s->each_second != NULL) {
 			s->each_second(s->arg);
 		}

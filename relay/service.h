@@ -35,6 +35,7 @@ struct service {
 	/* NULL: none. At its end the sockets above are closed, and connections
 	 * end with the question that they asked: others know better now. */
 	const int *ctl;
+	void (*retired)(void *arg); /* then, in the main thread; NULL: none */
 	void (*each_second)(void *arg); /* in the main thread; NULL: none */
 };
 

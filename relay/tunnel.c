@@ -413,13 +413,6 @@ void tunnel_start(struct worker *w, struct worker_listener *l,
 		tunnel_go_on(t);
 }
 
-void tunnels_stop(struct worker *w)
-{
-	/* Each goes on until its own end or that of the grace: a reload must
-	 * not drop sessions. */
-	(void)w;
-}
-
 void tunnels_cut(struct worker *w)
 {
 	struct tunnel *t = all, *next;

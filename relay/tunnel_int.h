@@ -64,8 +64,6 @@ void tunnel_end(struct tunnel *t, const char *how, const char *why);
 /* The client is told in words of its protocol, too. */
 void tunnel_fail(struct tunnel *t, const char *how, const char *why);
 void tunnel_deadline(struct tunnel *t, int64_t within_ms);
-/* All of w, at once: the end of a process, or of a test. */
-void tunnels_cut(struct worker *w);
 /* The only entry of all callbacks: as far as it goes now. t may be gone
  * afterwards. */
 void tunnel_go_on(struct tunnel *t);

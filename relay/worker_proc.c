@@ -111,14 +111,19 @@ static void set_spool(const struct relay_config *c)
 static void on_look(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct life *f = arg;
-	/* last words, and messages whose client is gone, count as well */
-	size_t open = acceptor_open(f->acceptor) + conn_finishing() +
-	    txn_orphans();
+	bool is_late = clock_ms() >= f->until_ms;
+	/* messages whose client is gone count as well */
+	size_t open = acceptor_open(f->acceptor) + txn_orphans();
 
-	if (open != 0 && clock_ms() < f->until_ms)
+	if (open == 0 || is_late)
+		hops_stop(f->w.hops);
+	open += conn_finishing(); /* last words, and QUIT to next hops */
+	if (open != 0 && !is_late)
 		return;
-	if (open != 0)
+	if (open != 0) {
 		log_notice("event=worker-end cut=%zu", open);
+		tunnels_cut(&f->w);
+	}
 	(void)event_base_loopbreak(f->w.base);
 }
 
@@ -138,7 +143,6 @@ static void on_ctl(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	for (i = 0; i < f->s->listens; i++)
 		close(f->s->listen[i].fd);
 	sessions_stop(&f->w);
-	tunnels_stop(&f->w);
 	(void)event_add(f->look, &tv);
 	on_look(-1, 0, f);
 }

@@ -7,10 +7,12 @@ import os
 import re
 import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import base  # noqa: E402
 from base import check, equal, free_port, test  # noqa: E402
+from hops import Hop  # noqa: E402
 from relay import CA, Relay, Talk, need_relay  # noqa: E402
 
 W = {}  # the world of this file
@@ -27,7 +29,7 @@ CONF = '''
 {more}        route local
     }}
     route local {{
-        host "127.0.0.1:9" tls none
+        host "127.0.0.1:{hop}" tls none
     }}
     tls-policy {{
         to line.example {level} match nexthop
@@ -40,6 +42,7 @@ def set_conf(more='', mode='0666', level='secure', last='', key=None,
     r = W['relay']
     r.set_conf(CONF.format(crt=W['tls'][1], key=key or W['tls'][0], pki=pki,
                            more=more, mode=mode, level=level,
+                           hop=W['hop'].port,
                            last=last or '    socketmap "unix:%s/run/map"' %
                            r.dir))
     with open(r.conf, encoding='utf-8') as f:
@@ -53,6 +56,7 @@ def setup():
     d = base.temporary('relay-reload')
     os.chmod(d, 0o755)
     W['tls'] = CA(os.path.join(d, 'ca')).server('mx.a.example')
+    W['hop'] = Hop()
     W['relay'] = Relay(os.path.join(d, 'relay'), '')
     set_conf()
     W['relay'].start()
@@ -248,6 +252,20 @@ def the_metrics_have_the_certificates_that_are_used():
     equal(certificates(), ['next'], 'after a reload')
     set_conf()
     W['relay'].reload()
+
+
+@test
+def kept_connections_end_by_QUIT():
+    hop = W['hop']
+    t = Talk(W['relay'].path('run/lmtp'))
+    t.reply()
+    equal([s[:3] for s in t.mail(lmtp=True)], ['250', '250', '354', '250'],
+          'a message')
+    t.close()
+    time.sleep(0.3)
+    equal(hop.count(b'QUIT'), 0, 'while the connection is kept')
+    W['relay'].reload()
+    base.wait_for(lambda: hop.count(b'QUIT') == 1, 'QUIT', 10)
 
 
 @test

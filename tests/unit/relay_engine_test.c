@@ -6,6 +6,8 @@
  */
 #include "tests/unit/relay_world.h"
 
+#include <unistd.h>
+
 #define OPEN "default may then dane then sts\n"
 #define TLSA "_25._tcp.mx.b.example"
 
@@ -344,6 +346,43 @@ static void T51_a_failing_dane_is_not_overridden(void **state)
 	finish();
 }
 
+/* The state of an engine that was asked once: is it on disk at its end? */
+static bool is_kept(bool is_retired)
+{
+	const struct engine_world world = { .dns = { .ask = world_ask },
+		.fetch = world_sts };
+	static char state[40];
+	char path[64];
+	bool found;
+
+	text_set(state, sizeof(state), "/tmp/relay-engine-XXXXXX");
+	assert_non_null(mkdtemp(state));
+	(void)snprintf(path, sizeof(path), "%s/sts-policies", state);
+	begin(OPEN);
+	engine_free(&engine);
+	config.state = state;
+	assert_int_equal(engine_new_in(&engine, &config, &world, NULL), 0);
+	say_host(DNS_INSECURE, DNS_INSECURE);
+	say_sts("enforce", "mx.b.example");
+	if (is_retired)
+		engine_retired(engine);
+	expect("secure mx.b.example");
+	engine_second(engine);
+	engine_free(&engine);
+	config.state = NULL;
+	found = unlink(path) == 0;
+	assert_int_equal(rmdir(state), 0);
+	finish();
+	return found;
+}
+
+static void T50_who_is_retired_keeps_no_house(void **state)
+{
+	(void)state;
+	assert_true(is_kept(false));
+	assert_false(is_kept(true));
+}
+
 static const struct both_row {
 	const char *what, *line;
 	enum dns_state mx;
@@ -638,6 +677,7 @@ int main(void)
 		cmocka_unit_test(T46_tlsa_records_beyond_the_cap),
 		cmocka_unit_test(T50_T51_T52_what_mta_sts_asks_for),
 		cmocka_unit_test(T51_a_failing_dane_is_not_overridden),
+		cmocka_unit_test(T50_who_is_retired_keeps_no_house),
 		cmocka_unit_test(T46_T48_T51_dane_never_makes_it_less),
 		cmocka_unit_test(T51_tlsa_held_back_beside_a_policy),
 		cmocka_unit_test(T52_a_policy_means_tls_1_2_at_least),

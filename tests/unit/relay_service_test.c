@@ -71,7 +71,7 @@ struct side {
 	struct service s;
 	int sock[2];
 	pthread_t thread;
-	int rc;
+	int rc, retired;
 };
 
 /* "wait": never in time; "fail": a failure; else "<question>!" */
@@ -131,6 +131,13 @@ static void begin(struct side *s, int theirs[2], size_t n)
 	assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);
 }
 
+static void on_retired(void *arg)
+{
+	struct side *s = arg;
+
+	s->retired++;
+}
+
 /* One worker, and a door of its own. */
 static void begin_with(struct side *s, int theirs[2], int door,
     const int *ctl)
@@ -140,6 +147,8 @@ static void begin_with(struct side *s, int theirs[2], int door,
 	s->s.listen[0].threads = 3;
 	s->s.listen[0].talk = echo;
 	s->s.ctl = ctl;
+	s->s.retired = on_retired;
+	s->s.arg = s;
 	assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);
 }
 
@@ -376,6 +385,7 @@ static void who_is_retired_takes_no_more_connections(void **state UNUSED)
 	assert_int_equal(left, 0);
 	ask_free(&a);
 	end(&s);
+	assert_int_equal(s.retired, 1);
 	close(old);
 	close(ctl[0]);
 	(void)unlink(at.sun_path);

@@ -219,7 +219,6 @@ static void a_reload_drops_nobody(void **state)
 	come(LISTEN_IMPLICIT);
 	until(backend_is_there, "the backend");
 	x.w.is_stopping = true;
-	tunnels_stop(&x.w);
 	a_while();
 	peer_say(&x.backend, "still here");
 	client_hears("still here");
