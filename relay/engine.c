@@ -307,15 +307,27 @@ int engine_answer(void *engine, struct view question, struct buf *reply,
 
 /* ---- from time to time ---- */
 
+static bool is_ending(struct engine *g)
+{
+	bool is;
+
+	(void)pthread_mutex_lock(&g->lock);
+	is = g->is_ending;
+	(void)pthread_mutex_unlock(&g->lock);
+	return is;
+}
+
 /* A server that is slow holds one of these up for a minute, and must not keep
- * what others said off the disk so long. */
+ * what others said off the disk so long; nor what a successor has learned in
+ * that minute be undone. */
 static void keep_house(struct engine *g)
 {
 	int i;
 
 	save(g);
 	announcer_send(g->announcer);
-	for (i = 0; i < REFRESHES && sts_refresh(g->sts); i++)
+	for (i = 0; i < REFRESHES && !is_ending(g) && sts_refresh(g->sts) &&
+	    !is_ending(g); i++)
 		save(g);
 }
 

@@ -215,7 +215,8 @@ static enum tunnel_next refuse(struct tunnel *t)
 	    &b);
 	conn_write(t->client.c, buf_view(&b));
 	buf_free(&b);
-	tunnel_end(t, "client", "XCLIENT or XFORWARD of a client");
+	tunnel_end(t, "client", "what only a proxy says, or "
+	    "TLS within TLS");
 	return TUNNEL_GONE;
 }
 

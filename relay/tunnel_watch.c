@@ -59,18 +59,75 @@ static bool is_head(const struct watch *w, const char *word)
 static bool is_forbidden(const struct watch *w)
 {
 	return is_head(w, "XCLIENT") || is_head(w, "XFORWARD") ||
-	    is_head(w, "STARTTLS") || is_head(w, "STLS");
+	    is_head(w, "STARTTLS");
+}
+
+/* So few letters may begin a password, in BASE64: the word has to end. */
+static bool is_stls(const struct watch *w, unsigned char next)
+{
+	return next <= ' ' && !w->in_data && is_head(w, "STLS");
 }
 
 /* ---- IMAP ---- */
+
+/* An answer with a tag that came twice could be the one to another command. */
+static void end_tag(struct watch *w)
+{
+	size_t i = 0;
+
+	if (w->is_in || w->is_spoiled)
+		return;
+	while (i < w->tags && w->sums[i] != w->sum)
+		i++;
+	w->is_spoiled = i < w->tags || i == WATCH_TAGS;
+	if (!w->is_spoiled)
+		w->sums[w->tags++] = w->sum;
+}
+
+/* "*" and "+" begin lines of the daemon that answer nothing. */
+static bool is_plain_tag(const struct watch *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->tag_n; i++)
+		if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_",
+		    upper((unsigned char)w->tag[i])) == NULL)
+			return false;
+	return w->tag_n < sizeof(w->tag);
+}
+
+static void end_verb(struct watch *w)
+{
+	w->is_id = is_head(w, "ID");
+	if (is_head(w, "LOGIN") || is_head(w, "AUTHENTIC")) {
+		memcpy(w->login, w->tag, sizeof(w->login));
+		w->login_n = is_plain_tag(w) ? w->tag_n : 0;
+	} else if (is_head(w, "UNAUTHENT")) { /* RFC 8437 */
+		w->is_in = false;
+		w->is_spoiled = true;
+	}
+}
 
 static void end_word(struct watch *w)
 {
 	if (w->heads == 0)
 		return;
-	if (++w->words == 2)
-		w->is_id = is_head(w, "ID");
+	if (++w->words == 1)
+		end_tag(w);
+	else if (w->words == 2)
+		end_verb(w);
 	w->heads = 0;
+}
+
+static void note_word(struct watch *w, unsigned char c)
+{
+	if (w->heads < sizeof(w->head))
+		w->head[w->heads++] = upper(c);
+	if (w->words > 0)
+		return;
+	w->sum = (w->sum ^ c) * 16777619u;
+	if (w->tag_n < sizeof(w->tag))
+		w->tag[w->tag_n++] = (char)c;
 }
 
 static bool is_tls(const struct watch *w)
@@ -91,27 +148,38 @@ static bool is_of_proxies(struct watch *w, unsigned char c)
 	    strchr(" \t\"(", before) != NULL;
 }
 
-/* A literal might be such a field, too, and no program writes it so. */
+static void end_imap_line(struct watch *w)
+{
+	if (w->words < 2)
+		end_word(w);
+	next_line(w);
+	w->words = 0;
+	w->is_id = false;
+	w->tag_n = 0;
+	w->sum = 0;
+}
+
+/* A literal might be such a field, too, and no program writes it so. Behind a
+ * login, where there are messages with such lines, neither ID nor STARTTLS is
+ * anything to a daemon (RFC 9051 6.2.1). */
 static bool take_imap(struct watch *w, unsigned char c)
 {
 	bool is_bad = false;
 
 	if (is_line_end(c)) {
 		is_bad = (w->is_id && w->last == '}') || is_tls(w);
-		next_line(w);
-		w->words = 0;
-		w->is_id = false;
+		end_imap_line(w);
 	} else if (w->is_id) {
 		is_bad = is_of_proxies(w, c);
 	} else if (w->words < 2 && (c <= ' ' || c == '(')) {
 		is_bad = is_tls(w);
 		end_word(w);
 		w->four = c;
-	} else if (w->words < 2 && w->heads < sizeof(w->head)) {
-		w->head[w->heads++] = upper(c);
+	} else if (w->words < 2) {
+		note_word(w, c);
 	}
 	w->last = (char)c;
-	return !is_bad;
+	return !is_bad || w->is_in;
 }
 
 /* ---- POP3, SMTP ---- */
@@ -128,6 +196,8 @@ static bool take(struct watch *w, unsigned char c)
 	}
 	if (ends_crlf)
 		return true;
+	if (is_stls(w, c))
+		return false;
 	if (!is_line_end(c)) {
 		note(w, c);
 		return w->in_data || !is_forbidden(w);
@@ -150,21 +220,38 @@ size_t watch_client(struct watch *w, struct view v)
 	return i;
 }
 
+static void end_answer(struct watch *w)
+{
+	if (w->awaits && w->code_n >= 3 && memcmp(w->code, "354", 3) == 0) {
+		w->in_data = true;
+		w->awaits = false;
+	}
+}
+
+static void end_imap_answer(struct watch *w)
+{
+	struct view v = view_make(w->code, w->code_n);
+
+	if (!w->is_spoiled && w->login_n > 0 && v.n > w->login_n &&
+	    memcmp(v.p, w->login, w->login_n) == 0 &&
+	    view_istarts(view_sub(v, w->login_n, v.n), " OK "))
+		w->is_in = true;
+}
+
 void watch_server(struct watch *w, struct view v)
 {
 	size_t i;
 
-	for (i = 0; i < v.n; i++) {
+	for (i = 0; i < v.n && !w->is_in; i++) {
 		if (v.p[i] != '\n') {
 			if (w->code_n < sizeof(w->code))
 				w->code[w->code_n++] = (char)v.p[i];
 			continue;
 		}
-		if (w->awaits && w->code_n == sizeof(w->code) &&
-		    memcmp(w->code, "354", 3) == 0) {
-			w->in_data = true;
-			w->awaits = false;
-		}
+		if (w->is_imap)
+			end_imap_answer(w);
+		else
+			end_answer(w);
 		w->code_n = 0;
 	}
 }

@@ -136,6 +136,8 @@ MORE_LISTENERS = '''
     listen out-imap {
         protocol imap
         on "127.0.0.1:%(out_imap)d" plain
+        on "127.0.0.1:%(bare_imap)d" implicit
+        pki mail
         backend "127.0.0.1:%(imap_start)d" tls secure name box.example ca box
     }
     listen liar {
@@ -191,8 +193,8 @@ def echo(c):
 
 def start_relay():
     script = make_script()
-    for name in ('out_imap', 'liar', 'pinned', 'clients', 'clients_stls',
-                 'any', 'front', 'front_tls'):
+    for name in ('out_imap', 'bare_imap', 'liar', 'pinned', 'clients',
+                 'clients_stls', 'any', 'front', 'front_tls'):
         W[name] = free_port()
     W['echo'] = Listener(echo)
     text = sample({
@@ -571,6 +573,35 @@ def a_plain_client_of_a_server_that_has_tls_alone():
     t.send('a LOGIN alice x\r\n')
     check(until_tag(t, 'a')[-1].startswith('a OK'), 'LOGIN')
     t.close()
+
+
+@test
+def T67_words_of_a_message_are_no_commands():
+    """IMAP to a Dovecot that is told nothing of the client."""
+    t = Talk(W['bare_imap'], True, trusting(True), 'mail.example.com')
+    check(t.line().startswith('* OK'), 'greeting')
+    t.send('a ID ("name" "x")\r\n')
+    check(until_tag(t, 'a')[-1].startswith('a OK'), 'ID')
+    t.send('b LOGIN alice wrong(\r\nc LOGIN alice {1}\r\n')
+    check(until_tag(t, 'b')[-1].startswith('b BAD'), 'no LOGIN')
+    check(t.line().startswith('+ '), 'a literal')
+    t.send('x\r\n')
+    check(until_tag(t, 'c')[-1].startswith('c OK'), 'LOGIN')
+    text = ('Subject: x\r\n\r\nUse STARTTLS\r\nHis ID x-1\r\n' +
+            'and ID {3}\r\n')
+    t.send('d APPEND INBOX {%d+}\r\n%s\r\n' % (len(text), text))
+    check(until_tag(t, 'd')[-1].startswith('d OK'), 'APPEND')
+    t.close()
+    for line in ('a STARTTLS', 'a ID ("x-originating-ip" "192.0.2.9")'):
+        t = Talk(W['bare_imap'], True, trusting(True), 'mail.example.com')
+        check(t.line().startswith('* OK'), 'greeting')
+        t.send('n NOOP\r\n')
+        check(until_tag(t, 'n')[-1].startswith('n OK'), 'NOOP')
+        t.send(line + '\r\n')
+        check(t.line().startswith('* BYE'), line)
+        t.close()
+        W['relay'].wait_log(r'event=tunnel-end .*listen=out-imap '
+                            r'.*why="what only a proxy says, or TLS within')
 
 
 @test

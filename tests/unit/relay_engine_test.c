@@ -6,6 +6,7 @@
  */
 #include "tests/unit/relay_world.h"
 
+#include <semaphore.h>
 #include <unistd.h>
 
 #define OPEN "default may then dane then sts\n"
@@ -346,11 +347,34 @@ static void T51_a_failing_dane_is_not_overridden(void **state)
 	finish();
 }
 
+enum retirement { NEVER, BEFORE, AMID /* a policy that is fetched anew */ };
+
+static int64_t world_time;
+static const char *removed; /* amid it; NULL: it is not yet to be */
+static sem_t amid;
+
+static int64_t tell_time(void *arg UNUSED)
+{
+	return world_time;
+}
+
+static int fetch_and_retire(void *arg, const char *domain, struct buf *text,
+    struct err *e)
+{
+	if (removed != NULL) {
+		(void)unlink(removed);
+		removed = NULL;
+		engine_retired(engine);
+		(void)sem_post(&amid);
+	}
+	return world_sts(arg, domain, text, e);
+}
+
 /* The state of an engine that was asked once: is it on disk at its end? */
-static bool is_kept(bool is_retired)
+static bool is_kept(enum retirement when)
 {
 	const struct engine_world world = { .dns = { .ask = world_ask },
-		.fetch = world_sts };
+		.fetch = fetch_and_retire, .now = tell_time };
 	static char state[40];
 	char path[64];
 	bool found;
@@ -364,10 +388,18 @@ static bool is_kept(bool is_retired)
 	assert_int_equal(engine_new_in(&engine, &config, &world, NULL), 0);
 	say_host(DNS_INSECURE, DNS_INSECURE);
 	say_sts("enforce", "mx.b.example");
-	if (is_retired)
+	world_time = 1700000000;
+	if (when == BEFORE)
 		engine_retired(engine);
 	expect("secure mx.b.example");
+	if (when == AMID) {
+		assert_int_equal(sem_init(&amid, 0, 0), 0);
+		world_time += 86400 / 2;
+		removed = path;
+	}
 	engine_second(engine);
+	if (when == AMID)
+		assert_int_equal(sem_wait(&amid), 0);
 	engine_free(&engine);
 	config.state = NULL;
 	found = unlink(path) == 0;
@@ -379,8 +411,9 @@ static bool is_kept(bool is_retired)
 static void T50_who_is_retired_keeps_no_house(void **state)
 {
 	(void)state;
-	assert_true(is_kept(false));
-	assert_false(is_kept(true));
+	assert_true(is_kept(NEVER));
+	assert_false(is_kept(BEFORE));
+	assert_false(is_kept(AMID));
 }
 
 static const struct both_row {

@@ -40,6 +40,10 @@ static const struct talk {
 	    "CXCLIENT is a command\r\n..\r\nXCLIENT\r\n.\r\n", "S250 ok\r\n",
 	    "CDATA\r\n", "S354 go\r\n", "CXCLIENT\r\n.\r\nQUIT\r\n" },
 	    false },
+	{ "STLS", { "CNOOP\r\nST", "Cls\r" }, true },
+	{ "STLS and a blank", { "CSTLS\t" }, true },
+	{ "a password in BASE64", { "CAUTH LOGIN\r\n", "S334 \r\n",
+	    "CSTlSYWJj\r\n" }, false },
 	{ "a word in a command", { "CVRFY XCLIENT\r\nMAIL FROM:<xclient@b>"
 	    "\r\nXCLIEN\r\n" }, false },
 };
@@ -67,6 +71,44 @@ static const struct talk imap_talks[] = {
 	    "b ID NIL\r\nc LOGIN {5}\r\n", "S+\r\n", "Calice {3}\r\nx-y\r\n"
 	    "d APPEND INBOX {30}\r\nX-Originating-IP: 10.0.0.1\r\n\r\n"
 	    "e IDLE\r\nDONE\r\nf UID SEARCH x-a {3}\r\n" }, false },
+	{ "a longer word", { "Ca STARTTLSX\r\n" }, false },
+	{ "messages behind a login", { "C1 CAPABILITY\r\n", "S1 OK c\r\n",
+	    "C2 LOGIN {5}\r\n", "S+ go\r\n", "Calice {3}\r\n", "S+ go\r\n",
+	    "Cx-y\r\n", "S* OK [ALERT] hi\r\n2 OK", "S in\r\n",
+	    "C3 APPEND Sent {28+}\r\nUse STARTTLS\r\nHis ID x-1\r\n\r\n" },
+	    false },
+	{ "behind another", { "Cb.1 AUTHENTICATE PLAIN\r\n", "S+ \r\n",
+	    "CAGEAYQ==\r\n", "Sb.1 NO\r\n", "Cb.2 login a b\r\n",
+	    "Sb.2 OK in\r\n", "Ca UID 1\r\nno STARTTLS\r\n" }, false },
+};
+
+/* Who only seems to be in. */
+static const struct talk out_talks[] = {
+	{ "refused", { "Ca LOGIN a b\r\n", "Sa NO\r\n", "Cb STARTTLS\r\n" },
+	    true },
+	{ "too early", { "Ca LOGIN a b\r\nb STARTTLS\r\n", "Sa OK \r\n" },
+	    true },
+	{ "a tag before", { "Ca NOOP\r\na LOGIN a b\r\n", "Sa OK n\r\n",
+	    "Cb STARTTLS\r\n" }, true },
+	{ "a tag behind", { "Ca LOGIN a b\r\n a NOOP\r\n",
+	    "Sa NO\r\na OK n\r\n", "Cb STARTTLS\r\n" }, true },
+	{ "a tag alone", { "Ca\ra LOGIN a b\r\n", "Sa OK n\r\n",
+	    "Cb STARTTLS\r\n" }, true },
+	{ "no tag", { "C* LOGIN a b\r\n", "S* OK alive\r\n",
+	    "Cb STARTTLS\r\n" }, true },
+	{ "a long tag", { "Cabcdefghijklmnop LOGIN a b\r\n",
+	    "Sabcdefghijklmno OK \r\n", "Cb STARTTLS\r\n" }, true },
+	{ "half a tag", { "Caa LOGIN a b\r\n", "Sa OK n\r\n",
+	    "Cb STARTTLS\r\n" }, true },
+	{ "within a line", { "Ca LOGIN a b\r\n", "S* a OK n\r\n",
+	    "Cb STARTTLS\r\n" }, true },
+	{ "an answer to another", { "Ca NOOP\r\nb LOGIN a b\r\n",
+	    "Sa OK n\r\n", "Cc STARTTLS\r\n" }, true },
+	{ "out again", { "Ca LOGIN a b\r\n", "Sa OK \r\n",
+	    "Cb unauthenticate\r\n", "Sb OK \r\n",
+	    "Cc ID (\"x-originating-ip\" \"1\")\r\n" }, true },
+	{ "and in once more", { "Ca LOGIN a b\r\nb UNAUTHENTICATE\r\n",
+	    "Sa OK \r\nb OK \r\n", "Cc STARTTLS\r\n" }, true },
 };
 
 static bool is_stopped(const struct talk *t, bool is_imap, size_t step)
@@ -121,6 +163,39 @@ static void T67_A73_ID_of_a_proxy_does_not_pass(void **state)
 		    is_stopped(&imap_talks[i], true, 1) !=
 		    imap_talks[i].is_stopped)
 			fail_msg("%s", imap_talks[i].name);
+}
+
+/* attack A73: what IMAP allows before a login alone, by a client that makes
+ * believe that its login is done
+ * verdict: the end, unless the daemon said OK to it and to nothing else
+ */
+static void T67_A73_nobody_is_in_who_did_not_log_in(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(out_talks); i++)
+		if (!is_stopped(&out_talks[i], true, 1000) ||
+		    !is_stopped(&out_talks[i], true, 1))
+			fail_msg("%s", out_talks[i].name);
+}
+
+static void a_login_behind_too_many_lines_is_none(void **state)
+{
+	(void)state;
+	for (size_t n = WATCH_TAGS - 2; n <= WATCH_TAGS; n++) {
+		struct watch w = { .is_imap = true };
+		struct buf b;
+
+		buf_init(&b, 65536);
+		for (size_t i = 0; i < n; i++)
+			buf_printf(&b, "n%zu NOOP\r\n", i);
+		buf_puts(&b, "a LOGIN a b\r\n");
+		assert_int_equal(watch_client(&w, buf_view(&b)), b.n);
+		watch_server(&w, view_of("a OK in\r\n"));
+		assert_int_equal(w.is_in, n < WATCH_TAGS);
+		buf_free(&b);
+	}
 }
 
 /* attack A73: ID with an address of the network that the backend trusts,
@@ -287,6 +362,8 @@ int main(void)
 		cmocka_unit_test(T67_A73_XCLIENT_does_not_pass_an_open_gate),
 		cmocka_unit_test(T67_A73_nobody_becomes_a_neighbour),
 		cmocka_unit_test(T67_A73_ID_of_a_proxy_does_not_pass),
+		cmocka_unit_test(T67_A73_nobody_is_in_who_did_not_log_in),
+		cmocka_unit_test(a_login_behind_too_many_lines_is_none),
 		cmocka_unit_test(
 		    T67_A73_who_comes_by_IMAP_has_his_own_address),
 		cmocka_unit_test(T67_messages_come_by_DATA),
