@@ -304,7 +304,7 @@ install: all
 	    $(DESTDIR)$(DOCDIR)/samples {} +
 	find samples/messages -type f -exec $(INSTALL) -m 644 -t \
 	    $(DESTDIR)$(DOCDIR)/samples/messages {} +
-	for d in postfix sendmail fail2ban; do \
+	for d in postfix sendmail fail2ban prometheus; do \
 	    $(INSTALL) -d $(DESTDIR)$(DOCDIR)/contrib/$$d && \
 	    $(INSTALL) -m 644 contrib/$$d/* $(DESTDIR)$(DOCDIR)/contrib/$$d || \
 	    exit 1; done

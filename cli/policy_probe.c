@@ -25,6 +25,7 @@ struct probing {
 	const struct relay_config *rc;
 	const char *dest; /* as given */
 	const char *from, *route;
+	char nexthop[TLS_NAME_MAX]; /* of the route, as lines name it */
 	int port; /* 0: as the route says */
 	bool json, pin;
 	struct buf out;
@@ -181,15 +182,14 @@ static void put_pin(struct probing *g, const struct tried *t)
 
 static void put_pin_line(struct probing *g)
 {
-	const char *at = strrchr(g->dest, '@');
+	const char *to = g->nexthop[0] == '\0' ? g->dest : g->nexthop;
 	char hex[65];
 
 	if (g->pins == 0)
 		return;
 	buf_puts(&g->out, "# Ask the owner whether these are theirs: a probe "
 	    "shows who answers, not who should.\n");
-	buf_printf(&g->out, "to %s fingerprint", at == NULL ? g->dest :
-	    at + 1);
+	buf_printf(&g->out, "to %s fingerprint", to);
 	for (size_t i = 0; i < g->pins; i++)
 		buf_printf(&g->out, " sha256:%s",
 		    hex_encode(hex, g->pinned[i], 32));
@@ -294,6 +294,7 @@ static int try_route(struct probing *g, struct route *r)
 		(void)cli_say(0, "%s: %d %s %s", g->dest, r->code,
 		    r->enhanced, r->text);
 	}
+	text_set(g->nexthop, sizeof(g->nexthop), r->nexthop);
 	for (size_t i = 0; rc == 0 && i < r->hosts; i++) {
 		struct route_host *h = &r->host[i];
 		struct tried t = { .name = h->name, .sa = h->sa,

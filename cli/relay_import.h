@@ -119,6 +119,8 @@ int import_tlshosts(struct relay_import *im, const char *dir, struct err *e)
 /* What is lost and what is held, a line each, to say(). */
 void import_tell(const struct relay_import *im,
     void (*say)(void *arg, const char *line), void *arg);
+/* For the end of a sentence "... WAITS". */
+const char *import_until(const struct relay_import *im);
 /* All of it; appended. from: name of the file, for a comment. */
 void import_print(const struct relay_import *im, const char *from,
     struct buf *out);

@@ -99,6 +99,15 @@ static void tell_one(const struct import_item *t, struct buf *b)
 	buf_put(b, why, strcspn(why, "\n"));
 }
 
+const char *import_until(const struct relay_import *im)
+{
+	for (size_t i = 0; i < im->items; i++)
+		if (im->item[i].is_held && im->item[i].to[0] == '\0')
+			return "until there are lines of yours: ALL mail that "
+			    "no line names among it";
+	return "until there are lines of yours";
+}
+
 void import_tell(const struct relay_import *im,
     void (*say)(void *arg, const char *line), void *arg)
 {
@@ -117,8 +126,8 @@ void import_tell(const struct relay_import *im,
 	buf_clear(&b);
 	buf_printf(&b, "%zu lines could not be kept", im->lost);
 	if (im->held > 0)
-		buf_printf(&b, ", and the mail of %zu WAITS until there are "
-		    "lines of yours", im->held);
+		buf_printf(&b, ", and the mail of %zu WAITS %s", im->held,
+		    import_until(im));
 	say(arg, buf_str(&b));
 	buf_free(&b);
 }

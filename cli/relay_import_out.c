@@ -579,10 +579,10 @@ void import_print(const struct relay_import *im, const char *from,
 	if (!im->has_policy)
 		buf_putv(out, buf_view(&im->blocks));
 	if (im->lost > 0)
-		buf_printf(out, "# %zu %s NOT KEPT, see above%s\n", im->lost,
+		buf_printf(out, "# %zu %s NOT KEPT, see above%s%s\n", im->lost,
 		    im->lost == 1 ? "line is" : "lines are",
-		    im->held > 0 ? ": their mail WAITS until there are lines "
-		    "of yours" : "");
+		    im->held > 0 ? ": their mail WAITS " : "",
+		    im->held > 0 ? import_until(im) : "");
 }
 
 static void put_item_json(const struct import_item *t,

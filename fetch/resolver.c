@@ -87,7 +87,8 @@ int resolver_check_anchor(const char *file, struct err *e)
 	/* the library would call everything insecure, so: nothing found */
 	if (anchor == NULL)
 		return err_set(e, FAIL_TEMP, "no trust anchor of DNSSEC on "
-		    "this system; want \"anchor FILE\"");
+		    "this system; want anchor FILE, or Debian's package "
+		    "dns-root-data");
 	return check_anchor(anchor, e);
 }
 

@@ -314,6 +314,45 @@ static void warn_listener(const struct relay_config *c,
 		    "with each start");
 }
 
+static bool has_line(const struct tls_rules *rules, const char *to)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (!rules->rule[i].is_default &&
+		    strcmp(rules->rule[i].to, to) == 0)
+			return true;
+	return false;
+}
+
+/* T38: a line is for the port that it names, and else for 25. */
+static void warn_port(const struct relay_config *c,
+    const struct relay_route *to, void (*say)(void *, const char *),
+    void *arg)
+{
+	struct buf name, b;
+
+	buf_init(&name, 1024);
+	buf_init(&b, 8192);
+	for (size_t i = 0; i < c->rules.n; i++) {
+		const struct tls_rule *r = &c->rules.rule[i];
+
+		if (r->is_default || strpbrk(r->to, "[:") != NULL ||
+		    r->to[0] == '.' || !tls_level_is_must(r->level))
+			continue;
+		buf_clear(&name);
+		buf_printf(&name, "%s:%d", r->to, to->port);
+		if (name.failed || has_line(&c->rules, buf_str(&name)))
+			continue;
+		buf_clear(&b);
+		buf_printf(&b, "%s:%d: %s %s: holds for port 25, and route %s "
+		    "goes to port %d: write %s, too", r->file, r->line, r->to,
+		    tls_level_str(r->level), to->name, to->port,
+		    buf_str(&name));
+		say_text(&b, say, arg);
+	}
+	buf_free(&name);
+	buf_free(&b);
+}
+
 void relay_config_warn(const struct relay_config *c,
     void (*say)(void *arg, const char *sentence), void *arg)
 {
@@ -333,6 +372,9 @@ void relay_config_warn(const struct relay_config *c,
 	}
 	buf_free(&b);
 	buf_free(&line);
+	for (i = 0; i < c->routes; i++)
+		if (c->route[i].mx && c->route[i].port != 25)
+			warn_port(c, &c->route[i], say, arg);
 	tls_rules_warn(&c->rules, say, arg);
 }
 

@@ -11,16 +11,10 @@
 #include "relay/parent.h"
 #include "relay/tls_files.h"
 #include "util/daemon.h"
-#include "util/log.h"
 
 static void print_warning(void *arg UNUSED, const char *s)
 {
 	fprintf(stderr, "postseal-relay: warning: %s\n", s);
-}
-
-static void log_warning(void *arg UNUSED, const char *s)
-{
-	log_warn("event=start warning=\"%s\"", s);
 }
 
 static void print_fault(void *arg, enum cert_fault f,
@@ -28,13 +22,6 @@ static void print_fault(void *arg, enum cert_fault f,
 {
 	if (f != CERT_UNKNOWN) /* many have a CA of their own */
 		print_warning(arg, s);
-}
-
-static void log_fault(void *arg, enum cert_fault f,
-    const struct pki *p UNUSED, const char *s)
-{
-	if (f != CERT_UNKNOWN)
-		log_warning(arg, s);
 }
 
 /* -n: everything that a start would need, without starting. */
@@ -86,8 +73,6 @@ int main(int argc, char **argv)
 		return rc;
 	}
 	daemon_log(&d, c->log_syslog);
-	relay_config_warn(c, log_warning, NULL);
-	relay_files_warn(c, log_warning, NULL);
-	relay_certs_check(c, (int64_t)time(NULL), log_fault, NULL);
+	relay_log_warnings(c, "start");
 	return relay_parent_run(c);
 }

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "relay/flock.h"
@@ -47,6 +48,27 @@ struct relay_parent {
 static void log_failure(const char *what, const struct err *e)
 {
 	log_err("event=%s error=\"%s\"", what, e->msg);
+}
+
+static void log_warning(void *arg, const char *s)
+{
+	const char *const *event = arg;
+
+	log_warn("event=%s warning=\"%s\"", *event, s);
+}
+
+static void log_fault(void *arg, enum cert_fault f,
+    const struct pki *p UNUSED, const char *s)
+{
+	if (f != CERT_UNKNOWN) /* many have a CA of their own */
+		log_warning(arg, s);
+}
+
+void relay_log_warnings(const struct relay_config *c, const char *event)
+{
+	relay_config_warn(c, log_warning, &event);
+	relay_files_warn(c, log_warning, &event);
+	relay_certs_check(c, (int64_t)time(NULL), log_fault, &event);
 }
 
 /* ---- beginning a flock ---- */
@@ -136,8 +158,10 @@ static void reload(struct relay_parent *p)
 	notify_reloading();
 	give_up_starting(p);
 	p->is_reload = read_and_begin(p) == 0;
-	if (p->is_reload)
+	if (p->is_reload) {
+		relay_log_warnings(p->starting->config, "reload");
 		return;
+	}
 	log_err("event=reload kept=old");
 	notify_send("READY=1");
 }

@@ -61,6 +61,9 @@ int routes_new(struct routes **out, struct ask *policy, struct err *e)
 /* Answers are kept for a moment (relay/kept.h). FAIL_TEMP. */
 int routes_keep(struct routes *r, const struct relay_config *c,
     struct err *e) MUST_CHECK;
+/* Questions that go to the policy process count there. */
+struct relay_stats;
+void routes_count(struct routes *r, struct relay_stats *stats);
 void routes_free(struct routes **r);
 /* 0: no memory, and done is never called. */
 uint32_t routes_ask(struct routes *r, const struct route_query *q,

@@ -10,6 +10,7 @@
 
 #include "relay/kept.h"
 #include "relay/route.h"
+#include "relay/stats.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/proc.h"
@@ -30,6 +31,7 @@ struct pending {
 struct routes {
 	struct ask *policy; /* borrowed */
 	struct kept *kept;  /* NULL: nothing is kept */
+	struct relay_stats *stats; /* borrowed; NULL: nothing is counted */
 	struct pending *first;
 };
 
@@ -48,6 +50,11 @@ int routes_keep(struct routes *r, const struct relay_config *c,
     struct err *e)
 {
 	return kept_new(&r->kept, c, e);
+}
+
+void routes_count(struct routes *r, struct relay_stats *stats)
+{
+	r->stats = stats;
 }
 
 static void forget(struct pending *p)
@@ -158,6 +165,8 @@ uint32_t routes_ask(struct routes *r, const struct route_query *q,
 	if (route_query_put(&b, q) != 0)
 		buf_clear(&b);
 	p->number = ask_send(r->policy, buf_view(&b), ANSWER_MS, on_reply, p);
+	if (r->stats != NULL)
+		relay_stats_add(r->stats, COUNT_POLICY_QUESTIONS);
 	buf_free(&b);
 	return p->number;
 }

@@ -90,6 +90,7 @@ static int load(struct life *f, struct err *e)
 	    routes_keep(f->w.routes, s->p.config, e) != 0 ||
 	    auth_talks_new(&f->w.auth, auth, e) != 0)
 		return -1;
+	routes_count(f->w.routes, s->p.stats);
 	f->w.keys = keys;
 	h.tls = f->w.tls;
 	h.routes = f->w.routes;

@@ -201,6 +201,17 @@ def T42_a_pin_that_is_printed_is_one_that_holds():
           'another certificate')
 
 
+@test
+def T42_a_pin_is_for_the_next_hop_of_the_route():
+    s, crt = sink('pin-route')
+    hop = '[127.0.0.1]:%d' % s.port
+    conf = config('pin-route', 'default encrypt', s.port)
+    rc, out, err = probe(conf, 'a.example', '--pin', '--route', 'out')
+    equal(rc, 0, 'status %s' % err)
+    equal(out.decode().strip().split('\n')[-1], 'to %s fingerprint sha256:%s'
+          % (hop, relay.sha256(crt)), 'the line')
+
+
 def digest(crt, kind):
     out = must_run(['openssl', 'x509', '-in', crt, '-noout', '-fingerprint',
                     '-' + kind]).decode()

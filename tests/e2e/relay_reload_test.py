@@ -231,13 +231,38 @@ def a_state_that_cannot_be_kept_is_refused_as_at_a_start():
     r.reload()
 
 
-def certificates():
+def metrics():
     with socket.create_connection(('127.0.0.1', W['relay'].metrics),
                                   10) as s:
         s.sendall(b'GET /metrics HTTP/1.0\r\n\r\n')
-        text = b''.join(iter(lambda: s.recv(65536), b'')).decode()
+        return b''.join(iter(lambda: s.recv(65536), b'')).decode()
+
+
+def certificates():
     return re.findall(r'certificate_expiry_seconds\{pki="(\w+)"\} [1-9]',
-                      text)
+                      metrics())
+
+
+@test
+def dangers_are_said_at_a_reload_as_at_a_start():
+    danger = r' warning="listen lmtp: mode 0666 of \S+ lets every account'
+    r = W['relay']
+    check(re.search('event=start' + danger, r.log()), 'start', r.log())
+    before = len(r.log())
+    r.reload()
+    check(re.search('event=reload' + danger, r.log()[before:]), 'reload',
+          r.log()[before:])
+
+
+@test
+def alarms_are_about_what_is_counted():
+    with open(os.path.join(base.TOP, 'contrib/prometheus/'
+                           'postseal-relay.rules'), encoding='utf-8') as f:
+        names = set(re.findall(r'postseal_relay_\w+', f.read()))
+    check(len(names) > 4, 'names in the rules', names)
+    text = metrics()
+    for name in names:
+        check('# TYPE %s ' % name in text, 'not counted: ' + name, text)
 
 
 @test

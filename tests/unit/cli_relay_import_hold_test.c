@@ -274,7 +274,7 @@ static void what_is_held_is_said_line_by_line(void **state)
 	    "domain \"a..b\": RFC 5321 4.1.2: an empty label in the domain\n"
 	    "line 4 is NOT KEPT: a port that is none\n"
 	    "3 lines could not be kept, and the mail of 2 WAITS until there "
-	    "are lines of yours\n");
+	    "are lines of yours: ALL mail that no line names among it\n");
 	assert_non_null(strstr(buf_str(&d.out), "    # line 2: its mail WAITS "
 	    "(451 4.7.5; not-kept.invalid is nobody's name): write what the "
 	    "line was for\n"
@@ -284,7 +284,8 @@ static void what_is_held_is_said_line_by_line(void **state)
 	assert_non_null(strstr(buf_str(&d.out), "    # line 3: all mail that "
 	    "no line names WAITS"));
 	assert_non_null(strstr(buf_str(&d.out), "# 3 lines are NOT KEPT, see "
-	    "above: their mail WAITS until"));
+	    "above: their mail WAITS until there are lines of yours: ALL mail "
+	    "that no line names among it\n"));
 	buf_clear(&said);
 	import_print_json(&d.im, "FILE", &said);
 	assert_non_null(strstr(buf_str(&said), "\"lost\":3,\"held\":2"));

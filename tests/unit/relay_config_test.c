@@ -359,10 +359,53 @@ static void A53_T67_a_front_makes_nobody_a_neighbour(void **state UNUSED)
 	}
 }
 
+static void count_ports(void *arg, const char *s)
+{
+	if (strstr(s, "a.example secure: holds for port 25, and route "
+	    "r goes to port 26: write a.example:26, too") != NULL)
+		(*(int *)arg)++;
+}
+
+#define TO_PORT(port, lines) "route r {\n mx" port "\n}\n" \
+	"listen in {\n protocol lmtp\n on \"127.0.0.1:1024\"\n route r\n}\n" \
+	"tls-policy {\n default may\n" lines "}\n"
+
+/* attack T38: a line for a destination, and a route to another port, whose
+ * mail would go as the default says
+ * verdict: relay check and the log say so
+ */
+static void T38_a_line_for_another_port_is_said(void **state UNUSED)
+{
+	static const struct {
+		const char *statements;
+		int said;
+	} row[] = {
+		{ TO_PORT(" port 26", " to a.example secure\n"), 1 },
+		{ TO_PORT("", " to a.example secure\n"), 0 },
+		{ TO_PORT(" port 26", " to a.example may\n"), 0 },
+		{ TO_PORT(" port 26", " to a.example:26 secure\n"), 0 },
+		{ TO_PORT(" port 26", " to a.example a.example:26 "
+		    "secure\n"), 0 },
+		{ TO_PORT(" port 26", " to a.example from @b.example "
+		    "secure\n"), 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct relay_config *c = must_read(row[i].statements);
+		int n = 0;
+
+		relay_config_warn(c, count_ports, &n);
+		if (n != row[i].said)
+			fail_msg("%zu: %d", i, n);
+		relay_config_free(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(T38_names_have_one_form),
+		cmocka_unit_test(T38_a_line_for_another_port_is_said),
 		cmocka_unit_test(A53_T67_a_front_makes_nobody_a_neighbour),
 		cmocka_unit_test(every_unknown_word_is_refused),
 		cmocka_unit_test(T5_T19_T31_T66_what_does_not_go_together),

@@ -12,12 +12,14 @@
 #include <event2/event.h>
 
 #include "relay/service.h"
+#include "relay/stats.h"
 #include "tests/unit/relay_world.h"
 
 static struct setting {
 	struct event_base *base;
 	struct ask *ask;
 	struct routes *routes;
+	struct relay_stats *stats;
 	int pair[2];
 	pthread_t thread;
 	char got[8][600]; /* verdicts, in the order of coming */
@@ -95,6 +97,8 @@ static void T38_questions_are_answered(void **state)
 {
 	(void)state;
 	start(true);
+	assert_int_equal(relay_stats_new(&at.stats, NULL), 0);
+	routes_count(at.routes, at.stats);
 	(void)ask_for("bob@b.example", false);
 	run_until(1);
 	(void)ask_for("bob@b.example", true);
@@ -104,6 +108,7 @@ static void T38_questions_are_answered(void **state)
 	assert_string_equal(at.got[0], "may");
 	assert_string_equal(at.got[1], "secure b.example,.b.example");
 	assert_string_equal(at.got[2], "550 5.1.2");
+	assert_int_equal(relay_stats_get(at.stats, COUNT_POLICY_QUESTIONS), 3);
 	stop(true);
 }
 
