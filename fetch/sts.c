@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "fetch/sts_int.h"
+#include "util/hash.h"
 
 #define REST_FAILED_S 300 /* RFC 8461 3.3 */
 #define REST_S 60	  /* an id that changes all the time changes nothing */
@@ -86,11 +87,8 @@ void sts_free(struct sts **sp)
 
 static struct sts_entry **bucket_of(struct sts *s, const char *domain)
 {
-	uint32_t h = 2166136261u;
-
-	for (; *domain != '\0'; domain++)
-		h = (h ^ (unsigned char)*domain) * 16777619u;
-	return &s->bucket[h % STS_BUCKETS];
+	return &s->bucket[hash_view(HASH_START, view_of(domain)) %
+	    STS_BUCKETS];
 }
 
 struct sts_entry *sts_entry_find(struct sts *s, const char *domain)

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/hash.h"
+
 #define RULES_FEW 8 /* up to here looking at each is as fast */
 
 /* Postings sorted by what they say; slots find the first of those that say
@@ -57,10 +59,9 @@ static int compare_who(const void *va, const void *vb)
 
 static size_t hash(unsigned place, enum who_kind kind, const char *text)
 {
-	uint32_t h = 2166136261u ^ (place << 8 | (unsigned)kind);
+	uint32_t h = hash_view(HASH_START ^ (place << 8 | (unsigned)kind),
+	    view_of(text));
 
-	for (; *text != '\0'; text++)
-		h = (h ^ (unsigned char)*text) * 16777619u;
 	return h ^ h >> 15;
 }
 

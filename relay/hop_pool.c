@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "util/hash.h"
 
 #define TICK_S 5
 
@@ -181,11 +182,9 @@ void pool_rested(struct hops *hs, const struct link_key *k)
 
 static struct dest **find_dest(struct hops *hs, const char *name)
 {
-	uint32_t sum = 2166136261u; /* FNV-1a */
+	uint32_t sum = hash_view(HASH_START, view_of(name));
 	struct dest **d;
 
-	for (const char *p = name; *p != '\0'; p++)
-		sum = (sum ^ (unsigned char)*p) * 16777619u;
 	for (d = &hs->dest[sum % HOP_DESTS]; *d != NULL; d = &(*d)->next)
 		if (strcmp((*d)->name, name) == 0)
 			break;

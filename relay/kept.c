@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "util/addr.h"
+#include "util/hash.h"
 #include "util/proc.h"
 
 struct place {
@@ -78,12 +79,7 @@ int kept_key(const struct kept *k, const struct route_query *q,
 
 static size_t place_of(struct view key)
 {
-	uint32_t sum = 2166136261u; /* FNV-1a */
-	size_t i;
-
-	for (i = 0; i < key.n; i++)
-		sum = (sum ^ key.p[i]) * 16777619u;
-	return sum % KEPT_PLACES;
+	return hash_view(HASH_START, key) % KEPT_PLACES;
 }
 
 bool kept_find(const struct kept *k, struct view key, int64_t now_ms,

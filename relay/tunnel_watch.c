@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "util/hash.h"
+
 #define DATA_WORD 0x44415441u /* "DATA" */
 
 static char upper(unsigned char c)
@@ -125,7 +127,7 @@ static void note_word(struct watch *w, unsigned char c)
 		w->head[w->heads++] = upper(c);
 	if (w->words > 0)
 		return;
-	w->sum = (w->sum ^ c) * 16777619u;
+	w->sum = hash_octet(w->sum, c);
 	if (w->tag_n < sizeof(w->tag))
 		w->tag[w->tag_n++] = (char)c;
 }

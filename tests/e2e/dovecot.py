@@ -19,6 +19,7 @@ import time
 
 from base import (DEFAULT_PRIVS, MAIL_OWNER, TOP, Skip, alive, at_exit, check,
                   children, need_root, wait_for)
+from directories import write
 
 ROOT = os.path.join(TOP, 'build', 'root-dovecot')
 # What is compiled into the programs, its name in the copy, and a short one.
@@ -177,6 +178,16 @@ class Dovecot:
                 domain=self.domain, uid=u.pw_uid, gid=u.pw_gid,
                 nobody=DEFAULT_PRIVS,
                 nogroup=grp.getgrgid(nobody.pw_gid).gr_name))
+
+    def extend(self, without, more):
+        """without: settings that go; more: {version of the language:
+        text behind the others}."""
+        path = os.path.join(self.dir, 'dovecot.conf')
+        with open(path, encoding='ascii') as f:
+            text = f.read()
+        version = '2.4' if 'dovecot_config_version' in text else '2.3'
+        text = re.sub(r'(?m)^(%s) = .*\n' % without, '', text)
+        write(path, text + more[version])
 
     def start(self):
         with open(os.path.join(self.dir, 'out.log'), 'ab') as log:

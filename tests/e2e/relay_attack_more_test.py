@@ -11,7 +11,6 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import base  # noqa: E402
 from base import Skip, check, free_port, test, wait_for  # noqa: E402
-from directories import write  # noqa: E402
 from dovecot import ROOT, Dovecot  # noqa: E402
 from mta import Postfix  # noqa: E402
 from relay import CA, Relay, Talk, need_relay  # noqa: E402
@@ -60,12 +59,8 @@ def start_dovecot():
                                'example.com')
     os.makedirs(d.dir)
     d.configure()
-    path = os.path.join(d.dir, 'dovecot.conf')
-    with open(path, encoding='ascii') as f:
-        text = f.read()
-    version = '2.4' if 'dovecot_config_version' in text else '2.3'
-    text = re.sub(r'(?m)^protocols = .*\n', '', text)
-    write(path, text + PROTOCOLS[version] + MORE % W['dovecot_imap'])
+    more = MORE % W['dovecot_imap']
+    d.extend('protocols', {v: PROTOCOLS[v] + more for v in PROTOCOLS})
     d.start()
 
 

@@ -86,18 +86,14 @@ def start_dovecot():
     d = Dovecot(os.path.join(W['dir'], 'dovecot'), 'example.com')
     os.makedirs(d.dir)
     d.configure()
-    path = os.path.join(d.dir, 'dovecot.conf')
-    with open(path, encoding='ascii') as f:
-        text = f.read()
-    version = '2.4' if 'dovecot_config_version' in text else '2.3'
-    text = re.sub(r'(?m)^(protocols|ssl) = .*\n', '', text)
-    text += MORE[version].format(crt=W['box'][1], key=W['box'][0])
+    logins = ''
     for p in ('imap', 'pop3'):
         for kind in ('plain', 'tls', 'start'):
             W[p, kind] = free_port()
-        text += LOGIN.format(p=p, plain=W[p, 'plain'], tls=W[p, 'tls'],
-                             start=W[p, 'start'])
-    write(path, text)
+        logins += LOGIN.format(p=p, plain=W[p, 'plain'], tls=W[p, 'tls'],
+                               start=W[p, 'start'])
+    d.extend('protocols|ssl', {v: MORE[v].format(
+        crt=W['box'][1], key=W['box'][0]) + logins for v in MORE})
     d.start()
     W['dovecot'] = d
 
