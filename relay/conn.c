@@ -276,6 +276,7 @@ static void tell_end(struct conn *c)
 		hear_last(c);
 		if (c->is_freed)
 			return;
+		c->may_speak = c->how == CONN_LATE && c->step == STEP_OPEN;
 		c->step = STEP_OVER;
 		c->is_mute = true;
 		if (!is_told && c->use.on_end != NULL)
@@ -435,6 +436,14 @@ void conn_half_open(struct conn *c)
 {
 	if (c->eof_told)
 		c->is_mute = false;
+}
+
+void conn_last_words(struct conn *c)
+{
+	if (!c->may_speak)
+		return;
+	c->may_speak = c->is_over = false;
+	c->step = STEP_OPEN;
 }
 
 void conn_deadline(struct conn *c, int64_t at_ms)

@@ -64,6 +64,11 @@ unsigned conn_finishing(void);
  * (CONN_CUT, CONN_LATE, CONN_FAULT).
  */
 void conn_half_open(struct conn *c);
+/*
+ * In on_end(CONN_LATE): conn_write() and then conn_finish() still send what
+ * the peer is to know (RFC 5321 3.8: 421); else there is no time for it.
+ */
+void conn_last_words(struct conn *c);
 
 /* What came and was not used. conn_used(): n octets of it were. */
 struct view conn_input(const struct conn *c);

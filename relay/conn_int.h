@@ -39,6 +39,7 @@ struct conn {
 	bool has_eof;	      /* of input */
 	bool eof_told;
 	bool is_mute;	      /* on_end was told: no callback any more */
+	bool may_speak;	      /* only the time is over */
 	bool try_read;	      /* without an event: something may be there */
 	bool try_write;
 	bool read_wants_write, write_wants_read; /* TLS */

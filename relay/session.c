@@ -21,6 +21,7 @@
 #define DATA_MS 60000	    /* before the first octet counts */
 #define BLOCK_MS 180000	    /* RFC 5321 4.5.3.2.5 */
 #define FINISH_MS 10000	    /* for the last reply */
+#define NEWCOMER_MS 5000    /* to begin a message, when we go away */
 
 static LIST_HEAD(, session) sessions = LIST_HEAD_INITIALIZER(sessions);
 
@@ -83,6 +84,12 @@ static bool wait_more(struct session *s)
 	}
 	if (!s->w->is_stopping || !is_idle(s))
 		return false;
+	if (s->messages == 0 && clock_ms() < s->since_ms + NEWCOMER_MS) {
+		/* He came to us and not to who follows us by chance, and 421
+		 * would make his MTA wait for minutes. */
+		conn_deadline(s->c, s->since_ms + NEWCOMER_MS);
+		return false;
+	}
 	smtp_server_quit(s->s, "Service is going away");
 	return true;
 }
@@ -315,7 +322,9 @@ static void on_end(void *arg, enum conn_end how, const char *why)
 		return;
 	}
 	if (how == CONN_LATE) {
-		smtp_server_quit(s->s, "Too slow, closing");
+		conn_last_words(s->c);
+		smtp_server_quit(s->s, s->w->is_stopping && is_idle(s) ?
+		    "Service is going away" : "Too slow, closing");
 		flush(s);
 		conn_finish(&s->c, FINISH_MS);
 	}
@@ -402,6 +411,7 @@ void session_start(struct worker *w, struct worker_listener *l,
 	s->tls = tls;
 	s->c = c;
 	s->who = *who;
+	s->since_ms = clock_ms();
 	text_set(s->ip, sizeof(s->ip), who->ip);
 	LIST_INSERT_HEAD(&sessions, s, all);
 	conn_use(s->c, &use);
@@ -418,9 +428,7 @@ void sessions_stop(struct worker *w)
 
 	for (s = LIST_FIRST(&sessions); s != NULL; s = next) {
 		next = LIST_NEXT(s, all);
-		if (s->w != w || s->s == NULL || !is_idle(s))
-			continue;
-		smtp_server_quit(s->s, "Service is going away");
-		session_pump(s);
+		if (s->w == w)
+			session_pump(s);
 	}
 }

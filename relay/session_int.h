@@ -28,7 +28,8 @@ struct session {
 	struct smtp_server *s; /* NULL: not greeted yet */
 	struct txn *txn;     /* of the MAIL that was taken */
 	struct txn *told;    /* all answers were given, nothing came since */
-	unsigned messages;
+	unsigned messages;   /* that were begun */
+	int64_t since_ms;    /* when he came */
 	char id[TXN_ID];     /* of the message */
 	bool is_pumping;     /* on the stack */
 	bool is_over;	     /* to be destroyed */

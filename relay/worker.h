@@ -56,7 +56,8 @@ void tunnel_start(struct worker *w, struct worker_listener *l,
     enum listen_tls tls, struct conn *take_conn, const struct client *who);
 void worker_gone(struct worker *w, struct worker_listener *l,
     const struct client *who);
-/* w->is_stopping was set: idle ones end now, others after their message.
+/* w->is_stopping was set: idle ones end now, others after their message; who
+ * has just come may begin one first.
  * Tunnels go on until their own end or that of the grace. */
 void sessions_stop(struct worker *w);
 /* The grace is over: each gets its line in the log. */

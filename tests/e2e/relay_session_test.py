@@ -294,6 +294,8 @@ def T11_slow_clients_beside_good_ones():
 @test
 def a_reload_ends_idle_sessions_and_lets_others_finish():
     idle = greeted(W['lmtp'], 'LHLO client.example')
+    said = idle.mail(data=BODY, lmtp=True)
+    check(said[-1].startswith('250'), 'his message', said)
     busy = greeted(W['lmtp'], 'LHLO client.example')
     to_data(busy)
     W['relay'].reload()
@@ -304,6 +306,23 @@ def a_reload_ends_idle_sessions_and_lets_others_finish():
     check(busy.reply().startswith('421 4.3.2'), 'and then')
     for t in (idle, busy):
         t.close()
+
+
+@test
+def a_reload_sends_nobody_away_who_has_just_come():
+    """421 to a connection makes an MTA wait for minutes. Who sends nothing
+    at all is told in some seconds."""
+    silent = greeted(W['lmtp'], 'LHLO client.example')
+    new = [greeted(W['lmtp'], None) for _ in range(8)]
+    W['relay'].reload()
+    for t in new:
+        said = t.mail(data=BODY, lmtp=True)
+        check(said[-1].startswith('250'), 'his first message', said)
+        check(t.reply().startswith('421 4.3.2'), 'and then')
+        t.close()
+    said = silent.reply()
+    check(said.startswith('421 4.3.2 Service is going away'), 'silent', said)
+    silent.close()
 
 
 @test
