@@ -76,7 +76,7 @@ static void tell(struct hop *h)
 void hop_destroy(struct hop *h)
 {
 	LIST_REMOVE(h, all);
-	dest_leave(h->hops, &h->dest);
+	dest_leave(h);
 	if (h->link != NULL)
 		link_free(&h->link);
 	for (size_t i = 0; i < h->rcpts; i++) {
@@ -101,6 +101,11 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (h->has_turn) {
+		h->has_turn = false;
+		if (h->at == HOP_REACHING)
+			hop_reach(h);
+	}
 	h->is_telling = true;
 	tell(h);
 	h->is_telling = false;
@@ -138,12 +143,29 @@ static void stop_timer(struct hop *h)
 	evtimer_del(h->timer);
 }
 
+void hop_start_timer(struct hop *h, int64_t ms)
+{
+	struct timeval tv = {(time_t)(ms / 1000),
+	    (suseconds_t)(ms % 1000 * 1000)};
+
+	evtimer_add(h->timer, &tv);
+}
+
+void hop_has_turn(struct hop *h)
+{
+	if (!h->has_data)
+		stop_timer(h);
+	h->since_ms = clock_ms();
+	h->has_turn = true;
+	hop_tell_soon(h);
+}
+
 void hop_over(struct hop *h, const struct hop_reply *verdict)
 {
 	h->at = HOP_OVER;
 	h->verdict = *verdict;
 	stop_timer(h);
-	dest_leave(h->hops, &h->dest);
+	dest_leave(h);
 	for (size_t i = 0; i < h->rcpts; i++) {
 		struct hop_rcpt *r = &h->rcpt[i];
 
@@ -183,8 +205,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (h->at == HOP_OVER)
 		return;
 	if (h->at != HOP_END) {
-		hop_say(&r, 451, "4.4.2", "the message could not be sent in "
-		    "time");
+		if (h->waits)
+			hop_say(&r, 451, "4.3.2", "destination busy");
+		else
+			hop_say(&r, 451, "4.4.2", "the message could not be "
+			    "sent in time");
 		if (h->link != NULL)
 			link_free(&h->link);
 		hop_over(h, &r);
@@ -262,10 +287,11 @@ int hop_begin(struct hop **out, struct hops *hs, struct route *take_route,
 	h = make(hs, take_route, env, use);
 	if (h == NULL)
 		return err_set(e, FAIL_TEMP, "next hop: out of memory");
-	h->dest = dest_enter(hs, h->route);
-	if (h->dest == NULL) {
+	if (!dest_enter(h)) {
 		hop_say(&r, 451, "4.3.2", "destination busy");
 		hop_over(h, &r);
+	} else if (h->waits) {
+		hop_start_timer(h, env->turn_ms);
 	} else {
 		hop_reach(h);
 	}
@@ -324,7 +350,6 @@ void hop_data(struct hop *h, const struct spool *s, uint64_t off,
     uint64_t size, int64_t until_ms)
 {
 	int64_t left = until_ms - clock_ms();
-	struct timeval tv;
 
 	h->s = s;
 	h->off = off;
@@ -334,11 +359,7 @@ void hop_data(struct hop *h, const struct spool *s, uint64_t off,
 	hop_tell_soon(h);
 	if (h->at == HOP_OVER)
 		return;
-	if (left < 0)
-		left = 0;
-	tv.tv_sec = (time_t)(left / 1000);
-	tv.tv_usec = (suseconds_t)(left % 1000 * 1000);
-	evtimer_add(h->timer, &tv);
+	hop_start_timer(h, left > 0 ? left : 0);
 	hop_step(h);
 }
 
@@ -353,17 +374,11 @@ void hop_on_late(struct hop *h, size_t rcpt, const unsigned char key[32],
 	r->has_late = true;
 }
 
-/* Nobody was taken, nothing is on its way: the connection is as good as
- * before. */
-static bool is_empty(const struct hop *h)
+/* Nothing is on its way: QUIT will be heard, and there is no DATA yet. */
+static bool may_quit(const struct hop *h)
 {
-	if (h->at != HOP_ENVELOPE || h->link == NULL ||
-	    !smtp_sender_is_idle(h->link->smtp))
-		return false;
-	for (size_t i = 0; i < h->rcpts; i++)
-		if (h->rcpt[i].is_taken)
-			return false;
-	return h->rcpts > 0;
+	return h->at == HOP_ENVELOPE && h->link != NULL &&
+	    smtp_sender_is_idle(h->link->smtp);
 }
 
 void hop_free(struct hop **hp)
@@ -376,7 +391,7 @@ void hop_free(struct hop **hp)
 		return;
 	h->is_freed = true;
 	if (h->at != HOP_END && h->at != HOP_OVER) {
-		if (is_empty(h))
+		if (may_quit(h))
 			hop_let_go(h, false);
 		else if (h->link != NULL)
 			link_free(&h->link);

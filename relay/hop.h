@@ -39,6 +39,7 @@ struct hop_envelope {
 	const char *ret, *envid; /* "RET=HDRS", "ENVID=...", or NULL */
 	bool utf8, is_8bit, require_tls;
 	uint64_t size;		/* declared, 0: not known */
+	int turn_ms;		/* to wait where the destination is busy */
 	const char *auth;	/* xtext for AUTH=, NULL: none */
 	const char *id;		/* ours, for logs */
 	/* the real client, for XCLIENT where the route says so; or NULL */
@@ -88,9 +89,9 @@ void hop_data(struct hop *h, const struct spool *s, uint64_t off,
 typedef void hop_late(void *arg, const unsigned char key[32], bool accepted);
 void hop_on_late(struct hop *h, size_t rcpt, const unsigned char key[32],
     hop_late *f, void *arg);
-/* End it wherever it is: before the end of data was sent the connection is
- * closed hard, after it the answer is still waited for. After all results a
- * connection may be kept. *h becomes NULL. */
+/* End it wherever it is: before DATA by QUIT, if nothing is on its way, then
+ * hard, and after the end of data the answer is still waited for. After all
+ * results a connection may be kept. *h becomes NULL. */
 void hop_free(struct hop **h);
 const struct route *hop_route(const struct hop *h);
 /* The one of it that is used, or was tried last; NULL: none. */

@@ -116,6 +116,9 @@ struct hop {
 	struct hops *hops;
 	struct route *route;
 	struct dest *dest; /* counted there; NULL: not any more */
+	bool waits;	   /* there for its turn */
+	bool has_turn;	   /* and begins from an event */
+	TAILQ_ENTRY(hop) turn;
 	struct hop_use use;
 	struct hop_envelope env;
 	char *owned[9]; /* strings of env */
@@ -173,6 +176,10 @@ void hop_over(struct hop *h, const struct hop_reply *verdict);
 void hop_result(struct hop *h, struct hop_rcpt *r,
     const struct hop_reply *result);
 void hop_tell_soon(struct hop *h);
+/* So long for what it waits for. */
+void hop_start_timer(struct hop *h, int64_t ms);
+/* It waited at its destination, and may begin. */
+void hop_has_turn(struct hop *h);
 /* Was RCPT taken, and our client told so or about to be? */
 bool hop_is_taken(const struct hop_rcpt *r);
 /* All is said with this connection: it may be kept. */
@@ -228,9 +235,11 @@ const struct hop_failure *pool_rests(struct hops *hs,
 void pool_rest(struct hops *hs, const struct link_key *k,
     const struct hop_failure *f, int64_t ms);
 void pool_rested(struct hops *hs, const struct link_key *k);
-/* NULL: destination busy, or no memory. */
-struct dest *dest_enter(struct hops *hs, const struct route *r);
-void dest_leave(struct hops *hs, struct dest **d);
+/* h goes to its destination, or waits there for its turn (h->waits). false:
+ * busy, or no memory. */
+bool dest_enter(struct hop *h);
+/* The next one that waits has its turn. */
+void dest_leave(struct hop *h);
 
 /* ---- hop_say.c ---- */
 

@@ -182,7 +182,6 @@ static int pump_piece(struct hop *h, struct buf *out, struct err *e)
 static void finish_data(struct hop *h)
 {
 	int64_t now = clock_ms(), at = now + HOP_END_MS;
-	struct timeval tv;
 	struct buf end;
 
 	buf_init(&end, 8);
@@ -194,9 +193,7 @@ static void finish_data(struct hop *h)
 	link_flush(h->link, HOP_END_MS + HOP_LATE_MS);
 	if (h->until_ms != 0 && h->until_ms < at)
 		at = h->until_ms > now ? h->until_ms : now;
-	tv.tv_sec = (time_t)((at - now) / 1000);
-	tv.tv_usec = (suseconds_t)((at - now) % 1000 * 1000);
-	evtimer_add(h->timer, &tv);
+	hop_start_timer(h, at - now);
 }
 
 void hop_pump(struct hop *h)

@@ -20,6 +20,7 @@
 struct dest {
 	char *name;
 	int active;
+	TAILQ_HEAD(, hop) waiting; /* until others leave */
 	struct dest *next;
 };
 
@@ -191,39 +192,70 @@ static struct dest **find_dest(struct hops *hs, const char *name)
 	return d;
 }
 
-struct dest *dest_enter(struct hops *hs, const struct route *r)
+bool dest_enter(struct hop *h)
 {
+	const struct route *r = h->route;
 	struct dest **d, *new;
 	struct buf name;
+	bool is_full;
 
 	buf_init(&name, RELAY_NAME + TLS_NAME_MAX);
 	buf_printf(&name, "%s %s", r->name, r->nexthop);
-	d = find_dest(hs, buf_str(&name));
+	d = find_dest(h->hops, buf_str(&name));
 	if (*d == NULL) {
 		new = calloc(1, sizeof(*new));
 		if (new != NULL)
 			new->name = strdup(buf_str(&name));
-		if (new == NULL || new->name == NULL)
+		if (new == NULL || new->name == NULL) {
 			free(new);
-		else
+		} else {
+			TAILQ_INIT(&new->waiting);
 			*d = new;
+		}
 	}
 	buf_free(&name);
-	if (*d == NULL || (r->concurrency > 0 &&
-	    (*d)->active >= r->concurrency))
-		return NULL;
-	(*d)->active++;
-	return *d;
+	if (*d == NULL)
+		return false;
+	is_full = r->concurrency > 0 && (*d)->active >= r->concurrency;
+	if (is_full && h->env.turn_ms == 0)
+		return false;
+	h->dest = *d;
+	h->waits = is_full;
+	if (is_full)
+		TAILQ_INSERT_TAIL(&h->dest->waiting, h, turn);
+	else
+		h->dest->active++;
+	return true;
 }
 
-void dest_leave(struct hops *hs, struct dest **dp)
+static void stop_waiting(struct hop *h)
 {
-	struct dest *gone = *dp, **d;
+	TAILQ_REMOVE(&h->dest->waiting, h, turn);
+	h->waits = false;
+}
 
-	*dp = NULL;
-	if (gone == NULL || --gone->active > 0)
+void dest_leave(struct hop *h)
+{
+	struct dest *gone = h->dest, **d;
+	struct hop *next;
+
+	if (gone == NULL)
 		return;
-	d = find_dest(hs, gone->name);
+	if (h->waits) {
+		stop_waiting(h);
+	} else {
+		gone->active--;
+		next = TAILQ_FIRST(&gone->waiting);
+		if (next != NULL) {
+			stop_waiting(next);
+			gone->active++;
+			hop_has_turn(next);
+		}
+	}
+	h->dest = NULL;
+	if (gone->active > 0)
+		return;
+	d = find_dest(h->hops, gone->name);
 	*d = gone->next;
 	free(gone->name);
 	free(gone);

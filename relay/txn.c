@@ -12,8 +12,11 @@
 #include <string.h>
 
 #include "relay/txn_int.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/ossl.h"
+
+#define TURN_MS 20000
 
 bool txn_has_lmtp(const struct txn *t)
 {
@@ -238,6 +241,7 @@ static void on_rcpt(void *arg, size_t at_hop, const struct hop_reply *got)
 	txn_reply_take(&r->reply, got);
 	if (r->reply.code / 100 == 2) {
 		k->taken++;
+		k->since_ms = clock_ms();
 		if (r->again)
 			r->state = RCPT_TAKEN;
 		else
@@ -282,6 +286,14 @@ static struct txn_hop *find_hop(const struct txn *t,
 	return NULL;
 }
 
+/* Where others are in front of it: a person would see an error, and a message
+ * that came here would have to come again. An MTA hears it at once: it has
+ * other mail (RELAY.md 1). */
+static bool may_wait(const struct txn *t)
+{
+	return t->has_ended || t->l->protocol == RELAY_SUBMISSION;
+}
+
 static int begin_hop(struct txn *t, struct route *take_route,
     struct txn_hop **out, struct err *e)
 {
@@ -295,6 +307,7 @@ static int begin_hop(struct txn *t, struct route *take_route,
 		.is_8bit = t->is_8bit,
 		.require_tls = t->require_tls,
 		.size = t->has_ended ? t->octets : t->size,
+		.turn_ms = may_wait(t) ? TURN_MS : 0,
 		.auth = t->auth,
 		.id = t->id,
 		.client_addr = t->client_addr,
@@ -321,13 +334,16 @@ static int begin_hop(struct txn *t, struct route *take_route,
 
 /* An SMTP client gets one answer, so all of a message goes one way (RELAY.md
  * 2.7); who was refused does not hold it up. */
-static bool has_room(struct txn *t)
+static bool has_room(struct txn *t, const unsigned char key[32])
 {
 	struct txn_hop *k;
 
 	if (txn_has_lmtp(t) || t->has_ended)
 		return t->hops < TXN_HOPS * 2;
 	for (k = t->hop; k != NULL; k = k->next) {
+		if (k->is_closed && k->taken > 0 &&
+		    memcmp(k->key, key, sizeof(k->key)) != 0)
+			return false; /* they begin anew, and not with r */
 		if (k->is_closed)
 			continue;
 		if (k->asked > 0 || k->taken > 0)
@@ -371,7 +387,7 @@ static void to_hop(struct txn_rcpt *r, struct route *take_route)
 		k = find_hop(t, key);
 	if (rc != 0 || k != NULL) {
 		route_free(&take_route);
-	} else if (!has_room(t) || (!t->has_ended &&
+	} else if (!has_room(t, key) || (!t->has_ended &&
 	    open_hops(t) >= TXN_HOPS)) {
 		route_free(&take_route);
 		txn_refuse_with(r, 452, "4.5.3",

@@ -7,7 +7,7 @@
  *   txn_end.c    the end of data: ledger, sending, answers
  *   txn_body.c   octets as they come: spool, header, digest
  *   txn_reply.c  replies of ours, log lines, counters
- *   txn_time.c   how long RCPT may take
+ *   txn_time.c   how long RCPT may take, and how long a hop waits for data
  */
 #ifndef RELAY_TXN_INT_H
 #define RELAY_TXN_INT_H
@@ -72,6 +72,7 @@ struct txn_hop {
 	unsigned char key[32]; /* of route and policy */
 	size_t asked; /* RCPT without an answer */
 	size_t taken; /* recipients that it took */
+	int64_t since_ms; /* when it took the last one */
 	size_t owed;  /* results */
 	bool is_sending;
 	bool is_closed; /* no more recipients for it */
@@ -133,7 +134,8 @@ void txn_refuse_with(struct txn_rcpt *r, int code, const char *enhanced,
 
 /* Its time begins. */
 void txn_rcpt_wait(struct txn_rcpt *r);
-/* Refuse those whose time is up; when to look again, 0: never. */
+/* Refuse those whose time is up, let hops go that wait for a slow client; when
+ * to look again, 0: never. */
 int64_t txn_rcpt_time(struct txn *t, int64_t now_ms);
 
 /* ---- txn_end.c ---- */

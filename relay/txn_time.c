@@ -2,7 +2,9 @@
  * Copyright (c) 2026 the postseal authors
  *
  * A client waits only so long for the answer to RCPT (RFC 5321 4.5.3.2.3): it
- * must hear us before, whatever the next hop does.
+ * must hear us before, whatever the next hop does. And a next hop waits only
+ * so long for a client: the few connections to a destination are not for who
+ * sends an octet a second (T11), and it is asked anew when the message is here.
  */
 #include <event2/event.h>
 
@@ -12,6 +14,7 @@
 
 #define MTA_MS 240000	/* they wait for 300 s */
 #define PEOPLE_MS 110000 /* RFC 6409 5.3: two minutes */
+#define HOLD_MS 20000
 
 static int64_t most_ms(const struct txn *t)
 {
@@ -38,9 +41,33 @@ static void give_up(struct txn_rcpt *r)
 	    "time");
 }
 
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* When to look at hops again, 0: none waits. */
+static int64_t let_hops_go(struct txn *t, int64_t now_ms)
+{
+	struct txn_hop *k;
+	int64_t next = 0;
+
+	for (k = t->hop; k != NULL && !t->has_ended; k = k->next) {
+		if (k->is_closed || k->asked > 0 || k->taken == 0)
+			continue;
+		if (k->since_ms + HOLD_MS > now_ms) {
+			next = sooner(next, k->since_ms + HOLD_MS);
+		} else {
+			log_debug("event=hop-let-go id=%s", t->id);
+			txn_hop_free(k);
+		}
+	}
+	return next;
+}
+
 int64_t txn_rcpt_time(struct txn *t, int64_t now_ms)
 {
-	int64_t next = 0, at;
+	int64_t next = let_hops_go(t, now_ms), at;
 	size_t i;
 
 	for (i = 0; i < t->rcpts && !t->is_free; i++) {
@@ -51,8 +78,8 @@ int64_t txn_rcpt_time(struct txn *t, int64_t now_ms)
 		at = r->since_ms + most_ms(t);
 		if (at <= now_ms || (r->hop != NULL && r->hop->is_closed))
 			give_up(r);
-		else if (next == 0 || at < next)
-			next = at;
+		else
+			next = sooner(next, at);
 	}
 	return next;
 }
@@ -74,8 +101,8 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	t->is_busy = true;
 	next = txn_rcpt_time(t, now);
-	if (next != 0)
-		arm(t, next - now);
+	if (next != 0) /* what is taken until then counts from then on */
+		arm(t, next - now < HOLD_MS ? next - now : HOLD_MS);
 	t->is_busy = false;
 	txn_settle(t);
 }
@@ -88,5 +115,5 @@ void txn_rcpt_wait(struct txn_rcpt *r)
 	if (t->rcpt_timer == NULL)
 		t->rcpt_timer = evtimer_new(t->w->base, on_time, t);
 	if (t->rcpt_timer != NULL && !evtimer_pending(t->rcpt_timer, NULL))
-		arm(t, most_ms(t));
+		arm(t, HOLD_MS);
 }

@@ -24,7 +24,6 @@ enum sender_to {
 	SENDER_RCPT,
 	SENDER_DATA, /* 354: the message, then smtp_sender_dot() */
 	SENDER_END,  /* of data; in LMTP for one recipient */
-	SENDER_RSET,
 	SENDER_QUIT,
 	SENDER_BODY,	/* while the message is sent: it is over */
 	SENDER_NOTHING	/* 4xx or 5xx that nobody asked for: it is over */
@@ -115,7 +114,6 @@ int smtp_sender_rcpt(struct smtp_sender *s, const struct smtp_sender_rcpt *r,
 void smtp_sender_data(struct smtp_sender *s);
 /* All of the message was sent, with its last line's end. */
 void smtp_sender_dot(struct smtp_sender *s);
-void smtp_sender_rset(struct smtp_sender *s);
 void smtp_sender_quit(struct smtp_sender *s);
 
 #endif

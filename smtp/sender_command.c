@@ -11,7 +11,7 @@
 
 static bool may_group(enum sender_to to)
 {
-	return to == SENDER_MAIL || to == SENDER_RCPT || to == SENDER_RSET;
+	return to == SENDER_MAIL || to == SENDER_RCPT;
 }
 
 void sender_release(struct smtp_sender *s)
@@ -86,11 +86,6 @@ void smtp_sender_starttls(struct smtp_sender *s)
 void smtp_sender_data(struct smtp_sender *s)
 {
 	say(s, SENDER_DATA, "DATA");
-}
-
-void smtp_sender_rset(struct smtp_sender *s)
-{
-	say(s, SENDER_RSET, "RSET");
 }
 
 void smtp_sender_quit(struct smtp_sender *s)

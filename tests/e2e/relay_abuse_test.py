@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 the postseal authors
+# runner: waits
 """Clients that want to harm a running relay: slow, endless, many, not
 reading, writing into its log. Others are served meanwhile, and its memory
 stays within bounds."""
@@ -336,6 +337,60 @@ def without_descriptors_it_waits():
              r.log()[-2000:])
     equal(r.processes('worker'), workers, 'workers')
     check(os.path.getsize(r.log_path) < 200000, 'the log is long')
+    r.stop()
+
+
+NARROW = '''
+    listen egress {
+        protocol lmtp
+        on "127.0.0.1:%d" plain
+        route out
+    }
+    route out {
+        host "127.0.0.1:%d" tls none
+        concurrency 1
+    }
+'''
+
+
+def holder(port):
+    """-> Talk of a client in the middle of a message; None: no connection to
+    the destination is left for it."""
+    t = Talk(port, timeout=60)
+    t.reply()
+    t.say('LHLO x.example')
+    t.say('MAIL FROM:<alice@a.example>')
+    said = t.say('RCPT TO:<bob@b.example>')
+    if said.startswith('250'):
+        check(t.say('DATA').startswith('354'), 'DATA')
+        t.send(b'Subject: slow\r\n')
+        return t
+    check(said.startswith('451 4.3.2'), 'RCPT', said)
+    t.close()
+    return None
+
+
+@test
+def T11_slow_messages_do_not_block_a_destination():
+    """attack T11: messages that never end on all connections that a
+    destination may have.
+    verdict: others are told 451 4.3.2 for some 20 s, then they are served;
+    and the slow ones, too, when they come to their end"""
+    d = temporary('narrow')
+    port = free_port()
+    r = Relay(d, NARROW % (port, world['sink'].port))
+    r.start()
+    slow = [t for t in (holder(port) for _ in range(24)) if t is not None]
+    equal(len(slow), 2, 'slow ones, one for each worker')
+    check(not is_served(port), 'a destination has more connections')
+    wait_for(lambda: is_served(port), lambda: 'the others:\n' +
+             r.log()[-2000:], 50, 1)
+    for t in slow:
+        t.send(b'\r\ntext\r\n.\r\n')
+    for t in slow:
+        said = t.reply()
+        check(said.startswith('250'), 'a slow one in the end', said)
+        t.close()
     r.stop()
 
 

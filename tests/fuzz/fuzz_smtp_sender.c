@@ -92,7 +92,7 @@ static void on_reply(struct user *u, const struct sender_news *n)
 		break;
 	case SENDER_MAIL:
 		if (!is_good)
-			smtp_sender_rset(u->s);
+			smtp_sender_quit(u->s);
 		break;
 	case SENDER_RCPT:
 		MUST(n->rcpt < 3);

@@ -321,6 +321,66 @@ static void a_destination_can_be_busy(void **state)
 	hop_free(&s[1].h);
 }
 
+static struct route *narrow(void)
+{
+	struct route *r = route_to(1, TLS_NONE);
+
+	r->concurrency = 1;
+	return r;
+}
+
+/* One after the other, in the order in which they came; who goes away does
+ * not hold up the rest. */
+static void who_may_wait_has_his_turn(void **state)
+{
+	struct hop_envelope env = plain_env;
+	struct seen s[4];
+
+	(void)state;
+	TALK(0, {NULL});
+	env.turn_ms = 60000;
+	for (int i = 0; i < 4; i++) {
+		begin(&s[i], narrow(), &env);
+		add_rcpts(&s[i], 1);
+	}
+	until(&s[0].rcpts, 1);
+	expect(&s[0].rcpt[0], 250, "2.1.5");
+	hop_free(&s[1].h); /* he waits, and does not any more */
+	for (int i = 0; i < 20; i++)
+		(void)event_base_loop(world.base, EVLOOP_NONBLOCK);
+	assert_int_equal(s[2].rcpts, 0);
+	hop_free(&s[0].h);
+	until(&s[2].rcpts, 1);
+	expect(&s[2].rcpt[0], 250, "2.1.5");
+	assert_int_equal(s[3].rcpts, 0);
+	hop_free(&s[2].h);
+	until(&s[3].rcpts, 1);
+	expect(&s[3].rcpt[0], 250, "2.1.5");
+	hop_free(&s[3].h);
+}
+
+static void a_turn_that_does_not_come_is_451(void **state)
+{
+	struct hop_envelope env = plain_env;
+	struct seen s[2];
+
+	(void)state;
+	TALK(0, {NULL});
+	begin(&s[0], narrow(), &env);
+	add_rcpts(&s[0], 1);
+	env.turn_ms = 50;
+	begin(&s[1], narrow(), &env);
+	add_rcpts(&s[1], 1);
+	until(&s[1].rcpts, 1);
+	expect(&s[1].rcpt[0], 451, "4.3.2");
+	hop_free(&s[1].h);
+	hop_free(&s[0].h);
+	/* and nobody waits there any more */
+	deliver(&s[0], narrow(), &plain_env, 1);
+	expect(&s[0].result[0], 250, "2.0.0");
+	hop_free(&s[0].h);
+}
+
 static void a_dead_host_is_left_alone_for_a_while(void **state)
 {
 	struct route *r;
@@ -648,6 +708,8 @@ int main(void)
 		T(what_the_message_needs_is_offered_or_not),
 		T(a_greeting_with_our_name_is_a_loop),
 		T(a_destination_can_be_busy),
+		T(who_may_wait_has_his_turn),
+		T(a_turn_that_does_not_come_is_451),
 		T(a_dead_host_is_left_alone_for_a_while),
 		T(kept_connections),
 		T(lost_before_the_dot_is_said_again),

@@ -203,11 +203,75 @@ static void T30_RCPT_is_answered_before_clients_give_up(void **state)
 	assert_in_range(txn_rcpt_time(x.t, now), now + 109000, now + 115000);
 }
 
+/* attack T11: a client that was given its recipients sends a message octet by
+ *   octet, or not at all, on all connections that a destination may have
+ * verdict: after 20 s others may have the connection; the message goes over
+ *   another one when it is whole */
+static void T11_a_slow_client_holds_no_next_hop(void **state)
+{
+	int64_t now = clock_ms();
+
+	(void)state;
+	begin();
+	rcpt("<bob@b.example>");
+	fake_answer_routes();
+	assert_int_equal(fake_hop[0]->env.turn_ms, 0);
+	fake_say_rcpt(0, 0, 250, "2.1.5");
+	expect("0:250 2.1.5;");
+	assert_in_range(txn_rcpt_time(x.t, now), now + 19000, now + 21000);
+	assert_false(fake_hop[0]->is_freed);
+	assert_int_equal(txn_rcpt_time(x.t, now + 21000), 0);
+	assert_true(fake_hop[0]->is_freed);
+	rcpt("<dave@b.example>"); /* as if nothing had happened */
+	fake_answer_routes();
+	fake_say_rcpt(1, 0, 250, "2.1.5");
+	expect("1:250 2.1.5;");
+	send_text(TEXT);
+	fake_answer_routes();
+	assert_int_equal(fake_hop[2]->rcpts, 1);
+	assert_string_equal(fake_hop[2]->rcpt[0], "<bob@b.example>");
+	assert_in_range(fake_hop[2]->env.turn_ms, 1000, 40000);
+	fake_result(1, 0, HOP_ANSWERED, 250);
+	fake_say_rcpt(2, 0, 250, "2.1.5");
+	assert_string_equal(fake_hop[2]->body, FIELD TEXT);
+	fake_result(2, 0, HOP_ANSWERED, 250);
+	expect("=250 2.0.0;=250 2.0.0;");
+}
+
+/* And has its turn, if it has to wait for one then. */
+static void T11_SMTP_goes_one_way_also_after_its_hop_was_let_go(void **state)
+{
+	(void)state;
+	x.l.protocol = RELAY_SMTP;
+	begin();
+	rcpt("<bob@b.example>");
+	fake_answer_routes();
+	fake_say_rcpt(0, 0, 250, "2.1.5");
+	assert_int_equal(txn_rcpt_time(x.t, clock_ms() + 21000), 0);
+	rcpt("<carol@c.example>");
+	fake_answer_routes();
+	expect("0:250 2.1.5;1:452 4.5.3;");
+	send_text(TEXT);
+	fake_answer_routes();
+	assert_int_equal(fake_hops, 2);
+	assert_in_range(fake_hop[1]->env.turn_ms, 1000, 40000);
+	fake_say_rcpt(1, 0, 250, "2.1.5");
+	fake_result(1, 0, HOP_ANSWERED, 250);
+	expect("=250 2.0.0;");
+	txn_free(&x.t, false);
+	fakes_reset();
+	x.l.protocol = RELAY_SUBMISSION;
+	begin();
+	rcpt("<bob@b.example>");
+	fake_answer_routes();
+	assert_in_range(fake_hop[0]->env.turn_ms, 1000, 40000);
+}
+
 /* ---- the end of the data ---- */
 
 /* attack A45: the client goes away in the middle of a message, whose first
  *   half is another message
- * verdict: no hop ever gets data, and each connection is closed hard */
+ * verdict: no hop ever gets data, and each connection is closed */
 static void T12_a_message_that_is_not_whole_goes_nowhere(void **state)
 {
 	size_t k;
@@ -692,6 +756,8 @@ int main(void)
 		T(LMTP_goes_to_twenty_hops_at_most),
 		T(SMTP_goes_one_way),
 		T(T30_RCPT_is_answered_before_clients_give_up),
+		T(T11_a_slow_client_holds_no_next_hop),
+		T(T11_SMTP_goes_one_way_also_after_its_hop_was_let_go),
 		T(the_envelope_reaches_the_hop),
 		T(T12_a_message_that_is_not_whole_goes_nowhere),
 		T(LMTP_answers_come_in_the_order_of_RCPT),

@@ -15,7 +15,7 @@
 
 /* What is done in a play, step by step; a reply is awaited before the next
  * one unless it begins with '+'. Letters: M mail, R rcpt, D data, . dot,
- * S starttls, T in tls, X xclient, Z rset, Q quit. */
+ * S starttls, T in tls, X xclient, Q quit. */
 struct play {
 	bool lmtp, no_helo;
 	const char *does;
@@ -38,7 +38,7 @@ static const char *const to_name[] = {
 	[SENDER_GREETING] = "greeting", [SENDER_HELO] = "helo",
 	[SENDER_STARTTLS] = "starttls", [SENDER_XCLIENT] = "xclient",
 	[SENDER_MAIL] = "mail", [SENDER_RCPT] = "rcpt",
-	[SENDER_DATA] = "data", [SENDER_END] = "end", [SENDER_RSET] = "rset",
+	[SENDER_DATA] = "data", [SENDER_END] = "end",
 	[SENDER_QUIT] = "quit", [SENDER_BODY] = "body",
 	[SENDER_NOTHING] = "nothing",
 };
@@ -74,9 +74,6 @@ static void do_one(struct play *p, struct smtp_sender *s, char what)
 	case 'X':
 		smtp_sender_xclient(s, p->client.addr != NULL ? &p->client :
 		    &nobody);
-		break;
-	case 'Z':
-		smtp_sender_rset(s);
 		break;
 	case 'Q':
 		smtp_sender_quit(s);
@@ -351,21 +348,21 @@ static void T37_only_a_220_of_one_line_starts_TLS(void **state)
 
 static void many_messages_one_connection(void **state)
 {
-	struct play p = {.does = "M+R+RD.M+RD.ZQ", .says = HI ALL
+	struct play p = {.does = "M+R+RD.M+RD.Q", .says = HI ALL
 	    "|250 2.1.0 a\r\n250 b\r\n550 5.1.1 no\r\n|354 go\r\n|250 ok\r\n"
 	    "|250 a\r\n250 b\r\n|354 go\r\n|452 4.3.1 full\r\n"
-	    "|250 reset\r\n|221 bye\r\n"};
+	    "|221 bye\r\n"};
 
 	(void)state;
 	play(&p);
 	assert_string_equal(buf_str(&p.news), "greeting 220, helo 250, "
 	    "mail 250, rcpt 250#0, rcpt 550#1, data 354, end 250, "
-	    "mail 250, rcpt 250#2, data 354, end 452, rset 250, quit 221");
+	    "mail 250, rcpt 250#2, data 354, end 452, quit 221");
 	assert_string_equal(buf_str(&p.said), "EHLO me.example\r\n"
 	    "MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n"
 	    "RCPT TO:<b@b.example>\r\nDATA\r\n(data).\r\n"
 	    "MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n"
-	    "DATA\r\n(data).\r\nRSET\r\nQUIT\r\n");
+	    "DATA\r\n(data).\r\nQUIT\r\n");
 	assert_true(p.is_idle);
 	done(&p);
 }
