@@ -21,7 +21,7 @@ static void print_warning(const char *s)
 
 static void log_warning(const char *s)
 {
-	log_warn("event=start warning=\"%s\"", s);
+	log_sentence(LOG_L_WARN, "start", "warning", s);
 }
 
 /* -n: everything that a start would need, without starting. */

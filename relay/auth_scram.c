@@ -8,6 +8,7 @@
 #include "relay/auth_int.h"
 
 #include "util/log.h"
+#include "util/ossl.h"
 
 static void take_fault(struct exchange *x, const struct err *e,
     struct verdict *v)
@@ -36,7 +37,10 @@ static int first(struct exchange *x, struct view in, struct buf *out,
 	if (rc == 0)
 		rc = passwd_verifier(x->backend->passwd, x->login, &known,
 		    e);
-	return rc != 0 ? -1 : scram_challenge(x->scram, &known, out, e);
+	if (rc == 0)
+		rc = scram_challenge(x->scram, &known, out, e);
+	ossl_wipe(&known, sizeof(known));
+	return rc;
 }
 
 static void step_here(struct exchange *x, struct view in, struct verdict *v)

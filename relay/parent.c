@@ -47,14 +47,14 @@ struct relay_parent {
 
 static void log_failure(const char *what, const struct err *e)
 {
-	log_err("event=%s error=\"%s\"", what, e->msg);
+	log_sentence(LOG_L_ERR, what, "error", e->msg);
 }
 
 static void log_warning(void *arg, const char *s)
 {
 	const char *const *event = arg;
 
-	log_warn("event=%s warning=\"%s\"", *event, s);
+	log_sentence(LOG_L_WARN, *event, "warning", s);
 }
 
 static void log_fault(void *arg, enum cert_fault f,

@@ -56,14 +56,12 @@ struct route_query {
  * route with code 451 4.3.5. */
 typedef void route_done(void *arg, struct route *take_route);
 struct routes;
-int routes_new(struct routes **out, struct ask *policy, struct err *e)
-    MUST_CHECK;
-/* Answers are kept for a moment (relay/kept.h). FAIL_TEMP. */
-int routes_keep(struct routes *r, const struct relay_config *c,
-    struct err *e) MUST_CHECK;
-/* Questions that go to the policy process count there. */
 struct relay_stats;
-void routes_count(struct routes *r, struct relay_stats *stats);
+/* c: answers are kept for a moment (relay/kept.h), NULL: they are not. stats:
+ * questions that go to the policy process count there; or NULL. FAIL_TEMP. */
+int routes_new(struct routes **out, struct ask *policy,
+    const struct relay_config *c, struct relay_stats *stats, struct err *e)
+    MUST_CHECK;
 void routes_free(struct routes **r);
 /* 0: no memory, and done is never called. */
 uint32_t routes_ask(struct routes *r, const struct route_query *q,

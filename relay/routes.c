@@ -35,7 +35,8 @@ struct routes {
 	struct pending *first;
 };
 
-int routes_new(struct routes **out, struct ask *policy, struct err *e)
+int routes_new(struct routes **out, struct ask *policy,
+    const struct relay_config *c, struct relay_stats *stats, struct err *e)
 {
 	struct routes *r = calloc(1, sizeof(*r));
 
@@ -43,18 +44,8 @@ int routes_new(struct routes **out, struct ask *policy, struct err *e)
 	if (r == NULL)
 		return err_set(e, FAIL_TEMP, "routes: out of memory");
 	r->policy = policy;
-	return 0;
-}
-
-int routes_keep(struct routes *r, const struct relay_config *c,
-    struct err *e)
-{
-	return kept_new(&r->kept, c, e);
-}
-
-void routes_count(struct routes *r, struct relay_stats *stats)
-{
 	r->stats = stats;
+	return c == NULL ? 0 : kept_new(&r->kept, c, e);
 }
 
 static void forget(struct pending *p)

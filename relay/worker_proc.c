@@ -86,11 +86,10 @@ static int load(struct life *f, struct err *e)
 	    tls_clients_new(&f->w.tls, s->p.config, keys, e) != 0 ||
 	    ask_new(&policy, f->w.base, s->policy, "policy", e) != 0 ||
 	    ask_new(&auth, f->w.base, s->auth, "auth", e) != 0 ||
-	    routes_new(&f->w.routes, policy, e) != 0 ||
-	    routes_keep(f->w.routes, s->p.config, e) != 0 ||
+	    routes_new(&f->w.routes, policy, s->p.config, s->p.stats, e)
+	    != 0 ||
 	    auth_talks_new(&f->w.auth, auth, e) != 0)
 		return -1;
-	routes_count(f->w.routes, s->p.stats);
 	f->w.keys = keys;
 	h.tls = f->w.tls;
 	h.routes = f->w.routes;

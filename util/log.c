@@ -187,21 +187,23 @@ static size_t put_escaped(char *to, unsigned char c)
 	return 4;
 }
 
-/* The value as it stands in the line; to has room for VALUE_MAX * 4 + 8. */
-static size_t put_value(char *to, const char *raw)
+/* At most the first n octets of the value as they stand in the line; to has
+ * room for n * 4 + 8 of them, or for what is cut off before that. */
+static size_t put_value(char *to, size_t size, const char *raw, size_t n)
 {
-	size_t n = strnlen(raw, VALUE_MAX), used = 0, i;
-	int cut = raw[n] != '\0';
-	int bare = n > 0;
+	size_t used = 0, i;
+	int bare;
 
+	n = strnlen(raw, n);
+	bare = n > 0;
 	for (i = 0; i < n; i++)
 		if (!is_bare((unsigned char)raw[i]))
 			bare = 0;
 	if (!bare)
 		to[used++] = '"';
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n && used + 8 <= size; i++)
 		used += put_escaped(to + used, (unsigned char)raw[i]);
-	if (cut) {
+	if (raw[i] != '\0') {
 		memcpy(to + used, "...", 3);
 		used += 3;
 	}
@@ -214,7 +216,8 @@ size_t log_value(char *line, size_t size, size_t used, const char *key,
     const char *raw_value)
 {
 	char value[VALUE_MAX * 4 + 8];
-	size_t n = put_value(value, raw_value == NULL ? "-" : raw_value);
+	size_t n = put_value(value, sizeof(value), raw_value == NULL ? "-"
+	    : raw_value, VALUE_MAX);
 	size_t key_n = strlen(key);
 	size_t blank = used > 0 ? 1 : 0;
 
@@ -230,4 +233,18 @@ size_t log_value(char *line, size_t size, size_t used, const char *key,
 	used += n;
 	line[used] = '\0';
 	return used;
+}
+
+void log_sentence(enum log_level level, const char *event, const char *key,
+    const char *sentence)
+{
+	char value[LINE_MAX_LOG - 128];
+	size_t n = put_value(value, sizeof(value) - 1, sentence,
+	    sizeof(value));
+
+	value[n] = '\0';
+	if (level == LOG_L_ERR)
+		log_err("event=%s %s=%s", event, key, value);
+	else
+		log_warn("event=%s %s=%s", event, key, value);
 }

@@ -36,4 +36,9 @@ void log_bug(const char *fmt, ...) PRINTF_LIKE(1, 2) NORETURN;
 size_t log_value(char *line, size_t size, size_t used, const char *key,
     const char *raw_value);
 
+/* A line "event=EVENT KEY=..." whose value is a whole sentence, which may name
+ * what others wrote: escaped, and cut only where the line ends. */
+void log_sentence(enum log_level level, const char *event, const char *key,
+    const char *sentence);
+
 #endif

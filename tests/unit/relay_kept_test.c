@@ -210,8 +210,8 @@ static void start(void)
 	at.policy = pair[1];
 	assert_int_equal(ask_new(&at.ask, at.base, pair[0], "policy", NULL),
 	    0);
-	assert_int_equal(routes_new(&at.routes, at.ask, NULL), 0);
-	assert_int_equal(routes_keep(at.routes, &config, NULL), 0);
+	assert_int_equal(routes_new(&at.routes, at.ask, &config, NULL, NULL),
+	    0);
 }
 
 static void stop(void)

@@ -62,7 +62,9 @@ static void start(bool with_service)
 		(void)close(at.pair[1]);
 	assert_int_equal(ask_new(&at.ask, at.base, at.pair[0], "policy",
 	    NULL), 0);
-	assert_int_equal(routes_new(&at.routes, at.ask, NULL), 0);
+	assert_int_equal(relay_stats_new(&at.stats, NULL), 0);
+	assert_int_equal(routes_new(&at.routes, at.ask, NULL, at.stats, NULL),
+	    0);
 }
 
 static void stop(bool with_service)
@@ -97,8 +99,6 @@ static void T38_questions_are_answered(void **state)
 {
 	(void)state;
 	start(true);
-	assert_int_equal(relay_stats_new(&at.stats, NULL), 0);
-	routes_count(at.routes, at.stats);
 	(void)ask_for("bob@b.example", false);
 	run_until(1);
 	(void)ask_for("bob@b.example", true);
