@@ -35,7 +35,7 @@ static const struct known {
 	{ "options", STUNNEL_READ, NULL },
 	/* of no importance to who may do what */
 	{ "setgid", STUNNEL_NOTE, "the group is that of the user" },
-	{ "chroot", STUNNEL_NOTE, "workers have a sandbox of their own" },
+	{ "chroot", STUNNEL_NOTE, "workers are in one by themselves" },
 	{ "pid", STUNNEL_DROP, NULL }, { "debug", STUNNEL_DROP, NULL },
 	{ "output", STUNNEL_DROP, NULL }, { "syslog", STUNNEL_DROP, NULL },
 	{ "foreground", STUNNEL_DROP, NULL }, { "log", STUNNEL_DROP, NULL },

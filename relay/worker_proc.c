@@ -96,12 +96,38 @@ static int load(struct life *f, struct err *e)
 	return hops_new(&f->w.hops, &h, e);
 }
 
+static bool is_unix(const char *where)
+{
+	return where != NULL && strncmp(where, "unix:", 5) == 0;
+}
+
+/* Unix sockets are found by their names. */
+static bool needs_names(const struct relay_config *c)
+{
+	bool needs = c->log_syslog;
+	size_t i;
+
+	for (i = 0; i < c->routes; i++)
+		needs = needs || is_unix(c->route[i].host);
+	for (i = 0; i < c->listeners; i++)
+		needs = needs || is_unix(c->listener[i].backend.where);
+	return needs;
+}
+
+/* Of the file system a worker needs the spool alone; the spool then. */
+static const char *enter_spool(const struct relay_config *c)
+{
+	if (c->spool != NULL && !needs_names(c) && child_chroot(c->spool))
+		return "/";
+	return c->spool;
+}
+
 /* As the user who will write into it: root may everywhere. */
-static void set_spool(const struct relay_config *c)
+static void set_spool(const char *dir)
 {
 	struct err e = { 0 };
 
-	if (c->spool != NULL && spool_set_dir(c->spool, &e) != 0)
+	if (dir != NULL && spool_set_dir(dir, &e) != 0)
 		proc_cannot("worker", &e);
 	spool_set_memory(SPOOL_EACH, SPOOL_TOGETHER, SPOOL_EACH);
 }
@@ -161,6 +187,7 @@ void relay_worker_proc(struct worker_start *s)
 {
 	struct life f = { .s = s };
 	struct err e = { 0 };
+	const char *spool;
 
 	raise_limit();
 	f.w.config = s->p.config;
@@ -174,8 +201,9 @@ void relay_worker_proc(struct worker_start *s)
 		proc_cannot("worker", &e);
 	/* all keys of tickets that ever were could be made of it */
 	ossl_wipe(s->secret, sizeof(s->secret));
+	spool = enter_spool(s->p.config);
 	child_drop(&s->p.ids);
-	set_spool(s->p.config);
+	set_spool(spool);
 	child_sandbox(SANDBOX_RELAY);
 	f.ctl = event_new(f.w.base, s->p.ctl, EV_READ, on_ctl, &f);
 	f.look = event_new(f.w.base, -1, EV_PERSIST, on_look, &f);

@@ -99,6 +99,19 @@ void child_drop(const struct ids *ids)
 	proc_die_with_parent();
 }
 
+bool child_chroot(const char *dir)
+{
+	struct err e = { 0 };
+
+	if (geteuid() != 0)
+		return false;
+	if (chroot(dir) == 0 && chdir("/") == 0)
+		return true;
+	(void)err_sys(&e, FAIL_CONFIG, "%s", dir);
+	log_warn("event=start chroot=none reason=\"%s\"", e.msg);
+	return false;
+}
+
 void child_sandbox(enum sandbox kind)
 {
 	struct err e = { 0 };

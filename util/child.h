@@ -34,6 +34,9 @@ void child_start(const struct child_start *s);
  * logged), dies with the parent. Ends the process when that fails.
  */
 void child_drop(const struct ids *ids);
+/* Before that: dir becomes all that is seen of the file system. false: not
+ * root, or it was refused, which is logged. */
+bool child_chroot(const char *dir);
 void child_sandbox(enum sandbox kind);
 
 /* For a parent: HUP, INT, TERM and CHLD come by this descriptor (signalfd)

@@ -3,6 +3,7 @@
 # Copyright (c) 2026 the postseal authors
 """Clients of postseal-relay that are hostile, slow, cut off or just odd, on
 real sockets; the next hop remembers every octet."""
+import contextlib
 import os
 import re
 import socket
@@ -227,6 +228,38 @@ def who_ends_his_side_hears_his_answer():
     got = rest(t)
     check(got.startswith(b'250 ') and b'\r\n221 ' in got, 'answers', got)
     t.close()
+
+
+@test
+def started_by_root_workers_see_the_spool_alone():
+    """And write what is large into it. With a unix socket to find by name
+    they see more, and are sandboxed all the same."""
+    if os.getuid() != 0:
+        raise base.Skip('not root')
+    relay = W['relay']
+    for p in relay.processes('worker'):
+        equal(os.readlink('/proc/%d/root' % p), relay.path('spool'), 'root')
+        equal(os.readlink('/proc/%d/cwd' % p), relay.path('spool'), 'cwd')
+    t = greeted(W['lmtp'], None)
+    said = t.mail(data=BODY + b'0123456789\r\n' * 100000, lmtp=True)
+    check(said[-1].startswith('250'), 'a large one', said)
+    t.close()
+    with open(relay.conf, encoding='utf-8') as f:
+        text = f.read()
+    try:
+        with open(relay.conf, 'w', encoding='utf-8') as f:
+            f.write(text.replace('\n}\n', '\n    route near {\n        host '
+                                 '"unix:/run/x"\n    }\n}\n'))
+        relay.reload()
+        roots = set()
+        for p in relay.processes('worker'):
+            with contextlib.suppress(OSError):  # an old one ended
+                roots.add(os.readlink('/proc/%d/root' % p))
+        check('/' in roots, 'roots', roots)
+    finally:
+        with open(relay.conf, 'w', encoding='utf-8') as f:
+            f.write(text)
+    relay.reload()
 
 
 @test
