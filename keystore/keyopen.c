@@ -158,8 +158,8 @@ static unsigned char mask_of(unsigned x)
 /*
  * 00 02 PS 00 CEK. The length of the CEK is known from the content cipher,
  * so every position is fixed: no search for the separator, no branch on a
- * secret, the same on every version of libcrypto (KEYS.md gives the
- * measurements). A block of another form yields the substitute.
+ * secret, the same on every version of libcrypto. A block of another form
+ * yields the substitute.
  */
 static void select_cek(const unsigned char *em, size_t n, const unsigned char
     *substitute, size_t cek_len, unsigned char *cek)

@@ -400,7 +400,7 @@ typedef struct evp_pkey_st EVP_PKEY;
 struct ring_key {
 	struct cert *cert;
 	EVP_PKEY *pkey;
-	unsigned char reject[32]; /* key of the substitute (KEYS.md 2.1) */
+	unsigned char reject[32]; /* key of the substitute */
 };
 const struct ring_key *ring_find(const struct keyring *kr,
     const unsigned char cert_sha256[32]);

@@ -23,7 +23,7 @@
 #include "smtp/sender.h"
 #include "smtp/stuff.h"
 
-/* Milliseconds: RELAY.md's budget, within RFC 5321 4.5.3.2. */
+/* Milliseconds; in sum less than clients wait (RFC 5321 4.5.3.2). */
 #define HOP_CONNECT_MS 30000
 #define HOP_ALL_MS 90000 /* then no further host is tried */
 #define HOP_LEAST_MS 5000 /* for the last one */

@@ -146,7 +146,7 @@ static void the_real_client_is_told(void **state)
 	    "ADDR=192.0.2.7 HELO=c LOGIN=alice\r\nEHLO me.example\r\nMAIL"));
 }
 
-/* ---- refusals: RELAY.md 2.4 ---- */
+/* ---- refusals ---- */
 
 static void rows_of_the_failure_table(void **state)
 {

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 the postseal authors
  *
  * Transactions with scripted next hops: the table of what a client hears of
- * their failures (RELAY.md 2.4), fan-out, ledger, TLS-Required.
+ * their failures, fan-out, ledger, TLS-Required.
  */
 #include "relay_txn.h"
 #include "util/clock.h"
