@@ -275,7 +275,7 @@ static const char *end_str(enum conn_end how)
 	return word[how];
 }
 
-static void log_end(const struct session *s, enum conn_end how,
+static void log_end(const struct session *s, bool has_txn, enum conn_end how,
     const char *why)
 {
 	char line[700];
@@ -284,11 +284,11 @@ static void log_end(const struct session *s, enum conn_end how,
 	n = log_value(line, sizeof(line), 0, "client", s->ip);
 	n = log_value(line, sizeof(line), n, "how", end_str(how));
 	(void)log_value(line, sizeof(line), n, "reason", why);
-	if (s->txn == NULL && how == CONN_EOF)
+	if (!has_txn && how == CONN_EOF)
 		log_debug("event=client-lost id=%s %s", s->who.id, line);
 	else
-		log_info("event=client-lost id=%s %s", s->txn != NULL ?
-		    s->id : s->who.id, line);
+		log_info("event=client-lost id=%s %s", has_txn ? s->id :
+		    s->who.id, line);
 }
 
 /* Did he hear the answers to his last message? Who ends in order has read
@@ -304,13 +304,16 @@ static void note_unheard(struct session *s, enum conn_end how)
 static void on_end(void *arg, enum conn_end how, const char *why)
 {
 	struct session *s = arg;
+	bool has_txn = s->txn != NULL;
 
-	log_end(s, how, why);
 	note_unheard(s, how);
+	log_end(s, has_txn, how, why); /* what is said is in the ledger */
 	if (how == CONN_NO_TLS)
 		relay_stats_add(s->w->stats, COUNT_TLS_IN_FAILED);
-	/* T10: nothing more is said. Nor to somebody who would have to. */
-	if (s->s == NULL || s->in_handshake || s->talk != NULL) {
+	/* T10: nothing more is said. Nor to somebody who would have to, and
+	 * went away. */
+	if (s->s == NULL || s->in_handshake ||
+	    (s->talk != NULL && how != CONN_LATE)) {
 		session_end(s);
 		return;
 	}

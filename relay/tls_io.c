@@ -181,8 +181,9 @@ static void on_message(int is_sent, int version, int type, const void *p,
 
 void tls_context_common(SSL_CTX *ctx)
 {
+	/* no password stays in memory that OpenSSL gave back */
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION |
-	    SSL_OP_NO_RENEGOTIATION);
+	    SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
 	/* openssl.cnf can set them for all programs. */
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF |
 	    SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION);

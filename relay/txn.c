@@ -16,7 +16,7 @@
 #include "util/log.h"
 #include "util/ossl.h"
 
-#define TURN_MS 20000
+#define TURN_MS 30000 /* by then the slow are gone (txn_time.c) */
 
 bool txn_has_lmtp(const struct txn *t)
 {
@@ -47,8 +47,10 @@ static void free_rcpt(struct txn_rcpt *r)
 void txn_hop_free(struct txn_hop *k)
 {
 	k->is_closed = true;
-	if (k->h != NULL)
-		hop_free(&k->h);
+	if (k->h == NULL)
+		return;
+	hop_free(&k->h);
+	k->t->hops--;
 }
 
 static void destroy(struct txn *t)
@@ -176,10 +178,10 @@ static void tell_rcpt(struct txn_rcpt *r, enum rcpt_state state)
 
 /* Is it for TLS-Required to say? Only where each recipient gets an answer of
  * his own at the end, and nothing stronger was asked for (RFC 8689 4.2.2). */
-static bool may_come_later(const struct txn_rcpt *r)
+static bool may_go_without(const struct txn_rcpt *r)
 {
 	return txn_has_lmtp(r->t) && !r->t->require_tls &&
-	    !r->t->l->verified && !r->tls_optional && !r->again;
+	    !r->t->l->verified && !r->tls_optional;
 }
 
 /* r->reply says why r goes nowhere; got NULL: no hop said it. */
@@ -189,12 +191,17 @@ static void refuse(struct txn_rcpt *r, bool is_policy,
 	struct txn *t = r->t;
 	struct smtp_reply why;
 
+	is_policy = is_policy && may_go_without(r);
+	if (r->again && is_policy && header_watch_no_tls(&t->header)) {
+		txn_route(r, true);
+		return;
+	}
 	if (r->again) {
 		txn_log(r, NULL, got);
 		txn_done(r);
 		return;
 	}
-	if (is_policy && may_come_later(r)) {
+	if (is_policy) {
 		why = r->reply;
 		txn_reply_set(&r->reply, 250, "2.1.5", "Ok, for the message "
 		    "may say TLS-Required: No");
@@ -237,11 +244,11 @@ static void on_rcpt(void *arg, size_t at_hop, const struct hop_reply *got)
 	if (r == NULL || r->state != RCPT_SAID)
 		return;
 	t->is_busy = true;
-	k->asked--;
+	if (--k->asked == 0)
+		k->since_ms = clock_ms();
 	txn_reply_take(&r->reply, got);
 	if (r->reply.code / 100 == 2) {
 		k->taken++;
-		k->since_ms = clock_ms();
 		if (r->again)
 			r->state = RCPT_TAKEN;
 		else
@@ -288,7 +295,7 @@ static struct txn_hop *find_hop(const struct txn *t,
 
 /* Where others are in front of it: a person would see an error, and a message
  * that came here would have to come again. An MTA hears it at once: it has
- * other mail (RELAY.md 1). */
+ * other mail. */
 static bool may_wait(const struct txn *t)
 {
 	return t->has_ended || t->l->protocol == RELAY_SUBMISSION;
@@ -332,14 +339,12 @@ static int begin_hop(struct txn *t, struct route *take_route,
 	return 0;
 }
 
-/* An SMTP client gets one answer, so all of a message goes one way (RELAY.md
- * 2.7); who was refused does not hold it up. */
-static bool has_room(struct txn *t, const unsigned char key[32])
+/* An SMTP client gets one answer, so all of a message goes one way; who was
+ * refused does not hold it up. */
+static bool is_only_way(struct txn *t, const unsigned char key[32])
 {
 	struct txn_hop *k;
 
-	if (txn_has_lmtp(t) || t->has_ended)
-		return t->hops < TXN_HOPS * 2;
 	for (k = t->hop; k != NULL; k = k->next) {
 		if (k->is_closed && k->taken > 0 &&
 		    memcmp(k->key, key, sizeof(k->key)) != 0)
@@ -353,14 +358,33 @@ static bool has_room(struct txn *t, const unsigned char key[32])
 	return true;
 }
 
-static size_t open_hops(const struct txn *t)
+/* Other ways of it; whose hop was let go, will go there again. */
+static size_t ways_beside(const struct txn *t, const unsigned char key[32])
 {
 	const struct txn_hop *k;
 	size_t n = 0;
 
 	for (k = t->hop; k != NULL; k = k->next)
-		n += !k->is_closed;
+		n += (!k->is_closed || (k->taken > 0 && !k->is_old)) &&
+		    memcmp(k->key, key, sizeof(k->key)) != 0;
 	return n;
+}
+
+static bool has_room(struct txn *t, const unsigned char key[32])
+{
+	if (t->has_ended)
+		return t->hops < TXN_HOPS * 2;
+	return txn_has_lmtp(t) ? ways_beside(t, key) < TXN_HOPS :
+	    is_only_way(t, key);
+}
+
+static void set_way(struct txn_hop *k, const unsigned char key[32])
+{
+	struct txn_hop *old;
+
+	for (old = k->next; old != NULL; old = old->next)
+		old->is_old |= memcmp(old->key, key, sizeof(old->key)) == 0;
+	memcpy(k->key, key, sizeof(k->key));
 }
 
 static void say_rcpt(struct txn_rcpt *r, struct txn_hop *k)
@@ -372,7 +396,8 @@ static void say_rcpt(struct txn_rcpt *r, struct txn_hop *k)
 	}
 	r->hop = k;
 	r->state = RCPT_SAID;
-	k->asked++;
+	if (k->asked++ == 0 && k->since_ms != 0)
+		k->waited_ms += clock_ms() - k->since_ms;
 }
 
 static void to_hop(struct txn_rcpt *r, struct route *take_route)
@@ -387,14 +412,15 @@ static void to_hop(struct txn_rcpt *r, struct route *take_route)
 		k = find_hop(t, key);
 	if (rc != 0 || k != NULL) {
 		route_free(&take_route);
-	} else if (!has_room(t, key) || (!t->has_ended &&
-	    open_hops(t) >= TXN_HOPS)) {
+	} else if (!has_room(t, key)) {
 		route_free(&take_route);
 		txn_refuse_with(r, 452, "4.5.3",
 		    "Send this recipient in another transaction");
 		return;
 	} else {
 		rc = begin_hop(t, take_route, &k, &e);
+		if (rc == 0)
+			set_way(k, key);
 	}
 	if (rc != 0) {
 		log_err("event=no-hop id=%s error=\"%s\"", t->id, e.msg);
@@ -402,7 +428,6 @@ static void to_hop(struct txn_rcpt *r, struct route *take_route)
 		    "Local fault, please try again");
 		return;
 	}
-	memcpy(k->key, key, sizeof(key));
 	say_rcpt(r, k);
 }
 

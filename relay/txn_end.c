@@ -3,7 +3,7 @@
  *
  * The end of the data: what the ledger knows is answered, the rest is sent to
  * all next hops at once, and each recipient gets the answer that his next hop
- * gave, in time (RELAY.md 2.4 to 2.6, doc/DESIGN.md).
+ * gave, in time (postseal-relay(8); doc/DESIGN.md has why).
  */
 #include <event2/event.h>
 #include <string.h>
@@ -19,6 +19,8 @@
 #define MTA_MS 540000
 #define PEOPLE_MS 55000
 #define GRACE_MS 1000 /* for hops, which keep the same time */
+
+#define SOME_TAKEN "Not all recipients were taken, please send it again"
 
 void txn_done(struct txn_rcpt *r)
 {
@@ -56,8 +58,7 @@ static void answer_mixed(struct txn *t)
 
 	for (i = 0; i < t->rcpts; i++)
 		to_ledger(t->rcpt[i]);
-	txn_reply_set(&r, 451, "4.3.0",
-	    "Not all recipients were taken, please send it again");
+	txn_reply_set(&r, 451, "4.3.0", SOME_TAKEN);
 	answer(t, &r);
 }
 
@@ -134,23 +135,69 @@ static void start_hop(struct txn_hop *k)
 	hop_data(k->h, t->body, 0, spool_size(t->body), t->until_ms);
 }
 
-static bool is_routing(const struct txn *t)
+/* Is it to be known yet who goes where? In SMTP also who is taken: there is
+ * one answer for all. */
+static bool is_asking(const struct txn *t)
 {
+	const struct txn_hop *k;
 	size_t i;
 
 	for (i = 0; i < t->rcpts; i++)
 		if (t->rcpt[i]->state == RCPT_ROUTING)
 			return true;
+	for (k = t->hop; k != NULL && !txn_has_lmtp(t); k = k->next)
+		if (!k->is_closed && k->asked > 0)
+			return true;
 	return false;
+}
+
+static bool is_open(const struct txn_rcpt *r)
+{
+	return r->state == RCPT_TAKEN || r->state == RCPT_LATER;
+}
+
+static void fail_all(struct txn *t, int code, const char *enhanced,
+    const char *text)
+{
+	struct txn_hop *k;
+	size_t i;
+
+	for (i = 0; i < t->rcpts; i++)
+		if (is_open(t->rcpt[i]))
+			txn_done_with(t->rcpt[i], code, enhanced, text);
+	for (k = t->hop; k != NULL; k = k->next) {
+		k->taken = 0;
+		txn_hop_free(k);
+	}
+}
+
+/* In SMTP, and nothing was sent yet: some would get it now and once more when
+ * it comes again, as somebody was not taken any more. The ledger would know. */
+static bool is_split(const struct txn *t)
+{
+	bool has_lost = false, has_more = false;
+	size_t i;
+
+	for (i = 0; i < t->rcpts && !txn_has_lmtp(t); i++) {
+		const struct txn_rcpt *r = t->rcpt[i];
+
+		if (r->state == RCPT_SENDING || r->has_key)
+			return false;
+		has_more |= r->state == RCPT_TAKEN;
+		has_lost |= r->state == RCPT_DONE;
+	}
+	return has_lost && has_more;
 }
 
 void txn_advance(struct txn *t)
 {
-	bool waits = is_routing(t);
+	bool waits = is_asking(t);
 	struct txn_hop *k;
 
 	if (t->is_free)
 		return;
+	if (!waits && is_split(t))
+		fail_all(t, 451, "4.3.0", SOME_TAKEN);
 	for (k = t->hop; k != NULL; k = k->next) {
 		if (k->is_closed || k->asked > 0 || waits)
 			continue;
@@ -179,12 +226,12 @@ void txn_on_result(void *hop, size_t at_hop, const struct hop_reply *got)
 	txn_reply_take(&r->reply, got);
 	r->was_taken = r->reply.code / 100 == 2;
 	is_orphan = t->is_free && r->was_taken;
-	txn_log(r, is_orphan ? "accepted-orphan" : NULL, got);
-	txn_done(r);
-	if (is_orphan) {
+	if (is_orphan) { /* before it is said: others may hear it at once */
 		relay_stats_add(t->w->stats, COUNT_ORPHANS);
 		to_ledger(r);
 	}
+	txn_log(r, is_orphan ? "accepted-orphan" : NULL, got);
+	txn_done(r);
 	if (k->owed == 0)
 		txn_hop_free(k);
 	txn_advance(t);
@@ -241,26 +288,6 @@ static int start_timer(struct txn *t, struct err *e)
 }
 
 /* ---- the end of the data ---- */
-
-static bool is_open(const struct txn_rcpt *r)
-{
-	return r->state == RCPT_TAKEN || r->state == RCPT_LATER;
-}
-
-static void fail_all(struct txn *t, int code, const char *enhanced,
-    const char *text)
-{
-	struct txn_hop *k;
-	size_t i;
-
-	for (i = 0; i < t->rcpts; i++)
-		if (is_open(t->rcpt[i]))
-			txn_done_with(t->rcpt[i], code, enhanced, text);
-	for (k = t->hop; k != NULL; k = k->next) {
-		k->taken = 0;
-		txn_hop_free(k);
-	}
-}
 
 /* What no hop needs to see; true: it was answered. */
 static bool is_refused(struct txn *t)
@@ -358,7 +385,7 @@ void txn_end(struct txn *t)
 		for (k = t->hop; k != NULL; k = k->next) {
 			if (k->is_closed || k->taken == 0)
 				txn_hop_free(k);
-			else
+			else if (txn_has_lmtp(t))
 				start_hop(k);
 		}
 	}

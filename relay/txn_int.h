@@ -14,7 +14,7 @@
 
 #include "relay/txn.h"
 
-#define TXN_HOPS 20 /* of one message (RELAY.md 2.7) */
+#define TXN_HOPS 20 /* of one message */
 
 /* The header as it goes by. */
 struct header_watch {
@@ -72,10 +72,12 @@ struct txn_hop {
 	unsigned char key[32]; /* of route and policy */
 	size_t asked; /* RCPT without an answer */
 	size_t taken; /* recipients that it took */
-	int64_t since_ms; /* when it took the last one */
+	int64_t since_ms; /* it waits for the client */
+	int64_t waited_ms; /* for him, before that */
 	size_t owed;  /* results */
 	bool is_sending;
 	bool is_closed; /* no more recipients for it */
+	bool is_old;	/* another one goes its way */
 	struct txn_hop *next;
 };
 
@@ -99,7 +101,7 @@ struct txn {
 	struct txn_rcpt **rcpt;
 	size_t rcpts, room;
 	struct txn_hop *hop;
-	size_t hops;
+	size_t hops; /* that are there */
 	/* the message */
 	struct spool *body;
 	uint64_t came_at; /* where in it the client's octets begin */
@@ -159,7 +161,7 @@ int txn_digest(const struct txn *t, unsigned char out[32], struct err *e)
 
 void txn_reply_set(struct smtp_reply *r, int code, const char *enhanced,
     const char *text);
-/* What a client may see of a next hop's reply (RELAY.md 2.4). */
+/* What a client may see of a next hop's reply. */
 void txn_reply_take(struct smtp_reply *out, const struct hop_reply *got);
 /* The line of a recipient whose fate is known, and its counters. got NULL:
  * there was no hop. */

@@ -50,13 +50,14 @@ static int64_t sooner(int64_t a, int64_t b)
 static int64_t let_hops_go(struct txn *t, int64_t now_ms)
 {
 	struct txn_hop *k;
-	int64_t next = 0;
+	int64_t next = 0, at;
 
 	for (k = t->hop; k != NULL && !t->has_ended; k = k->next) {
-		if (k->is_closed || k->asked > 0 || k->taken == 0)
+		if (k->is_closed || k->asked > 0)
 			continue;
-		if (k->since_ms + HOLD_MS > now_ms) {
-			next = sooner(next, k->since_ms + HOLD_MS);
+		at = k->since_ms + HOLD_MS - k->waited_ms;
+		if (at > now_ms) {
+			next = sooner(next, at);
 		} else {
 			log_debug("event=hop-let-go id=%s", t->id);
 			txn_hop_free(k);
@@ -112,6 +113,7 @@ void txn_rcpt_wait(struct txn_rcpt *r)
 	struct txn *t = r->t;
 
 	r->since_ms = clock_ms();
+	(void)let_hops_go(t, r->since_ms);
 	if (t->rcpt_timer == NULL)
 		t->rcpt_timer = evtimer_new(t->w->base, on_time, t);
 	if (t->rcpt_timer != NULL && !evtimer_pending(t->rcpt_timer, NULL))

@@ -13,7 +13,7 @@
 
 #include "relay/worker.h"
 
-#define FAKES 64
+#define FAKES 160
 
 /* ---- routes ---- */
 

@@ -45,7 +45,7 @@ struct talk {
 	const char *greeting, *ehlo, *starttls, *ehlo_tls, *xclient, *mail,
 	    *rcpt, *data, *end;
 	size_t body_most; /* read so much of a message, then say .end */
-	bool dozes; /* before it reads the rest */
+	bool dozes; /* reads the rest when it is let go */
 	bool implicit;
 };
 
@@ -54,12 +54,16 @@ struct talk {
 #define NO_TLS OFFERS "250 SIZE 50000000\r\n"
 
 #define SINKS 3
+#define HELD_AT 100
 struct next_hop {
 	pthread_t thread;
 	int sock, port;
 	const struct talk *talk; /* of each connection, in turn */
 	size_t talks;
 	bool is_split; /* octet by octet */
+	/* it says no more than HELD_AT octets at a time, nor reads on where it
+	 * dozes, until the test lets it go */
+	_Atomic bool is_held;
 	pthread_mutex_t lock;
 	struct buf plain, tls; /* commands, before and within TLS */
 	struct buf mails;
@@ -97,6 +101,12 @@ static int line_octet(struct line *l)
 	return l->in[l->at++];
 }
 
+static void line_wait(const struct line *l)
+{
+	while (l->s->is_held)
+		usleep(1000);
+}
+
 static int line_send(struct line *l, const char *p, size_t n)
 {
 	ssize_t got;
@@ -104,6 +114,10 @@ static int line_send(struct line *l, const char *p, size_t n)
 	for (size_t i = 0; i < n; i += (size_t)got) {
 		size_t some = l->s->is_split ? 1 : n - i;
 
+		if (i >= HELD_AT)
+			line_wait(l);
+		else if (l->s->is_held && some > HELD_AT - i)
+			some = HELD_AT - i;
 		got = l->ssl != NULL ? SSL_write(l->ssl, p + i, (int)some) :
 		    send(l->fd, p + i, some, MSG_NOSIGNAL);
 		if (got <= 0)
@@ -236,7 +250,7 @@ static void line_command(struct line *l, const char *verb)
 		if (line_say(l, t->data, "354 go\r\n", 0)) {
 			line_body(l, t->body_most);
 			if (t->dozes) {
-				usleep(200000);
+				line_wait(l);
 				line_body(l, 0);
 			}
 			line_say(l, t->end, "250 2.0.0 queued\r\n",
@@ -357,7 +371,8 @@ static void sink_stop(size_t i)
 	shutdown(s->sock, SHUT_RDWR);
 	pthread_join(s->thread, NULL);
 	close(s->sock);
-	for (int tries = 0; open > 0 && tries < 1000; tries++) {
+	s->is_held = false;
+	for (int tries = 0; open > 0 && tries < 12000; tries++) {
 		pthread_mutex_lock(&s->lock);
 		open = s->open;
 		pthread_mutex_unlock(&s->lock);
@@ -576,7 +591,7 @@ static void send_data(struct seen *s, int ms)
 }
 
 /* All of it, for so many recipients. */
-static void deliver(struct seen *s, struct route *r,
+static UNUSED void deliver(struct seen *s, struct route *r,
     const struct hop_envelope *env, int rcpts)
 {
 	int taken = 0;

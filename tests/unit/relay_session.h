@@ -203,8 +203,8 @@ static UNUSED void use_tls(const struct peer_id *id)
 		    SSL_CTX_use_PrivateKey(ctx, id->key) == 1, 1);
 	peer_tls(&x.p, ctx, false);
 	SSL_CTX_free(ctx);
-	peer_while(x.w.base, &x.p, 60);
-	assert_true(x.p.is_open);
+	assert_true(peer_shakes(x.w.base, &x.p));
+	peer_while(x.w.base, &x.p, 15);
 }
 
 static UNUSED void run(void)
@@ -220,7 +220,7 @@ static UNUSED void greeted(void)
 /* What comes in reply begins so. */
 static UNUSED void say(const char *text, const char *begins)
 {
-	int64_t end = clock_ms() + 5000;
+	int64_t end = clock_ms() + 30000;
 
 	buf_clear(&x.p.in);
 	if (*text != '\0')

@@ -309,6 +309,25 @@ static void an_exchange_that_was_called_off_is_over(void **state)
 	assert_int_equal(x.talks, 0);
 }
 
+/* RFC 5321 3.8: also who is asked for his password may hear why it ends. */
+static void who_is_too_slow_with_his_password_is_told(void **state)
+{
+	(void)state;
+	submission();
+	connect_as(LISTEN_IMPLICIT, "192.0.2.1");
+	use_tls(NULL);
+	greeted();
+	say(EHLO, "250-");
+	peer_say(&x.p, "AUTH PLAIN\r\n");
+	run();
+	verdict(AUTH_CHALLENGE, 0);
+	say("", "334 ");
+	x.w.is_stopping = true;
+	sessions_stop(&x.w);
+	say("", "421 4.3.2 Service is going away");
+	is_closed();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +341,7 @@ int main(void)
 		T(T67_A73_a_certificate_is_nobody_elses),
 		T(T67_A73_an_unknown_client_is_no_neighbour),
 		T(an_exchange_that_was_called_off_is_over),
+		T(who_is_too_slow_with_his_password_is_told),
 	};
 
 	return cmocka_run_group_tests_name("relay_session_auth", tests, once,
