@@ -25,32 +25,65 @@
 #define PASSWORD_MAX 1023
 #define NOGROUP 65534
 
-int cli_config(struct cli *c)
+int cli_config_file(const char *path, const char *one)
+{
+	struct stat st;
+
+	if (access(path, R_OK) != 0)
+		return cli_say(EX_CONFIG, "configuration %s: %s; %s%s", path,
+		    strerror(errno), errno == EACCES ?
+		    "root or its owner may read it" : one, errno == EACCES ?
+		    "" : ", \"postseal -c FILE ...\" names another");
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return cli_say(EX_CONFIG, "configuration %s: a folder; wanted "
+		    "a file, like %s/postseal.conf", path, path);
+	return EX_OK;
+}
+
+int cli_config_errors(const char *path, const struct conf_errors *ce,
+    const char *page)
+{
+	fputs(buf_str(&ce->text), stderr);
+	return cli_say(EX_CONFIG, "%s: %zu %s; %s explains every word", path,
+	    ce->n, ce->n == 1 ? "error" : "errors", page);
+}
+
+int cli_config_any(struct cli *c)
 {
 	struct conf_errors ce;
-	struct stat st;
-	int rc = EX_OK;
+	int rc;
 
 	if (c->config != NULL)
 		return EX_OK;
-	if (access(c->config_path, R_OK) != 0)
-		return cli_say(EX_CONFIG, "configuration %s: %s; %s",
-		    c->config_path, strerror(errno), errno == EACCES ?
-		    "root or its owner may read it" :
-		    "\"postseal init\" makes one, \"postseal -c FILE ...\" "
-		    "names another");
-	if (stat(c->config_path, &st) == 0 && S_ISDIR(st.st_mode))
-		return cli_say(EX_CONFIG, "configuration %s: a folder; wanted "
-		    "a file, like %s/postseal.conf", c->config_path,
-		    c->config_path);
+	rc = cli_config_file(c->config_path, "\"postseal init\" makes one");
+	if (rc != EX_OK)
+		return rc;
 	conf_errors_init(&ce);
-	if (config_read(&c->config, c->config_path, &ce) != 0) {
-		fputs(buf_str(&ce.text), stderr);
-		rc = cli_say(EX_CONFIG, "%s: %zu %s; postseal.conf(5) "
-		    "explains every word", c->config_path, ce.n,
-		    ce.n == 1 ? "error" : "errors");
-	}
+	if (config_read_any(&c->config, c->config_path, &ce) != 0)
+		rc = cli_config_errors(c->config_path, &ce,
+		    "postseal.conf(5)");
 	conf_errors_free(&ce);
+	return rc;
+}
+
+int cli_config(struct cli *c)
+{
+	int rc = cli_config_any(c);
+	struct buf verb;
+
+	if (rc != EX_OK || !c->config->is_relay_only)
+		return rc;
+	config_free(&c->config);
+	buf_init(&verb, 256);
+	for (size_t i = 0; i < ARRAY_LEN(c->verb); i++)
+		if (c->verb[i] != NULL)
+			buf_printf(&verb, " %s", c->verb[i]);
+	rc = cli_say(EX_CONFIG, "%s: only relay { } is configured here, and "
+	    "\"postseal%s\" is about postseal-milter; for the relay there "
+	    "are its log (event=rcpt), \"postseal doctor\", \"postseal "
+	    "relay check\" and \"postseal policy explain\"",
+	    c->config_path, buf_str(&verb));
+	buf_free(&verb);
 	return rc;
 }
 

@@ -223,6 +223,9 @@ static int take_option(struct cli *c, const struct cli_opt *o, int argc,
 	const char *value;
 
 	o = find_option(o, argv[*i], &value);
+	if (o == NULL && argv[*i][1] == 'c')
+		return cli_usage(c, "-c FILE stands before the verb: postseal "
+		    "-c FILE %s ...", c->verb[0] == NULL ? "" : c->verb[0]);
 	if (o == NULL)
 		return cli_usage(c, "%s: unknown option", argv[*i]);
 	if (o->flag != NULL) {

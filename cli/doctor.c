@@ -170,6 +170,12 @@ static const char *find_mta(const struct request *q)
 	return is_there("/etc/mail", "sendmail.cf") ? "sendmail" : NULL;
 }
 
+/* Asked for by name, or there by itself. */
+static bool is_asked_for(const struct request *q)
+{
+	return q->mta != NULL || q->dir != NULL || q->postconf != NULL;
+}
+
 static void look_at_postfix(struct doctor *d, const struct request *q)
 {
 	struct postconf p = {0};
@@ -178,11 +184,13 @@ static void look_at_postfix(struct doctor *d, const struct request *q)
 	p.dir = strdup(q->dir == NULL ? "/etc/postfix" : q->dir);
 	if (p.dir == NULL)
 		d->no_memory = true;
-	else if (postconf_read(&p, q->postconf, q->dir, &e) == 0)
-		doctor_postfix(d, &p);
-	else
+	else if (postconf_read(&p, q->postconf, q->dir, &e) != 0)
 		doctor_say(d, DOCTOR_WARNING, "mta-unread", p.dir, e.msg,
 		    "postseal doctor --postconf PATH --config-dir DIR");
+	else if (d->config->is_relay_only)
+		doctor_relay_postfix(d, &p);
+	else
+		doctor_postfix(d, &p);
 	postconf_free(&p);
 }
 
@@ -207,13 +215,21 @@ static void look_at_sendmail(struct doctor *d, const struct request *q)
 static void look_at_mta(struct doctor *d, const struct request *q)
 {
 	const char *mta = find_mta(q);
+	bool is_relay = d->config->is_relay_only;
 
+	if (is_relay && (mta == NULL || (strcmp(mta, "sendmail") == 0 &&
+	    !is_asked_for(q))))
+		return; /* what is in front of a tunnel need be none */
 	if (mta == NULL)
 		doctor_say(d, DOCTOR_HINT, "mta-unread", "/etc",
 		    "neither Postfix nor Sendmail is set up in its usual "
 		    "place", "postseal doctor --config-dir DIR");
 	else if (strcmp(mta, "postfix") == 0)
 		look_at_postfix(d, q);
+	else if (is_relay)
+		doctor_say(d, DOCTOR_HINT, "mta-unread", "sendmail.cf",
+		    "only what matters to postseal-milter is looked for in "
+		    "it, and only relay { } is configured", "");
 	else
 		look_at_sendmail(d, q);
 }
@@ -236,6 +252,15 @@ static int print(const struct doctor *d, bool json)
 	return rc != 0 ? rc : count(d, DOCTOR_DANGER) > 0 ? EX_CONFIG : 0;
 }
 
+static void look_at_keystore(struct cli *c, struct doctor *d)
+{
+	if (cli_keystore(c, KS_READ) == 0)
+		doctor_keystore(d, c->ks, cli_now(c));
+	else
+		doctor_say(d, DOCTOR_DANGER, "keystore", c->config->keystore,
+		    "the keystore cannot be opened", "");
+}
+
 /* All that needs root, or our caller's rights, comes before the keystore. */
 static int examine(struct cli *c, const struct request *q)
 {
@@ -245,12 +270,8 @@ static int examine(struct cli *c, const struct request *q)
 	look_at_mta(&d, q);
 	doctor_files(&d);
 	doctor_relay(&d, cli_now(c));
-	rc = cli_keystore(c, KS_READ);
-	if (rc == 0)
-		doctor_keystore(&d, c->ks, cli_now(c));
-	else
-		doctor_say(&d, DOCTOR_DANGER, "keystore", c->config->keystore,
-		    "the keystore cannot be opened", "");
+	if (!c->config->is_relay_only)
+		look_at_keystore(c, &d);
 	rc = print(&d, q->json);
 	doctor_free(&d);
 	return rc;
@@ -276,7 +297,7 @@ int cmd_doctor(struct cli *c, int argc, char **argv)
 		rc = cli_usage(c, "--mta %s: want postfix or sendmail",
 		    q.mta);
 	if (rc == 0)
-		rc = cli_config(c);
+		rc = cli_config_any(c);
 	if (rc == 0)
 		rc = examine(c, &q);
 	cli_list_free(&rest);

@@ -75,4 +75,9 @@ void doctor_keystore(struct doctor *d, struct keystore *ks, int64_t now);
 /* The block relay { }, where there is one; as root, before rights go. */
 void doctor_relay(struct doctor *d, int64_t now);
 
+/* ---- doctor_handing.c ---- */
+
+/* What of Postfix matters where there is no milter. */
+void doctor_relay_postfix(struct doctor *d, const struct postconf *p);
+
 #endif

@@ -27,6 +27,9 @@ void mail_check_size(struct doctor *d, const char *where, uint64_t limit,
  * doctor_route.c. */
 void doctor_tls_route(struct doctor *d, const struct postconf *p,
     const struct postconf_service *s, const char *where);
+/* mynetworks that let everybody send: doctor_settings.c. */
+void mail_check_networks(struct doctor *d, const struct postconf *p,
+    const char *where);
 /* Settings of main.cf that stand alone: doctor_settings.c. */
 void mail_check_settings(struct doctor *d, const struct postconf *p,
     const char *where);

@@ -194,11 +194,24 @@ static void check_lines(struct doctor *d)
 		    "observe no");
 }
 
+static void check_openssl(struct doctor *d)
+{
+	const char *warning = ossl_version_warning();
+
+	if (warning != NULL)
+		doctor_say(d, DOCTOR_WARNING, "openssl", ossl_version(),
+		    warning, "apt-get update && apt-get upgrade");
+}
+
 void doctor_files(struct doctor *d)
 {
 	const struct config *c = d->config;
 
 	check_file(d, c->path, &config_rule);
+	check_lines(d);
+	check_openssl(d);
+	if (c->is_relay_only)
+		return;
 	check_file(d, c->rules, &rules_rule);
 	check_file(d, c->keystore, &keystore_rule);
 	if (!c->secret_is_credential)
@@ -208,7 +221,6 @@ void doctor_files(struct doctor *d)
 	check_socket(d);
 	for (size_t i = 0; i < c->doors; i++)
 		check_door(d, &c->door[i]);
-	check_lines(d);
 }
 
 /* ---- what the keystore holds ---- */
@@ -304,13 +316,9 @@ static void check_rules(struct doctor *d)
 
 void doctor_keystore(struct doctor *d, struct keystore *ks, int64_t now)
 {
-	const char *warning = ossl_version_warning();
 	struct life_counts n;
 	struct err e = {0};
 
-	if (warning != NULL)
-		doctor_say(d, DOCTOR_WARNING, "openssl", ossl_version(),
-		    warning, "apt-get update && apt-get upgrade");
 	check_rules(d);
 	if (life_count(ks, now, &n, &e) == 0)
 		check_counts(d, &n);

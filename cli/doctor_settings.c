@@ -115,7 +115,7 @@ static void add(struct doctor *d, const struct setting *s, const char *where,
 	buf_free(&b);
 }
 
-static void check_networks(struct doctor *d, const struct postconf *p,
+void mail_check_networks(struct doctor *d, const struct postconf *p,
     const char *where)
 {
 	const char *v = postconf_get(p, NULL, "mynetworks");
@@ -143,5 +143,5 @@ void mail_check_settings(struct doctor *d, const struct postconf *p,
 	v = postconf_get(p, NULL, "message_size_limit");
 	mail_check_size(d, where, v == NULL || number_of(v) < 0 ? 0
 	    : (uint64_t)number_of(v), "message_size_limit");
-	check_networks(d, p, where);
+	mail_check_networks(d, p, where);
 }

@@ -37,16 +37,10 @@ static int leave_root(const char *user)
 
 int cli_relay_config(struct cli *c, struct relay_config **out)
 {
-	struct conf_errors ce;
-	int rc;
+	int rc = cli_relay_read(c->config_path, out);
 
-	conf_errors_init(&ce);
-	rc = relay_config_read(out, c->config_path, &ce);
 	if (rc != 0)
-		(void)fputs(buf_str(&ce.text), stderr);
-	conf_errors_free(&ce);
-	if (rc != 0)
-		return EX_CONFIG;
+		return rc;
 	c->dropped = true;
 	return leave_root((*out)->user);
 }

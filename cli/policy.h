@@ -13,6 +13,8 @@ cli_function cmd_policy;
 cli_function cli_policy_explain; /* policy.c */
 cli_function cli_policy_probe;	 /* policy_probe.c */
 
+/* The relay { } of a file; 0, or EX_CONFIG, having said why. relay.c */
+int cli_relay_read(const char *path, struct relay_config **out);
 /* The relay { } of the configuration, and who the relay is from here on, where
  * we were root: what comes from the network is not read as root. 0, or an
  * exit code. */

@@ -5,8 +5,22 @@
  */
 #include "cli/relay.h"
 
+#include "cli/policy.h"
 #include "cli/relay_passwd.h"
-#include "relay/config.h"
+
+int cli_relay_read(const char *path, struct relay_config **out)
+{
+	struct conf_errors ce;
+	int rc = cli_config_file(path, "postseal-relay(5) shows one");
+
+	if (rc != 0)
+		return rc;
+	conf_errors_init(&ce);
+	if (relay_config_read(out, path, &ce) != 0)
+		rc = cli_config_errors(path, &ce, "postseal-relay(5)");
+	conf_errors_free(&ce);
+	return rc;
+}
 
 static void say_warning(void *arg, const char *sentence)
 {
@@ -20,7 +34,6 @@ int cli_relay_check(struct cli *c, int argc, char **argv)
 {
 	struct relay_config *rc = NULL;
 	struct cli_list rest = { 0 };
-	struct conf_errors ce;
 	const char *path;
 	size_t warnings = 0;
 	int code = cli_options(c, argc, argv, (const struct cli_opt[]){
@@ -30,21 +43,16 @@ int cli_relay_check(struct cli *c, int argc, char **argv)
 		code = cli_usage(c, "one file");
 	path = rest.n == 1 ? rest.v[0] : c->config_path;
 	cli_list_free(&rest);
+	if (code == 0)
+		code = cli_relay_read(path, &rc);
 	if (code != 0)
 		return code;
-	conf_errors_init(&ce);
-	if (relay_config_read(&rc, path, &ce) != 0) {
-		(void)fputs(buf_str(&ce.text), stderr);
-		code = EX_CONFIG;
-	} else {
-		relay_config_warn(rc, say_warning, &warnings);
-		printf("%s: %zu listeners, %zu routes, %zu lines of "
-		    "tls-policy; %zu warnings\n", path, rc->listeners,
-		    rc->routes, rc->rules.n, warnings);
-	}
-	conf_errors_free(&ce);
+	relay_config_warn(rc, say_warning, &warnings);
+	printf("%s: %zu listeners, %zu routes, %zu lines of tls-policy; "
+	    "%zu %s\n", path, rc->listeners, rc->routes, rc->rules.n,
+	    warnings, warnings == 1 ? "warning" : "warnings");
 	relay_config_free(&rc);
-	return code;
+	return 0;
 }
 
 int cmd_relay(struct cli *c, int argc, char **argv)

@@ -265,6 +265,37 @@ static const struct config_key top_key[] = {
 	{"relay", 0, 0, "{ ... }", true, false, false, set_relay},
 };
 
+/* What the relay knows as well (keystore, spool, log, administrator, notices)
+ * does not make it a file for the milter. */
+static bool is_relay_only(const struct conf *conf)
+{
+	static const char *const ours[] = {"local-domains", "secret", "rules",
+		"authserv-id", "milter", "door"};
+	bool has_relay = false;
+
+	for (size_t i = 0; i < conf->stmts; i++) {
+		const char *word = conf->stmt[i].word[0].s;
+
+		has_relay = has_relay || strcmp(word, "relay") == 0;
+		for (size_t k = 0; k < ARRAY_LEN(ours); k++)
+			if (strcmp(word, ours[k]) == 0)
+				return false;
+	}
+	return has_relay;
+}
+
+static void walk_top(struct config *c, const struct conf *conf,
+    struct conf_errors *ce)
+{
+	struct config_key key[ARRAY_LEN(top_key)];
+
+	memcpy(key, top_key, sizeof(key));
+	c->is_relay_only = is_relay_only(conf);
+	for (size_t i = 0; i < ARRAY_LEN(key); i++)
+		key[i].required = key[i].required && !c->is_relay_only;
+	config_walk(c, key, ARRAY_LEN(key), conf->stmt, conf->stmts, ce);
+}
+
 static int set_defaults(struct config *c, const char *path)
 {
 	struct err e = {0};
@@ -291,7 +322,8 @@ static int set_defaults(struct config *c, const char *path)
 	return 0;
 }
 
-int config_read(struct config **out, const char *path, struct conf_errors *ce)
+int config_read_any(struct config **out, const char *path,
+    struct conf_errors *ce)
 {
 	struct conf_word w = {(char *)(uintptr_t) "", false, 1};
 	struct conf_stmt top = {path, 1, &w, 1, NULL, 0, false};
@@ -308,8 +340,7 @@ int config_read(struct config **out, const char *path, struct conf_errors *ce)
 	if (conf_read(&conf, path, ce) != 0 && conf == NULL)
 		goto out;
 	if (conf->stmts != 0 || ce->n == before)
-		config_walk(c, top_key, ARRAY_LEN(top_key), conf->stmt,
-		    conf->stmts, ce);
+		walk_top(c, conf, ce);
 	if (ce->n == before)
 		config_check_addresses(c, ce);
 	if (ce->n == before)
@@ -322,6 +353,22 @@ out:
 	conf_free(&conf);
 	config_free(&c);
 	return *out == NULL ? -1 : 0;
+}
+
+int config_read(struct config **out, const char *path, struct conf_errors *ce)
+{
+	struct conf_word w = {(char *)(uintptr_t) "", false, 1};
+	struct conf_stmt top = {path, 1, &w, 1, NULL, 0, false};
+
+	if (config_read_any(out, path, ce) != 0)
+		return -1;
+	if (!(*out)->is_relay_only)
+		return 0;
+	conf_error(ce, &top, 0, "nothing but relay { }, which is for "
+	    "postseal-relay: local-domains, keystore, secret, rules and "
+	    "authserv-id are missing");
+	config_free(out);
+	return -1;
 }
 
 void config_free(struct config **cp)

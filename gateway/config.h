@@ -123,6 +123,7 @@ struct list_source; /* gateway/lists.h */
 struct config {
 	char *path; /* of the file itself */
 	bool has_relay; /* relay { }: relay/config.h reads it */
+	bool is_relay_only; /* it, and nothing of the milter's */
 	char **domain; /* local-domains, A-labels */
 	size_t domains;
 	char *keystore;	   /* path of the SQLite file */
@@ -199,6 +200,10 @@ struct config {
  * are those of postseal.conf(5).
  */
 int config_read(struct config **out, const char *path,
+    struct conf_errors *ce) MUST_CHECK;
+/* The same, but a file with relay { } and nothing of the milter's is none that
+ * lacks all of that: is_relay_only, what is required is NULL. */
+int config_read_any(struct config **out, const char *path,
     struct conf_errors *ce) MUST_CHECK;
 void config_free(struct config **c);
 /* What would be used, one "key value" line each, for -n; appended. */

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "smtp/hop.h"
 
@@ -351,7 +352,24 @@ static bool is_loopback(const char *listen)
 {
 	return strncmp(listen, "unix:", 5) == 0 ||
 	    strncmp(listen, "127.", 4) == 0 ||
-	    strncmp(listen, "[::1]:", 6) == 0;
+	    strncmp(listen, "[::1]:", 6) == 0 ||
+	    strncasecmp(listen, "localhost:", 10) == 0;
+}
+
+void config_warn_metrics(const struct config *c,
+    void (*say)(const char *sentence))
+{
+	struct buf b;
+
+	if (c->metrics == NULL || is_loopback(c->metrics))
+		return;
+	buf_init(&b, 1024);
+	buf_printf(&b, "metrics on %s, which others than this host reach: "
+	    "whoever asks there learns whose certificates are kept here and "
+	    "how much mail there is; 127.0.0.1:PORT is for this host alone",
+	    c->metrics);
+	say(buf_str(&b));
+	buf_free(&b);
 }
 
 void config_warn_doors(const struct config *c,

@@ -90,6 +90,8 @@ void config_warn_directories(const struct config *c,
 void config_door(struct config *c, const struct conf_stmt *st,
     struct conf_errors *ce);
 void config_free_doors(struct config *c);
+void config_warn_metrics(const struct config *c,
+    void (*say)(const char *sentence));
 void config_warn_doors(const struct config *c,
     void (*say)(const char *sentence));
 

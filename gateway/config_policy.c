@@ -365,4 +365,5 @@ void config_warn(const struct config *c, void (*say)(const char *sentence))
 	config_warn_directories(c, say);
 	config_warn_quarantine(c, say);
 	config_warn_doors(c, say);
+	config_warn_metrics(c, say);
 }

@@ -117,17 +117,6 @@ static void on_control(struct parent *p, struct child *c)
 
 /* ---- reload ---- */
 
-static void log_lines(const char *text)
-{
-	const char *nl;
-
-	for (; (nl = strchr(text, '\n')) != NULL; text = nl + 1)
-		log_err("event=reload error=\"%.*s\"", (int)(nl - text),
-		    text);
-	if (*text != '\0')
-		log_err("event=reload error=\"%s\"", text);
-}
-
 /* What was bound, and what the front has of doors, stays as it is. */
 static bool listens_otherwise(const struct config *was,
     const struct config *is)
@@ -156,7 +145,8 @@ static void reload(struct parent *p)
 	notify_reloading();
 	conf_errors_init(&ce);
 	if (setup_read(&s, p->config_path, &ce) != 0) {
-		log_lines(buf_str(&ce.text));
+		log_sentences(LOG_L_ERR, "reload", "error",
+		    buf_str(&ce.text));
 		log_err("event=reload errors=%zu kept=old", ce.n);
 		goto fail;
 	}

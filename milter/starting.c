@@ -27,7 +27,7 @@
 
 void parent_log(const char *what, const struct err *e)
 {
-	log_err("event=%s error=\"%s\"", what, e->msg);
+	log_sentence(LOG_L_ERR, what, "error", e->msg);
 }
 
 void close_fd(int *fd)

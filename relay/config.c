@@ -407,6 +407,23 @@ static void copy_of(char **out, const struct conf_stmt *st, const char *word)
 	*out = strdup(st->word[st->words - 1].s);
 }
 
+/* "postseal relay import" prints statements of relay { }: beside it they would
+ * do nothing, where no milter reads the file and knows them not. */
+static void refuse_outside(const struct conf_stmt *st, struct conf_errors *ce)
+{
+	static const char *const both[] = { "spool", "metrics" };
+	const char *word = st->word[0].s;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(both); i++)
+		if (strcmp(word, both[i]) == 0)
+			return;
+	for (i = 0; i < ARRAY_LEN(relay_key); i++)
+		if (strcmp(word, relay_key[i].word) == 0)
+			conf_error(ce, st, 0, "%s: expected within the braces "
+			    "of relay { }, found outside", word);
+}
+
 /* Statements of the gateway that concern us too; it checks them. */
 static void take_top(struct relay_config *c, const struct conf_stmt *st,
     struct conf_errors *ce)
@@ -454,6 +471,7 @@ static void read_all(struct relay_config *c, struct conf_errors *ce)
 		const struct conf_stmt *st = &c->conf->stmt[i];
 
 		take_top(c, st, ce);
+		refuse_outside(st, ce);
 		if (strcmp(st->word[0].s, "relay") != 0)
 			continue;
 		if (relay != NULL || !st->has_block)

@@ -353,6 +353,42 @@ static void warn_port(const struct relay_config *c,
 	buf_free(&b);
 }
 
+/* RFC 5321 2.3.5: what is said in EHLO is a whole name. */
+static void warn_hostname(const struct relay_config *c,
+    void (*say)(void *, const char *), void *arg)
+{
+	bool has_mx = false;
+	struct buf b;
+	size_t i;
+
+	for (i = 0; i < c->routes; i++)
+		has_mx = has_mx || c->route[i].mx;
+	if (!has_mx || c->hostname == NULL || strchr(c->hostname, '.') != NULL)
+		return;
+	buf_init(&b, 1024);
+	buf_printf(&b, "hostname %s: no whole name, and many mail servers take "
+	    "nothing from who says that in EHLO (RFC 5321 2.3.5): write "
+	    "hostname NAME", c->hostname);
+	say_text(&b, say, arg);
+	buf_free(&b);
+}
+
+static void warn_metrics(const struct relay_config *c,
+    void (*say)(void *, const char *), void *arg)
+{
+	struct buf b;
+
+	if (c->metrics == NULL || is_local(c->metrics))
+		return;
+	buf_init(&b, 1024);
+	buf_printf(&b, "metrics on %s, which others than this host reach: "
+	    "whoever asks there learns the names of those that mail goes to, "
+	    "and over which TLS; 127.0.0.1:PORT is for this host alone",
+	    c->metrics);
+	say_text(&b, say, arg);
+	buf_free(&b);
+}
+
 void relay_config_warn(const struct relay_config *c,
     void (*say)(void *arg, const char *sentence), void *arg)
 {
@@ -375,6 +411,8 @@ void relay_config_warn(const struct relay_config *c,
 	for (i = 0; i < c->routes; i++)
 		if (c->route[i].mx && c->route[i].port != 25)
 			warn_port(c, &c->route[i], say, arg);
+	warn_hostname(c, say, arg);
+	warn_metrics(c, say, arg);
 	tls_rules_warn(&c->rules, say, arg);
 }
 

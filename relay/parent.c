@@ -103,15 +103,6 @@ static int begin_flock(struct relay_parent *p, struct relay_config *take,
 	return 0;
 }
 
-static void log_lines(const char *text)
-{
-	const char *nl;
-
-	for (; (nl = strchr(text, '\n')) != NULL; text = nl + 1)
-		log_err("event=reload error=\"%.*s\"", (int)(nl - text),
-		    text);
-}
-
 static int read_and_begin(struct relay_parent *p)
 {
 	struct relay_config *c = NULL;
@@ -122,7 +113,8 @@ static int read_and_begin(struct relay_parent *p)
 	conf_errors_init(&ce);
 	rc = relay_config_read(&c, p->path, &ce);
 	if (rc != 0)
-		log_lines(buf_str(&ce.text));
+		log_sentences(LOG_L_ERR, "reload", "error",
+		    buf_str(&ce.text));
 	else if ((rc = begin_flock(p, c, &e)) != 0)
 		log_failure("reload", &e);
 	if (rc != 0 && p->live != NULL)

@@ -310,8 +310,8 @@ void passwd_refresh(struct passwd *p)
 		return;
 	p->seen = st;
 	if (read_file(&fresh, p->path, &e) != 0) {
-		log_warn("event=passwd-kept error=\"%s\": logins stay as they "
-		    "were read before", e.msg);
+		(void)err_add(&e, "logins stay as they were read before");
+		log_sentence(LOG_L_WARN, "passwd-kept", "error", e.msg);
 		return;
 	}
 	(void)pthread_mutex_lock(&p->lock);

@@ -187,11 +187,49 @@ static bool asks_dns(const struct relay_config *c)
 	return c->socketmap != NULL;
 }
 
+static bool may_read(const struct ids *ids, const struct stat *st)
+{
+	return (st->st_mode & (st->st_uid == ids->uid ? S_IRUSR :
+	    st->st_gid == ids->gid ? S_IRGRP : S_IROTH)) != 0;
+}
+
+/* Read by root at the start, and by the user when it was changed. */
+static void warn_passwords(const struct relay_config *c,
+    void (*say)(void *arg, const char *sentence), void *arg)
+{
+	struct err e = { 0 };
+	struct stat st;
+	struct ids ids;
+	struct buf b;
+	size_t i;
+
+	if (geteuid() != 0 || c->user == NULL ||
+	    child_user(c->user, "relay { }", &ids, &e) != 0)
+		return;
+	buf_init(&b, 8192);
+	for (i = 0; i < c->listeners; i++) {
+		const struct auth_block *a = &c->listener[i].auth;
+
+		if (a->kind != AUTH_PASSWD || stat(a->path, &st) != 0 ||
+		    may_read(&ids, &st))
+			continue;
+		buf_clear(&b);
+		buf_printf(&b, "listen %s: auth passwd %s: %s may not read "
+		    "it, so that a password that changes counts after a "
+		    "reload alone: give it the group of %s and mode 0640",
+		    c->listener[i].name, a->path, c->user, c->user);
+		if (!b.failed)
+			say(arg, buf_str(&b));
+	}
+	buf_free(&b);
+}
+
 void relay_files_warn(const struct relay_config *c,
     void (*say)(void *arg, const char *sentence), void *arg)
 {
 	struct err e = { 0 };
 
+	warn_passwords(c, say, arg);
 	if (!asks_dns(c) || resolver_check_anchor(c->anchor_file, &e) == 0)
 		return;
 	(void)err_add(&e, "resolver: all mail that wants the DNS will wait");

@@ -74,8 +74,8 @@ static void set(const struct conf_table *t, const struct conf_key *k,
 		t->set(t->arg, (size_t)(k - t->key), st, ce);
 }
 
-static void report_missing(const struct conf_table *t, const int *seen,
-    struct conf_errors *ce)
+static void report_missing(const struct conf_table *t,
+    const struct conf_stmt *const *seen, struct conf_errors *ce)
 {
 	for (size_t i = 0; i < t->keys; i++) {
 		const struct conf_key *k = &t->key[i];
@@ -83,16 +83,27 @@ static void report_missing(const struct conf_table *t, const int *seen,
 		struct conf_stmt none = {t->path, t->line, &w, 1, NULL, 0,
 		    false};
 
-		if (k->required && seen[i] == 0)
+		if (k->required && seen[i] == NULL)
 			conf_error(ce, &none, 0, "missing: %s %s", k->word,
 			    k->expected);
 	}
 }
 
+static void report_twin(const struct conf_key *k,
+    const struct conf_stmt *first, const struct conf_stmt *st,
+    struct conf_errors *ce)
+{
+	bool far = strcmp(st->file, first->file) != 0;
+
+	conf_error(ce, st, 0, "%s stands in %s%sline %d already%s", k->word,
+	    far ? first->file : "", far ? ", " : "", first->line, k->block ?
+	    ": write the lines of both into one block" : "");
+}
+
 void conf_walk(const struct conf_table *t, const struct conf_stmt *st,
     size_t n, struct conf_errors *ce)
 {
-	int seen[CONF_KEYS_MAX] = {0}; /* line */
+	const struct conf_stmt *seen[CONF_KEYS_MAX] = {NULL};
 
 	if (t->keys > CONF_KEYS_MAX)
 		log_bug("conf_walk: %zu keys", t->keys);
@@ -104,13 +115,11 @@ void conf_walk(const struct conf_table *t, const struct conf_stmt *st,
 			report_unknown(t->key, t->keys, &st[i], ce);
 			continue;
 		}
-		if (seen[k - t->key] != 0 && !k->many) {
-			conf_error(ce, &st[i], 0,
-			    "%s stands in line %d already", k->word,
-			    seen[k - t->key]);
+		if (seen[k - t->key] != NULL && !k->many) {
+			report_twin(k, seen[k - t->key], &st[i], ce);
 			continue;
 		}
-		seen[k - t->key] = st[i].line;
+		seen[k - t->key] = &st[i];
 		if (check_form(k, &st[i], ce) == 0)
 			set(t, k, &st[i], ce);
 	}

@@ -187,23 +187,22 @@ static size_t put_escaped(char *to, unsigned char c)
 	return 4;
 }
 
-/* At most the first n octets of the value as they stand in the line; to has
- * room for n * 4 + 8 of them, or for what is cut off before that. */
-static size_t put_value(char *to, size_t size, const char *raw, size_t n)
+/* The value of n octets as it stands in the line, cut behind the most-th, or
+ * where size octets have no room for more. */
+static size_t put_value(char *to, size_t size, const char *raw, size_t n,
+    size_t most)
 {
 	size_t used = 0, i;
-	int bare;
+	int bare = n > 0;
 
-	n = strnlen(raw, n);
-	bare = n > 0;
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n && i < most; i++)
 		if (!is_bare((unsigned char)raw[i]))
 			bare = 0;
 	if (!bare)
 		to[used++] = '"';
-	for (i = 0; i < n && used + 8 <= size; i++)
+	for (i = 0; i < n && i < most && used + 8 <= size; i++)
 		used += put_escaped(to + used, (unsigned char)raw[i]);
-	if (raw[i] != '\0') {
+	if (i < n) {
 		memcpy(to + used, "...", 3);
 		used += 3;
 	}
@@ -216,8 +215,9 @@ size_t log_value(char *line, size_t size, size_t used, const char *key,
     const char *raw_value)
 {
 	char value[VALUE_MAX * 4 + 8];
-	size_t n = put_value(value, sizeof(value), raw_value == NULL ? "-"
-	    : raw_value, VALUE_MAX);
+	const char *raw = raw_value == NULL ? "-" : raw_value;
+	size_t n = put_value(value, sizeof(value), raw, strlen(raw),
+	    VALUE_MAX);
 	size_t key_n = strlen(key);
 	size_t blank = used > 0 ? 1 : 0;
 
@@ -235,16 +235,32 @@ size_t log_value(char *line, size_t size, size_t used, const char *key,
 	return used;
 }
 
-void log_sentence(enum log_level level, const char *event, const char *key,
-    const char *sentence)
+static void put_sentence(enum log_level level, const char *event,
+    const char *key, const char *sentence, size_t n)
 {
 	char value[LINE_MAX_LOG - 128];
-	size_t n = put_value(value, sizeof(value) - 1, sentence,
-	    sizeof(value));
 
+	n = put_value(value, sizeof(value) - 1, sentence, n, n);
 	value[n] = '\0';
 	if (level == LOG_L_ERR)
 		log_err("event=%s %s=%s", event, key, value);
 	else
 		log_warn("event=%s %s=%s", event, key, value);
+}
+
+void log_sentence(enum log_level level, const char *event, const char *key,
+    const char *sentence)
+{
+	put_sentence(level, event, key, sentence, strlen(sentence));
+}
+
+void log_sentences(enum log_level level, const char *event, const char *key,
+    const char *text)
+{
+	size_t n;
+
+	for (; *text != '\0'; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		put_sentence(level, event, key, text, n);
+	}
 }

@@ -40,5 +40,8 @@ size_t log_value(char *line, size_t size, size_t used, const char *key,
  * what others wrote: escaped, and cut only where the line ends. */
 void log_sentence(enum log_level level, const char *event, const char *key,
     const char *sentence);
+/* The same for each line of a text. */
+void log_sentences(enum log_level level, const char *event, const char *key,
+    const char *text);
 
 #endif

@@ -431,22 +431,92 @@ static void hostile_sendmail_cf_does_no_harm(void **state)
 	buf_free(&b);
 }
 
-/* The relay's block as the whole file, and what is found. */
-static void look_at_relay(struct doctor *d, const char *block)
+/* The relay's block as the whole file, and what is found: by what settings of
+ * Postfix say, or NULL: in itself. */
+static void look_at_relay(struct doctor *d, const char *block,
+    const char *settings, const char *overrides)
 {
 	char path[] = "/tmp/cli_doctor_XXXXXX";
-	struct config c = {.path = path, .has_relay = true};
+	struct config c = {.path = path, .has_relay = true,
+	    .is_relay_only = true};
+	struct postconf p = {.dir = strdup("/etc/postfix")};
 	int fd = mkstemp(path);
+	struct err e = {0};
 
 	assert_true(fd >= 0);
 	assert_int_equal(io_write_all(fd, block, strlen(block), NULL), 0);
 	close(fd);
 	memset(d, 0, sizeof(*d));
 	d->config = &c;
-	doctor_relay(d, 1767225600);
+	if (settings == NULL) {
+		doctor_relay(d, 1767225600);
+	} else {
+		assert_int_equal(postconf_parse(&p, view_of(settings),
+		    view_of("smtp unix - - y - - smtp\n"),
+		    view_of(overrides), &e), 0);
+		doctor_relay_postfix(d, &p);
+	}
 	assert_false(d->no_memory);
 	d->config = NULL;
+	postconf_free(&p);
 	unlink(path);
+}
+
+#define QUEUE "queue_directory = /var/spool/postfix\n"
+#define EGRESS(place) "relay {\n listen out {\n protocol lmtp\n on \"" place \
+	"\"\n route out\n }\n route out {\n mx\n }\n}\n"
+#define IN_QUEUE "unix:/var/spool/postfix/postseal/egress"
+#define ASKED(place) "relay {\n socketmap \"" place "\"\n}\n"
+
+static void a_postfix_that_knows_nothing_of_the_relay_is_found(void **state)
+{
+	static const struct {
+		const char *block, *settings, *overrides;
+		int level; /* of relay-unused; -1: not there */
+	} row[] = {
+		{EGRESS(IN_QUEUE), QUEUE, "", DOCTOR_WARNING},
+		{EGRESS(IN_QUEUE), QUEUE "transport_maps = hash:/t\n", "",
+		    DOCTOR_HINT},
+		{EGRESS(IN_QUEUE), QUEUE "default_transport = "
+		    "lmtp:unix:postseal/egress\n", "", -1},
+		{EGRESS(IN_QUEUE), QUEUE "default_transport = "
+		    "lmtp:unix:postseal/egress2\n", "", DOCTOR_WARNING},
+		{EGRESS(IN_QUEUE), QUEUE, "smtp/unix/content_filter = lmtp:"
+		    IN_QUEUE "\n", -1},
+		{EGRESS("127.0.0.1:2500"), QUEUE "relayhost = "
+		    "[127.0.0.1]:2500\n", "", -1},
+		{EGRESS("127.0.0.1:2500"), QUEUE "relayhost = "
+		    "[127.0.0.1]:25000\n", "", DOCTOR_WARNING},
+		{EGRESS("[::1]:2500"), "", "", DOCTOR_WARNING},
+		{ASKED("unix:/var/spool/postfix/postseal/tls"), QUEUE
+		    "smtp_tls_policy_maps = socketmap:unix:postseal/tls:tls\n",
+		    "", -1},
+		{ASKED("unix:/var/spool/postfix/postseal/tls"), QUEUE
+		    "smtp_tls_policy_maps = hash:/x\n", "", DOCTOR_WARNING},
+		{ASKED("127.0.0.1:9999"), QUEUE "smtp_tls_policy_maps = "
+		    "socketmap:inet:127.0.0.1:9999:tls\n", "", -1},
+		{ASKED("192.0.2.1:9999"), QUEUE, "", -1},
+		{"relay {\n nonsense\n}\n", QUEUE, "", -1},
+	};
+	struct doctor d;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		const struct doctor_row *r;
+
+		look_at_relay(&d, row[i].block, row[i].settings,
+		    row[i].overrides);
+		r = find(&d, "relay-unused", DOCTOR_OK);
+		if ((r == NULL ? -1 : (int)r->level) != row[i].level ||
+		    d.rows > 1)
+			fail_msg("%zu: %d", i, r == NULL ? -1 : (int)r->level);
+		doctor_free(&d);
+	}
+	look_at_relay(&d, "relay {\n}\n", QUEUE "mynetworks = 0.0.0.0/0\n",
+	    "");
+	assert_int_equal(d.rows, 1);
+	assert_non_null(find(&d, "open-relay", DOCTOR_DANGER));
+	doctor_free(&d);
 }
 
 static void a_relay_that_does_not_work_is_found(void **state)
@@ -458,7 +528,7 @@ static void a_relay_that_does_not_work_is_found(void **state)
 	(void)state;
 	doctor_relay(&d, 0);
 	assert_int_equal(d.rows, 0);
-	look_at_relay(&d, "relay {\n listne\n}\n");
+	look_at_relay(&d, "relay {\n listne\n}\n", NULL, "");
 	assert_int_equal(d.rows, 1);
 	assert_non_null(find(&d, "relay-config", DOCTOR_WARNING));
 	doctor_free(&d);
@@ -467,14 +537,14 @@ static void a_relay_that_does_not_work_is_found(void **state)
 	    "\"unix:/nonexistent/s\" mode 0666\n on \"127.0.0.1:1\"\n route "
 	    "out\n }\n route out {\n mx\n }\n"
 	    " resolver {\n anchor \"/nonexistent\"\n }\n"
-	    " metrics \"[::]:1\"\n}\n");
+	    " metrics \"[::]:1\"\n hostname m.example\n}\n", NULL, "");
 	assert_non_null(find(&d, "relay-remark", DOCTOR_WARNING));
 	r = find(&d, "relay-not-running", DOCTOR_WARNING);
 	assert_non_null(r);
 	assert_string_equal(r->where, "unix:/nonexistent/s");
 	r = find(&d, "relay-files", DOCTOR_WARNING);
 	assert_true(geteuid() != 0 || r != NULL);
-	assert_int_equal(d.rows, r == NULL ? 5 : 6);
+	assert_int_equal(d.rows, r == NULL ? 6 : 7);
 	doctor_free(&d);
 }
 
@@ -490,6 +560,8 @@ int main(void)
 		cmocka_unit_test(M14_M46_each_line_of_sendmail_cf_is_found),
 		cmocka_unit_test(hostile_sendmail_cf_does_no_harm),
 		cmocka_unit_test(a_relay_that_does_not_work_is_found),
+		cmocka_unit_test(
+		    a_postfix_that_knows_nothing_of_the_relay_is_found),
 	};
 
 	return cmocka_run_group_tests_name("cli_doctor", tests, NULL, NULL);

@@ -511,6 +511,32 @@ static void S68_S81_S168_policies_are_read(void **state)
 	config_free(&c);
 }
 
+static void a_file_for_the_relay_alone_lacks_one_thing(void **state)
+{
+	static const char only[] = "relay {\n whatever\n}\nadministrator "
+	    "a@b.example\nlog syslog\nkeystore sqlite \"k\"\n";
+	struct config *c = NULL;
+	struct conf_errors ce;
+
+	(void)state;
+	expect("", only, 1, "conf:1:1: nothing but relay { }");
+	expect("", "relay {\n}\nrules \"r\"\n", 4, "missing: keystore");
+	expect("", "relay {\n}\nmilter {\n}\n", 5, "missing: rules");
+	expect("", "log stderr\n", 5, "missing: rules");
+	expect("", "relay {\n}\ncolour blue\n", 1, ":3:1: unknown statement");
+	write_file(conf_path, "", only);
+	conf_errors_init(&ce);
+	assert_int_equal(config_read_any(&c, conf_path, &ce), 0);
+	assert_true(c->is_relay_only && c->has_relay && c->log_syslog);
+	assert_null(c->rules);
+	config_free(&c);
+	write_file(conf_path, base, "");
+	assert_int_equal(config_read_any(&c, conf_path, &ce), 0);
+	assert_false(c->is_relay_only || c->has_relay);
+	config_free(&c);
+	conf_errors_free(&ce);
+}
+
 static char said[2000];
 
 static void keep_warning(const char *s)
@@ -548,6 +574,13 @@ static void what_is_dangerous_is_said_at_the_start(void **state)
 	    "yes }\n"), "integrity"));
 	assert_non_null(strstr(warnings_of("domain-signatures any\n"),
 	    "domain-signatures any"));
+	assert_non_null(strstr(warnings_of("metrics 0.0.0.0:9463\n"),
+	    "metrics on 0.0.0.0:9463, which others"));
+	assert_non_null(strstr(warnings_of("metrics mx.example:9463\n"),
+	    "metrics on mx.example:9463, which others"));
+	assert_string_equal(warnings_of("metrics 127.0.0.1:9463\n"), "");
+	assert_string_equal(warnings_of("metrics localhost:9463\n"), "");
+	assert_string_equal(warnings_of("metrics [::1]:9463\n"), "");
 }
 
 int main(void)
@@ -562,6 +595,7 @@ int main(void)
 		cmocka_unit_test(values_are_read),
 		cmocka_unit_test(S123_harvest_is_read),
 		cmocka_unit_test(S68_S81_S168_policies_are_read),
+		cmocka_unit_test(a_file_for_the_relay_alone_lacks_one_thing),
 		cmocka_unit_test(what_is_dangerous_is_said_at_the_start),
 	};
 

@@ -310,6 +310,85 @@ static void T38_names_have_one_form(void **state UNUSED)
 		check_refused(wrong[i][0], wrong[i][1]);
 }
 
+static void count_words(void *arg, const char *s)
+{
+	if (strncmp(s, "metrics on ", 11) == 0 ||
+	    strncmp(s, "hostname ", 9) == 0)
+		(*(int *)arg)++;
+}
+
+static void open_metrics_and_half_a_hostname_are_said(void **state UNUSED)
+{
+	static const struct {
+		const char *statements;
+		int said;
+	} row[] = {
+		{ MX "metrics \"127.0.0.1:9464\"\nhostname m.example\n", 0 },
+		{ MX "metrics \"[::1]:9464\"\nhostname m.example\n", 0 },
+		{ MX "metrics \"0.0.0.0:9464\"\nhostname m.example\n", 1 },
+		{ MX "metrics \"[::]:9464\"\nhostname m.example\n", 1 },
+		{ MX "metrics \"192.0.2.1:9464\"\nhostname m\n", 2 },
+		{ "hostname m\n", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct relay_config *c;
+		struct buf b;
+		int n = 0;
+
+		buf_init(&b, 1000);
+		buf_printf(&b, "socketmap \"127.0.0.1:1\"\n%s",
+		    row[i].statements);
+		c = must_read(buf_str(&b));
+		relay_config_warn(c, count_words, &n);
+		if (n != row[i].said)
+			fail_msg("%zu: %d", i, n);
+		relay_config_free(&c);
+		buf_free(&b);
+	}
+}
+
+static void what_stands_beside_the_block_is_refused(void **state UNUSED)
+{
+	static const char relay[] = "relay {\n socketmap \"127.0.0.1:1\"\n}\n";
+	static const struct {
+		const char *text, *wanted; /* NULL: fine */
+	} row[] = {
+		{ "tls-policy {\n default may\n}\n", ":4:1: tls-policy: "
+		    "expected within the braces of relay { }, found outside" },
+		{ "listen in {\n}\n", ":4:1: listen: expected within" },
+		{ "pki mx {\n}\n", ":4:1: pki: expected within" },
+		{ "metrics \"127.0.0.1:2\"\nspool \"/tmp\"\nlog syslog\n"
+		    "milter {\n}\n", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct relay_config *c;
+		char *errors;
+		struct buf b;
+
+		buf_init(&b, 1000);
+		buf_printf(&b, "%s%s", relay, row[i].text);
+		c = read_text(buf_str(&b), &errors);
+		if ((c == NULL) != (row[i].wanted != NULL) || (c == NULL &&
+		    strstr(errors, row[i].wanted) == NULL))
+			fail_msg("%zu: %s", i, errors);
+		relay_config_free(&c);
+		free(errors);
+		buf_free(&b);
+	}
+}
+
+static void of_two_blocks_both_lines_are_named(void **state UNUSED)
+{
+	check_refused(MX LMTP "tls-policy {\n default may\n}\n"
+	    "tls-policy {\n to a.example none\n}\n", ":13:1: tls-policy "
+	    "stands in line 10 already: write the lines of both into one "
+	    "block\n");
+	check_refused(MX LMTP "workers 1\nworkers 2\n", ":11:1: workers stands "
+	    "in line 10 already\n");
+}
+
 #define FRONT(more, way) "listen front {\n protocol smtp\n on " \
 	"\"0.0.0.0:25\"\n" more " route mta\n}\nroute mta {\n" way "}\n"
 
@@ -411,6 +490,9 @@ int main(void)
 		cmocka_unit_test(T5_T19_T31_T66_what_does_not_go_together),
 		cmocka_unit_test(a_whole_configuration_is_read),
 		cmocka_unit_test(T5_T14_T59_dangers_are_said),
+		cmocka_unit_test(open_metrics_and_half_a_hostname_are_said),
+		cmocka_unit_test(what_stands_beside_the_block_is_refused),
+		cmocka_unit_test(of_two_blocks_both_lines_are_named),
 	};
 
 	return cmocka_run_group_tests_name("relay_config", tests, NULL, NULL);

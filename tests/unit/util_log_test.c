@@ -72,6 +72,26 @@ static void log_levels(void)
 	log_err("5");
 }
 
+static void log_the_sentence(void)
+{
+	log_init("test", LOG_L_INFO, 0);
+	log_sentence(LOG_L_WARN, "start", "warning", "on \"unix:/a\\b\" "
+	    "event=x");
+	log_sentences(LOG_L_ERR, "reload", "error", "one\ntwo words\n\nend");
+}
+
+static void log_the_long_sentence(void)
+{
+	char big[9000];
+
+	memset(big, '\n', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	log_init("test", LOG_L_INFO, 0);
+	log_sentence(LOG_L_WARN, "start", "warning", big);
+	big[300] = '\0';
+	log_sentence(LOG_L_WARN, "start", "warning", big);
+}
+
 static void die_fatal(void)
 {
 	log_fatal("disk %d", 1);
@@ -87,6 +107,31 @@ static void A42_newline_does_not_forge_a_line(void **state)
 	(void)state;
 	assert_int_equal(capture(log_odd, out, sizeof(out)), 0);
 	assert_string_equal(out, "test: info: a?error: forged?[2J?\n");
+}
+
+/* attack A42: a path in the configuration, or what another system said, that
+ * has a quote and a pair of its own in a warning
+ * verdict: escaped: a reader of key=value sees one value
+ */
+static void A42_a_sentence_is_one_value(void **state)
+{
+	char out[10000];
+	const char *second;
+
+	(void)state;
+	assert_int_equal(capture(log_the_sentence, out, sizeof(out)), 0);
+	assert_string_equal(out, "test: warning: event=start warning=\"on "
+	    "\\\"unix:/a\\\\b\\\" event=x\"\n"
+	    "test: error: event=reload error=one\n"
+	    "test: error: event=reload error=\"two words\"\n"
+	    "test: error: event=reload error=\"\"\n"
+	    "test: error: event=reload error=end\n");
+	assert_int_equal(capture(log_the_long_sentence, out, sizeof(out)), 0);
+	second = strchr(out, '\n') + 1;
+	assert_true(second - out > 3900 && second - out < 4200);
+	assert_memory_equal(second - 9, "\\x0a...\"\n", 9);
+	assert_int_equal(strlen(second), strlen("test: warning: event=start "
+	    "warning=\"\"\n") + 300 * 4);
 }
 
 static void long_line_is_cut_and_ends(void **state)
@@ -180,6 +225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(A42_newline_does_not_forge_a_line),
+		cmocka_unit_test(A42_a_sentence_is_one_value),
 		cmocka_unit_test(long_line_is_cut_and_ends),
 		cmocka_unit_test(levels_below_are_silent),
 		cmocka_unit_test(fatal_ends_with_75),
