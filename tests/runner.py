@@ -201,7 +201,7 @@ def run_all(programs, jobs, one):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument('-j', type=int, default=os.cpu_count() or 1)
-    ap.add_argument('-t', type=float, default=300)
+    ap.add_argument('-t', type=float, default=900)
     ap.add_argument('-o', default='build/results.tsv')
     ap.add_argument('--append', action='store_true')
     ap.add_argument('programs', nargs='*')

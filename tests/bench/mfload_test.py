@@ -94,9 +94,9 @@ def mfload(f, *options, message=MESSAGE, status=0):
         m.flush()
         r = subprocess.run([MFLOAD, '-s', f.path, '-o', o.name, *options,
                             m.name], stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, timeout=60, check=False)
+                           stderr=subprocess.PIPE, timeout=300, check=False)
         # What was sent last may still be on its way to the filter.
-        check(f.ended.wait(10), 'connection not closed')
+        check(f.ended.wait(120), 'connection not closed')
         equal(r.returncode, status, 'exit status, %s' %
               r.stderr.decode('utf-8', 'replace'))
         return o.read(), r.stdout.decode('utf-8', 'replace')

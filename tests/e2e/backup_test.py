@@ -312,7 +312,7 @@ def consistent_while_others_write():
         backup(path)
         a.must('backup', '--verify', path, '--password-file', words)
         for p in writers:
-            equal(p.wait(60), 0, 'a writer')
+            equal(p.wait(300), 0, 'a writer')
 
 
 @test
@@ -371,7 +371,7 @@ def A64_a_link_in_the_place_of_what_is_replaced():
                  'the first files')
     os.rename(a.path('rules'), a.path('rules.mine'))
     os.symlink(precious, a.path('rules'))
-    _, err = p.communicate(whole[HEAD + CHUNK:], timeout=60)
+    _, err = p.communicate(whole[HEAD + CHUNK:], timeout=300)
     for x in glob.glob(a.path('*.before-*')):
         check(b'of root alone' not in read(x), 'copied: ' + x)
         if not x.startswith(a.path('keystore')):

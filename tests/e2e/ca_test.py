@@ -215,7 +215,7 @@ def tls_that_really_speaks():
         check(b'Verify return code: 0' in said, 'not verified', said)
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=120)
 
 
 def is_bound(port):

@@ -348,7 +348,7 @@ class Gpgsm:
                 self.argv(['--pinentry-mode', 'loopback', '--passphrase-fd',
                            str(read), *argv]), input=data, pass_fds=[read],
                 stdout=lib.subprocess.PIPE, stderr=lib.subprocess.PIPE,
-                timeout=60, check=False)
+                timeout=300, check=False)
         finally:
             os.close(read)
         check(r.returncode == 0, 'gpgsm %s: %d' %

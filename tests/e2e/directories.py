@@ -198,7 +198,7 @@ def stop(server):
     if child is not None:
         child.terminate()
         try:
-            child.wait(10)
+            child.wait(60)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
@@ -206,7 +206,7 @@ def stop(server):
 
 def listens(port):
     with socket.socket() as s:
-        s.settimeout(1)
+        s.settimeout(30)
         return s.connect_ex(('127.0.0.1', port)) == 0
 
 
@@ -272,20 +272,19 @@ class Zones:
             conf += 'zone:\n name: "%s"\n zonefile: "%s"\n' % (name, name)
         write(self.path('nsd.conf'), conf)
         with open(self.path('log'), 'ab') as log:
+            starts = self.log().count('nsd started')
             self.child = subprocess.Popen(
                 [os.path.join(ROOT, 'usr/sbin/nsd'), '-d', '-c',
                  self.path('nsd.conf')], env=environment(), stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL)
         at_exit(self.stop)
-        wait_for(self.is_up, lambda: 'NSD: ' + self.log()[-2000:])
+        # it listens before it reads the zones
+        wait_for(lambda: self.log().count('nsd started') > starts and
+                 listens(self.port), lambda: 'NSD: ' + self.log()[-2000:])
         return self
 
     def log(self):
         return read(self.path('log')).decode()
-
-    def is_up(self):
-        """It listens before it reads the zones."""
-        return 'nsd started' in self.log() and listens(self.port)
 
     def stop(self):
         stop(self)

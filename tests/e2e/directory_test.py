@@ -124,9 +124,11 @@ def start_zones():
 
 # ---- one run ----
 
-def directory(kind, domains='@partner.example @lenient.example', more=''):
-    return ('directory {\n    %s\n    for %s\n    timeout 4s\n%s\n}\n' %
-            (kind, domains, more))
+def directory(kind, domains='@partner.example @lenient.example', more='',
+              timeout=20):
+    """timeout: less where somebody does not answer."""
+    return ('directory {\n    %s\n    for %s\n    timeout %ds\n%s\n}\n' %
+            (kind, domains, timeout, more))
 
 
 def ldap(urls, more='', **kw):
@@ -284,7 +286,7 @@ def S187_a_server_that_never_answers_costs_its_time_and_no_more():
     silent = Silent()
     for url in ('ldap', 'ldaps'):
         deferred(ldap(['%s://127.0.0.1:%d' % (url, silent.port)],
-                      ca_line()), 'rob@lenient.example', url)
+                      ca_line(), timeout=4), 'rob@lenient.example', url)
     check(silent.connections >= 2, 'connections %d' % silent.connections)
     silent.stop()
 
@@ -296,7 +298,7 @@ def S187_a_server_that_sends_octet_by_octet_is_left():
                                                          b'\x16\x03\x03')):
         slow = Silent(say + b'\x02' * 1000)
         deferred(ldap(['%s://127.0.0.1:%d' % (url, slow.port)],
-                      ca_line()), BOB, url)
+                      ca_line(), timeout=4), BOB, url)
         slow.stop()
 
 
@@ -333,7 +335,7 @@ def S187_a_directory_that_is_away_never_means_in_clear():
 def S187_other_domains_are_not_asked_for():
     silent = Silent()
     conf = ldap(['ldap://127.0.0.1:%d' % silent.port],
-                domains='@partner.example @*.partner.example')
+                domains='@partner.example @*.partner.example', timeout=4)
     for who in ('bob@elsewhere.example', 'bob@xpartner.example'):
         equal(seal(conf, who)[0], 69, who)
     equal(silent.connections, 0, 'connections')
@@ -493,7 +495,7 @@ def S182_a_resolver_that_is_silent_or_gone_defers():
     for port in (silent.port, lib.free_port()):
         conf = directory('smimea', '@signed.example', '    resolver '
                          '"127.0.0.1@%d"\n    anchor "%s"\n' %
-                         (port, zones.anchor))
+                         (port, zones.anchor), timeout=4)
         deferred(conf, 'bob@signed.example')
     silent.stop()
 

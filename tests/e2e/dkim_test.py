@@ -67,6 +67,9 @@ def documented(name):
 
 def order(sending=None, receiving=None):
     """The lists of filters; as they should be unless given."""
+    # who is ended between 250 and noting it sends it once more
+    lib.wait_for(lambda: not a.postfix.queued() and not b.postfix.queued(),
+                 'empty queues')
     sending = sending or documented('non_smtpd_milters')
     receiving = receiving or documented('smtpd_milters')
     a.postfix.configure({}, None, smtpd_milters=', '.join(sending))

@@ -5,6 +5,7 @@
 """The second door: Postfix gives mail to an LMTP door that opens it for a real
 Dovecot, and to an SMTP door, its content filter, that seals it and gives it
 back. Attackers speak to the doors themselves."""
+import contextlib
 import os
 import re
 import signal
@@ -187,7 +188,7 @@ def M25_ciphertext_in_the_queue_and_plain_in_the_mailbox():
     try:
         code, said = into_b(wire, BOB)
         equal(code, 250, said)
-        lib.wait_for(b.postfix.queued, 'mail in the queue', 10)
+        lib.wait_for(b.postfix.queued, 'mail in the queue')
         time.sleep(1)
         equal(b.postfix.grep(CANARY), [], 'in clear in the queue')
     finally:
@@ -215,7 +216,7 @@ def S203_each_recipient_is_a_transaction_of_its_own():
         known = re.search(r'\(id (\w+)\)', said)
         check(known, 'no id', said)
         lib.wait_for(lambda: b.cmd('explain', known.group(1))[0] == 0,
-                     'explain to know ' + said, 10)
+                     'explain to know ' + said)
     check(CANARY in box.wait_mail('bob')[0], 'bob: not opened')
     got = box.wait_mail('carol')[0]
     check(CANARY not in got and
@@ -324,7 +325,7 @@ def observe_decides_and_changes_nothing():
     equal(said[:3], '250', said)
     check(n.mails[0].endswith(b'Subject: x\r\n\r\nx\r\n'), 'changed',
           n.mails)
-    lib.wait_for(lambda: 'would' in s.milter_log(), 'the log to tell', 10)
+    lib.wait_for(lambda: 'would' in s.milter_log(), 'the log to tell')
     # another door is for the next start
     s.set_conf(s.extra.replace('observe yes', 'observe no'))
     s.child.send_signal(signal.SIGHUP)
@@ -344,7 +345,7 @@ def M24_killed_before_the_answer_it_is_delivered_once():
 
     def slow(_n, line):
         if line == b'.':
-            go.wait(20)
+            go.wait(300)
         return b'default'
 
     n = fake(slow)
@@ -665,7 +666,8 @@ def A46_giant_lines_and_headers():
     n = fake()
     t = Talk(b.path('run/fake.sock'))
     t.reply()
-    t.s.sendall(b'LHLO ' + b'x' * 100000)
+    with contextlib.suppress(OSError):  # it may hang up before the end
+        t.s.sendall(b'LHLO ' + b'x' * 100000)
     check(t.end().startswith('500 5.5.2'), 'a giant command')
     t.close()
     front = b.processes('front')[0]

@@ -198,13 +198,13 @@ class Dovecot:
                 env=self.environment(), start_new_session=True)
         at_exit(self.stop)
         wait_for(self.answers, lambda: 'Dovecot to answer; log:\n' +
-                 self.log()[-3000:], 20)
+                 self.log()[-3000:])
 
     def answers(self):
         check(self.child.poll() is None, 'Dovecot ended', self.log())
         try:
             with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(5)
+                s.settimeout(30)
                 s.connect(self.socket)
                 return s.recv(200).startswith(b'220')
         except OSError:
@@ -218,8 +218,8 @@ class Dovecot:
         with contextlib.suppress(OSError):
             child.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(10)
-        end = time.monotonic() + 5
+            child.wait(60)
+        end = time.monotonic() + 30
         while any(alive(p) for p in below) and time.monotonic() < end:
             time.sleep(0.05)
         for p in [child.pid] + below:
@@ -256,7 +256,7 @@ class Dovecot:
         for p in self.boxes(user):
             os.unlink(p)
 
-    def wait_mail(self, user, n=1, seconds=30):
+    def wait_mail(self, user, n=1, seconds=90):
         wait_for(lambda: len(self.boxes(user)) >= n,
                  lambda: '%d mails in Dovecot for %s (there are %d); log:\n%s'
                  % (n, user, len(self.boxes(user)), self.log()[-3000:]),

@@ -194,8 +194,12 @@ def daemon(f, process, kind):
     judge(attempt(MESSAGE), 'counting: ')
     # the store process writes a moment after the answer
     settle = 0.5 if process == 'store' else 0
-    time.sleep(settle)
-    n = f.seen
+    if process == 'store' and kind == 'alloc':
+        lib.wait_for(lambda: f.seen, 'the store process to work')
+    n = -1
+    while n != f.seen:
+        n = f.seen
+        time.sleep(settle)
     seen = collections.Counter()
     for at in places(min(n, 4000)):
         f.order(kind, at=at, process=process)
@@ -275,7 +279,7 @@ def A50_the_store_is_locked_and_mail_goes_on():
     """Somebody holds the database's lock for writing: what is decided does
     not wait for it, and audit records are kept or their loss is said."""
     with running():
-        db = sqlite3.connect(a.path('keystore.db'), timeout=10,
+        db = sqlite3.connect(a.path('keystore.db'), timeout=60,
                              isolation_level=None)
         db.execute('BEGIN EXCLUSIVE')
         released = threading.Timer(3, lambda: None)

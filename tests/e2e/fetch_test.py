@@ -186,7 +186,7 @@ def fingerprint(pem):
     return out.decode().split('=')[1].strip().replace(':', '').lower()
 
 
-def conf(*lines, private='127.0.0.0/8', timeout='3s'):
+def conf(*lines, private='127.0.0.0/8', timeout='60s'):
     text = ['fetch {', '    timeout ' + timeout]
     if private:
         text.append('    private-addresses "%s"' % private)
@@ -287,7 +287,7 @@ def A58_A56_a_huge_answer_is_cut_off():
         h.wfile.write(b'\0' * 1000)
 
     web.pages['/endless.crl'] = endless
-    conf(crl_line('/endless.crl'), timeout='30s')
+    conf(crl_line('/endless.crl'), timeout='120s')
     fetch(status=65, says='more than 20971520 octets')
     check(sum(sent) < 40 << 20, 'octets sent: %d' % sum(sent))
     web.pages['/announced.crl'] = announced
@@ -304,19 +304,19 @@ def A56_slow_and_dripping_servers_are_left():
         h.send_response(200)
         h.send_header('Connection', 'close')
         h.end_headers()
-        for _ in range(600):
+        for _ in range(1200):
             h.wfile.write(b'0')
             time.sleep(0.1)
 
     def silent(_h):
-        time.sleep(30)
+        time.sleep(120)
 
     for page in (drip, silent):
         web.pages['/slow.crl'] = page
         conf(crl_line('/slow.crl'), timeout='1s')
         begin = time.monotonic()
         fetch(status=75, says='no whole answer in time')
-        check(time.monotonic() - begin < 20, 'it is bounded')
+        check(time.monotonic() - begin < 60, 'it is bounded')
 
 
 @test
@@ -500,13 +500,13 @@ def S118_the_fetch_process_fetches_by_the_clock():
     web.pages['/other.crl'] = b'nothing'
     # a user of its own, who can read neither keystore nor secret
     own = ['user nobody'] if os.getuid() == 0 else []
-    conf(crl_line('/clock.crl', '1m'), crl_line('/other.crl', '1m'), *own)
+    conf(crl_line('/clock.crl'), crl_line('/other.crl'), *own)
     site.start()
     try:
         wait_for(lambda: 'event=crl-fetched' in site.milter_log(),
-                 lambda: site.milter_log()[-3000:], 20)
+                 lambda: site.milter_log()[-3000:])
         wait_for(lambda: 'event=crl-fetch-failed' in site.milter_log(),
-                 lambda: site.milter_log()[-3000:], 20)
+                 lambda: site.milter_log()[-3000:])
         equal(len(site.processes('fetch')), 1, 'fetch processes')
         if own:
             with open('/proc/%d/status' % site.processes('fetch')[0],
@@ -525,7 +525,7 @@ def S118_the_fetch_process_fetches_by_the_clock():
                  'a reload')
         time.sleep(1)
         equal(len(web.asked), before, 'what was fetched is not fetched again')
-        conf(crl_line('/late.crl', '1m'), *own)
+        conf(crl_line('/late.crl'), *own)
         web.pages['/late.crl'] = web.pages['/clock.crl']
         site.child.send_signal(signal.SIGHUP)
         wait_for(lambda: '/late.crl' in web.asked,

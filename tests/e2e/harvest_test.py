@@ -96,8 +96,7 @@ def wait_days(n):
     def is_there():
         rows = pending()
         return rows and max(r['days'] for r in rows) == n
-    lib.wait_for(is_there, lambda: 'seen on %d days: %s' % (n, pending()),
-                 10)
+    lib.wait_for(is_there, lambda: 'seen on %d days: %s' % (n, pending()))
 
 
 def fingerprint(site):
@@ -158,7 +157,7 @@ def S123_used_after_three_days():
     equal(reply_uses(), None, 'second day')
     configure(HARVEST, 2)
     from_alice()
-    lib.wait_for(lambda: not pending(), 'nothing waits', 10)
+    lib.wait_for(lambda: not pending(), 'nothing waits')
     equal(reply_uses(), fingerprint(a), 'third day')
     text = b.must('cert', 'show', ALICE).decode()
     check('source       harvest' in text and
@@ -229,14 +228,14 @@ def S123_a_second_key_after_two_days_by_the_same_CA():
     b.must('cert', 'remove', '--yes', fingerprint(evil))
     b.must('cert', 'remove', '--yes', fingerprint(a))
     from_alice()
-    lib.wait_for(known, 'one day is enough', 10)
+    lib.wait_for(known, 'one day is enough')
     equal(reply_uses(), fingerprint(a), 'used')
     old = fingerprint(a)
     time.sleep(1.1)  # a newer one is of a later second
     a.must('ca', 'issue', '--email', ALICE, '--algorithm', 'ec:p256')
     a.own()
     from_alice()
-    lib.wait_for(lambda: len(listed()) == 2, 'two', 10)
+    lib.wait_for(lambda: len(listed()) == 2, 'two')
     equal(sorted(r['state'] for r in listed()), ['usable', 'usable'],
           'nothing is overwritten')
     check(reply_uses() not in (None, old), 'the new one is used')

@@ -102,13 +102,14 @@ class Hop:
 
 
 class Call:
-    """One conversation with the relay."""
+    """One conversation with the relay. What began before forget() is
+    forgotten, also when its end comes later."""
 
     def __init__(self, hop, sock):
         self.hop, self.sock, self.rest = hop, sock, b''
         self.secure = False
-        self.mail, self.rcpts = b'', []
-        sock.settimeout(120)
+        self.mail, self.rcpts, self.seen = b'', [], []
+        sock.settimeout(600)
 
     def say(self, step, usual):
         said = self.hop.plan.get(step, usual)
@@ -142,6 +143,7 @@ class Call:
                 self.start_tls()
             elif word == b'MAIL':
                 self.mail, self.rcpts = line, []
+                self.seen = self.hop.seen
                 self.say('MAIL', b'250 2.1.0 ok\r\n')
             elif word == b'RCPT':
                 self.rcpts.append(line)
@@ -172,7 +174,7 @@ class Call:
         at = (b'\r\n' + self.rest).index(b'\r\n.\r\n')
         raw, self.rest = self.rest[:at], self.rest[at + 3:]
         with self.hop.lock:
-            self.hop.seen.append(Message(self.mail, self.rcpts, raw))
+            self.seen.append(Message(self.mail, self.rcpts, raw))
         self.say('end', b'250 2.0.0 kept\r\n')
         self.say('told', b'')
 

@@ -31,7 +31,7 @@ def setup():
     a.must('cert', 'export', BOB, '--out', bob_cert)
 
 
-def verb(site, name, message, sender=ALICE, to=BOB, timeout=60):
+def verb(site, name, message, sender=ALICE, to=BOB, timeout=300):
     """Run it; it must end by itself and say nothing of a sanitizer."""
     status, out, err = site.cmd(name, '--from', sender, '--to', to,
                                 data=message, timeout=timeout)

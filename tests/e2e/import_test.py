@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -250,7 +251,7 @@ def on_terminal(argv, answer=None, until=b'Password of '):
     pid, fd = lib.fork_on_terminal()
     if pid == 0:
         os.execv(argv[0], argv)
-    shown, end = b'', time.monotonic() + 120
+    shown, end = b'', time.monotonic() + 300
     while time.monotonic() < end:
         if not select.select([fd], [], [], 1)[0]:
             continue
@@ -262,6 +263,9 @@ def on_terminal(argv, answer=None, until=b'Password of '):
             break
         shown += more
         if answer is not None and until in shown:
+            # what is typed before the echo is off is thrown away
+            lib.wait_for(lambda: not termios.tcgetattr(fd)[3] & termios.ECHO,
+                         'no echo')
             os.write(fd, answer + b'\n')
             answer = None
     _, status = os.waitpid(pid, 0)
@@ -374,7 +378,7 @@ def A61_what_is_brought_is_parsed_in_a_sandbox():
         if os.getuid() == 0:
             check(os.stat('/proc/%d' % p.pid).st_uid != 0 or
                   os.stat(db(s)).st_uid == 0, 'root')
-        out, err = p.communicate(get(os.path.join(d, 'x')), timeout=60)
+        out, err = p.communicate(get(os.path.join(d, 'x')), timeout=300)
         equal(p.returncode, 0 if verb == 'cert' else 65, lib.show(err))
         if verb == 'cert':
             check(b'1 certificate added' in out, 'sum', out)
@@ -414,7 +418,7 @@ def killed_between_batches_and_resumed():
     argv = [lib.POSTSEAL, '-c', s.conf, 'cert', 'import', d]
     p = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
     lib.wait_for(lambda: certs(s) > 0 or p.poll() is not None, 'a batch',
-                 60, 0.01)
+                 every=0.01)
     p.send_signal(signal.SIGKILL)
     p.wait()
     killing.store_is_whole(db(s))

@@ -28,7 +28,7 @@ def run(*argv):
     """-> (exit status, output)"""
     status, out, err = lib.run(
         [os.path.join(INTEROP, 'interop.py'), '--suites', 'host', *argv],
-        timeout=300)
+        timeout=600)
     return status, (out + err).decode('utf-8', 'replace')
 
 

@@ -88,7 +88,7 @@ class Run:
         return 'step %d, %s' % (self.n, self.calls[-1] if self.calls else '')
 
 
-def steps(argv, data=b'', env=None, cwd=None, timeout=120, wanted=0):
+def steps(argv, data=b'', env=None, cwd=None, timeout=600, wanted=0):
     """Run to the end; -> how many steps it takes. wanted: exit status."""
     r = run(argv, data, env, cwd, timeout)
     check(r.status == wanted, '%s: exit status %d, wanted %d' %
@@ -96,13 +96,13 @@ def steps(argv, data=b'', env=None, cwd=None, timeout=120, wanted=0):
     return r.n
 
 
-def run(argv, data=b'', env=None, cwd=None, timeout=120):
+def run(argv, data=b'', env=None, cwd=None, timeout=600):
     """The same, -> Run."""
     return Run(argv, 0, 'before', data, env, cwd, timeout)
 
 
 def kill_at(argv, n, mode='before', data=b'', env=None, cwd=None,
-            timeout=120, may_end=False):
+            timeout=600, may_end=False):
     """Run and kill at the n-th step: before it, after it, or when half of
     what it writes is there. -> Run. may_end: fewer steps are fine, too."""
     r = Run(argv, n, mode, data, env, cwd, timeout)

@@ -95,13 +95,14 @@ class Site:
         u = pwd.getpwnam(MILTER_USER)
         for d, subs, files in os.walk(self.dir):
             subs[:] = [s for s in subs if s != 'postfix']
-            os.chown(d, u.pw_uid, u.pw_gid)
-            for f in files:
-                os.chown(os.path.join(d, f), u.pw_uid, u.pw_gid)
+            for path in [d] + [os.path.join(d, f) for f in files]:
+                # a milter that runs may just have removed it
+                with contextlib.suppress(FileNotFoundError):
+                    os.chown(path, u.pw_uid, u.pw_gid)
         # The secret is for root and the keys process alone.
         os.chown(self.path('secret'), 0, 0)
 
-    def cmd(self, *argv, data=b'', timeout=120):
+    def cmd(self, *argv, data=b'', timeout=600):
         return run([POSTSEAL, '-c', self.conf, *argv], data,
                    timeout=timeout)
 
@@ -125,7 +126,7 @@ class Site:
         log.close()
         at_exit(self.stop)
         wait_for(self.listens, lambda: 'the milter to listen; log:\n' +
-                 self.milter_log()[-3000:], 20)
+                 self.milter_log()[-3000:])
 
     def listens(self):
         check(self.child.poll() is None, 'the milter ended: %s' %
@@ -164,7 +165,7 @@ class Site:
         """One figure of the milter's page; None while it has no page."""
         try:
             with urllib.request.urlopen('http://127.0.0.1:%d/metrics' %
-                                        self.metrics, timeout=20) as r:
+                                        self.metrics, timeout=60) as r:
                 page = r.read().decode()
         except OSError:
             return None

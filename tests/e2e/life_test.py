@@ -168,7 +168,7 @@ def metrics_page():
     """None while its process only begins; mail can come before that."""
     try:
         with urllib.request.urlopen('http://127.0.0.1:%d/metrics' %
-                                    site.metrics, timeout=10) as reply:
+                                    site.metrics, timeout=60) as reply:
             return reply.read().decode()
     except OSError:
         return None

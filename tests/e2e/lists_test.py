@@ -26,7 +26,7 @@ EXTRA = '''directory {
     name staff
     base "o=partner"
     lists-every 1s
-    timeout 4s
+    timeout 20s
 }
 address-map ldap staff "(description=*)" address mail opens-with description
 authority   ldap staff "(employeeType=signer)" login uid address mail
@@ -102,7 +102,7 @@ def bring(to, message):
 
 def until(condition, what):
     wait_for(condition, lambda: what + '; log:\n' +
-             a.milter_log()[-6000:], 30)
+             a.milter_log()[-6000:])
 
 
 @test

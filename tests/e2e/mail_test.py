@@ -88,7 +88,7 @@ def explained(said):
     m = re.search(r'\bid (\w+)', said)
     check(m, 'no id in the reply', said)
     return lib.wait_for(lambda: a.cmd('explain', m.group(1))[1],
-                        'explain to know %s' % m.group(1), 10)
+                        'explain to know %s' % m.group(1))
 
 
 def from_alice(message, to=BOB, login=ALICE):
@@ -167,9 +167,9 @@ def M1_several_messages_in_one_session_the_second_given_up_by_RSET():
     equal(c.submit(ALICE, BOB, text('third'))[0], 250, 'third')
     c.quit()
     got = b.postfix.wait_mail('bob', 2)
-    check(b'first' in lib.leaves(got[0])[0][1] and
-          b'third' in lib.leaves(got[1])[0][1], 'wrong texts', *got)
-    equal(len(got), 2, 'mails')
+    # Postfix may have delivered both at once
+    equal(sorted(lib.leaves(m)[0][1].strip() for m in got),
+          [b'first', b'third'], 'texts')
 
 
 @test
@@ -249,6 +249,8 @@ def S47_a_bounce_of_an_opened_message_has_headers_only():
     check(CANARY not in got, 'plaintext came back', got)
     check(b'text/rfc822-headers' in got or b'for dave' in got,
           'no headers came back', got)
+    # the notice may be there before the message is gone
+    lib.wait_for(lambda: not b.postfix.queued(), 'an empty queue')
     found = [f for f in b.postfix.grep(CANARY) if '/wire/' not in f[0]]
     check(not found, 'plaintext left behind', found)
 
@@ -336,7 +338,7 @@ def M1_forty_megabytes():
             b'Subject: large\n\n' + line * (size * (1 << 20) // len(line)))
     code, said = from_alice(data)
     equal(code, 250, said)
-    got = b.postfix.wait_mail('bob', seconds=120)[0]
+    got = b.postfix.wait_mail('bob', seconds=240)[0]
     equal(lib.leaves(got)[0][1], lib.body(data), 'body')
 
 
@@ -363,7 +365,7 @@ def M18_M45_two_hundred_sessions_at_once():
         t.join()
     bad = [s for s in said if s[0] != 250]
     check(not bad, '%d of %d failed' % (len(bad), n), *bad[:5])
-    got = b.postfix.wait_mail('bob', n, 120)
+    got = b.postfix.wait_mail('bob', n, 300)
     numbers = set()
     for m in got:
         equal(result(m), 'pass', 'smime=')
@@ -406,16 +408,16 @@ def the_metrics_address_takes_no_more_than_a_request():
             (b'GET /metrics HTTP/1.0\r\nContent-Length: 1\r\n\r\nx',
              b'413 '),
             (b'GET /metrics HTTP/1.0\r\nX: ' + b'x' * 9000, b'431 ')):
-        with socket.create_connection(('127.0.0.1', a.metrics), 10) as s:
+        with socket.create_connection(('127.0.0.1', a.metrics), 60) as s:
             s.sendall(request)
             said = b''.join(iter(lambda: s.recv(65536), b''))
         check(said.startswith(b'HTTP/1.1 ' + says), 'answer', says,
               said[:200])
         check(said.endswith(b'\r\n\r\n'), 'no text', said[:200])
-    waiting = [socket.create_connection(('127.0.0.1', a.metrics), 10)
+    waiting = [socket.create_connection(('127.0.0.1', a.metrics), 60)
                for _ in range(40)]
     with urllib.request.urlopen('http://127.0.0.1:%d/metrics' % a.metrics,
-                                timeout=10) as r:
+                                timeout=60) as r:
         check(r.status == 200, 'beside silent ones', r.status)
     check(waiting[0].recv(1) == b'', 'the oldest one goes', '')
     for s in waiting:
@@ -425,7 +427,7 @@ def the_metrics_address_takes_no_more_than_a_request():
 @test
 def the_metrics_address_speaks_prometheus():
     with urllib.request.urlopen('http://127.0.0.1:%d/metrics' % a.metrics,
-                                timeout=10) as r:
+                                timeout=60) as r:
         page = r.read().decode()
     m = re.findall(r'^postseal_\w+(?:\{[^}]*\})? [-+0-9.e]+$', page,
                    re.MULTILINE)

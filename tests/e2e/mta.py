@@ -148,7 +148,7 @@ class Mailboxes:
         for p in self.boxes(user):
             os.unlink(p)
 
-    def wait_mail(self, user, n=1, seconds=30):
+    def wait_mail(self, user, n=1, seconds=90):
         wait_for(lambda: len(self.boxes(user)) >= n,
                  lambda: '%d mails for %s (there are %d); log:\n%s' %
                  (n, user, len(self.boxes(user)), self.log()[-3000:]),
@@ -256,7 +256,7 @@ class Postfix(Mailboxes):
         at_exit(self.stop)
         master = os.path.join(ROOT, 'usr/lib/postfix/sbin/master')
         # one that was killed may hold its lock for a moment
-        for _ in range(20):
+        for _ in range(120):
             status, out, err = run(
                 [master, '-w', '-c', os.path.join(self.dir, 'etc')],
                 env=self.environment())
@@ -272,7 +272,7 @@ class Postfix(Mailboxes):
 
     def answers(self):
         try:
-            with socket.create_connection(('127.0.0.1', self.port), 5) as s:
+            with socket.create_connection(('127.0.0.1', self.port), 30) as s:
                 return s.recv(200).startswith(b'220')
         except OSError:
             return False
@@ -298,7 +298,7 @@ class Postfix(Mailboxes):
             return
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGTERM)
-        end = time.monotonic() + 5
+        end = time.monotonic() + 30
         while alive(pid) and time.monotonic() < end:
             time.sleep(0.05)
         with contextlib.suppress(OSError):
@@ -317,13 +317,17 @@ class Postfix(Mailboxes):
         return ''
 
     def queue_files(self):
-        """Paths of all messages that lie in the queue."""
-        found = []
-        for q in ('incoming', 'active', 'deferred', 'hold', 'maildrop',
-                  'corrupt', 'defer', 'bounce'):
+        """Paths of all messages that lie in the queue. What moves meanwhile
+        is seen where it was or where it went to: some are looked at twice,
+        as a message goes to and fro between them."""
+        found = {}
+        for q in ('maildrop', 'hold', 'incoming', 'active', 'deferred',
+                  'incoming', 'active', 'corrupt', 'defer', 'bounce'):
             for d, _, files in os.walk(os.path.join(self.dir, 'queue', q)):
-                found += [os.path.join(d, f) for f in files]
-        return found
+                found.update({f: os.path.join(d, f) for f in files}
+                             if q not in ('defer', 'bounce') else
+                             {(q, f): os.path.join(d, f) for f in files})
+        return list(found.values())
 
     def queued(self):
         """Queue ids of messages."""
@@ -361,7 +365,7 @@ class Client(Raw):
     """SMTP to a port of ours; login and address by XCLIENT, so that the
     server believes in a login without any password."""
 
-    def __init__(self, port, login=None, addr=None, timeout=120):
+    def __init__(self, port, login=None, addr=None, timeout=300):
         super().__init__('127.0.0.1', port, 'client.example',
                          timeout * (4 if SANITIZER else 1))
         self.ehlo_or_helo_if_needed()

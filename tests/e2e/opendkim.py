@@ -36,6 +36,7 @@ OversignHeaders From
 # The trust anchor is not asked for: DKIM needs no DNSSEC.
 VERIFY = '''AuthservID mx.{domain}
 AlwaysAddARHeader yes
+DNSTimeout 60
 ResolverConfiguration {d}/unbound.conf
 '''
 UNBOUND = '''server:

@@ -112,7 +112,7 @@ class Peer:
             with contextlib.suppress(OSError):
                 os.kill(p, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.child.wait(5)
+            self.child.wait(30)
         for p in pids:
             with contextlib.suppress(OSError):
                 os.kill(p, signal.SIGKILL)
@@ -215,7 +215,7 @@ def need_tool(name):
         raise Skip('%s is not installed' % name)
 
 
-def try_tool(*argv, data=b'', timeout=240):
+def try_tool(*argv, data=b'', timeout=800):
     """swaks or testssl; -> (status, output)."""
     path = os.path.join(root_of('tryers'), 'usr/bin', argv[0])
     if not os.path.exists(path):

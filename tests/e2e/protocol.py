@@ -23,7 +23,7 @@ class MTA:
 
     def __init__(self, path, actions=ALL_ACTIONS, steps=ALL_STEPS):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(60)
+        self.socket.settimeout(120)
         self.socket.connect(path)
         self.heard = 0
         self.put(b'O', struct.pack('>III', 6, actions, steps))

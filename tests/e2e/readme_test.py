@@ -164,7 +164,7 @@ def make_install():
     check('make install' in code(section(INSTALL)), 'no "make install"')
     lib.must_run(['make', '-s', 'install', 'DESTDIR=' + root, 'BUILD=' +
                   os.environ.get('POSTSEAL_BUILD', 'build')],
-                 cwd=lib.TOP, timeout=300)
+                 cwd=lib.TOP, timeout=600)
     for place in ('/usr/local/bin/postseal',
                   '/usr/local/sbin/postseal-milter',
                   '/usr/local/lib/systemd/system/postseal-milter.service',

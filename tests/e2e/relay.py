@@ -96,6 +96,31 @@ def sha256(crt):
 
 # ---- the relay ----
 
+def listening():
+    """Inodes of all sockets here that listen."""
+    found = set()
+    for name, at, inode in (('tcp', 3, 9), ('tcp6', 3, 9), ('unix', 3, 6)):
+        with contextlib.suppress(OSError), \
+                open('/proc/net/' + name, encoding='utf-8') as f:
+            for line in f:
+                x = line.split()
+                if len(x) > inode and x[at] in ('0A', '00010000'):
+                    found.add('socket:[%s]' % x[inode])
+    return found
+
+
+def listens_itself(pid):
+    """Has it a socket that listens? Who has ended has none; and whom we may
+    not look at is not waited for."""
+    folder, ours = '/proc/%d/fd' % pid, listening()
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                if os.readlink(os.path.join(folder, fd)) in ours:
+                    return True
+    return False
+
+
 class Relay:
     """Its folder has postseal.conf with the statements of relay { } that are
     given; {d} in them is the folder."""
@@ -114,12 +139,14 @@ class Relay:
 
     def set_conf(self, statements, top=''):
         user = '    user %s\n' % MILTER_USER if os.getuid() == 0 else ''
+        # a grace that no session of a test needs, on whatever machine
         text = ('%s\nrelay {\n%s    workers 2\n    hostname '
                 'relay.example\n    spool "%s/spool"\n    state "%s/state"\n'
-                '    grace 5s\n    metrics "127.0.0.1:%d"\n%s\n}\n' %
+                '    grace 2m\n    metrics "127.0.0.1:%d"\n%s\n}\n' %
                 (top, user, self.dir, self.dir, self.metrics,
                  statements.replace('{d}', self.dir)))
-        write(self.conf, text)
+        # at once: a death may have it read at any time
+        os.replace(write(self.conf + '.new', text), self.conf)
         if os.getuid() == 0:
             u = pwd.getpwnam(MILTER_USER)
             for sub in ('', 'run', 'spool', 'state'):
@@ -137,7 +164,7 @@ class Relay:
                 stdout=log, stderr=log, start_new_session=True)
         at_exit(self.stop)
         wait_for(self.is_up, lambda: 'the relay to start; log:\n' +
-                 self.log()[-3000:], 20)
+                 self.log()[-3000:])
         return self
 
     def is_up(self):
@@ -152,35 +179,49 @@ class Relay:
             return f.read()
         return ''
 
-    def wait_log(self, pattern, seconds=15):
+    def wait_log(self, pattern):
         return wait_for(lambda: re.search(pattern, self.log()),
                         lambda: '%s in the log:\n%s' %
-                        (pattern, self.log()[-3000:]), seconds)
+                        (pattern, self.log()[-3000:]))
 
     def reload(self):
+        """Until nobody comes to the configuration of before any more."""
+        old = children(self.child.pid)
         before = self.log().count('event=reloaded')
         self.child.send_signal(signal.SIGHUP)
         wait_for(lambda: self.log().count('event=reloaded') > before,
                  lambda: 'a reload:\n' + self.log()[-3000:])
+        wait_for(lambda: not any(listens_itself(p) for p in old),
+                 lambda: 'those of before to listen no more:\n' +
+                 self.log()[-3000:])
 
     def processes(self, kind=None):
         found = [self.child.pid] + children(self.child.pid)
         return [p for p in found if kind is None or kind in title(p)]
 
+    def page(self):
+        """The metrics. A process that is just retired says nothing."""
+        with contextlib.suppress(ConnectionError), socket.create_connection(
+                ('127.0.0.1', self.metrics), 60) as s:
+            s.sendall(b'GET /metrics HTTP/1.0\r\n\r\n')
+            return b''.join(iter(lambda: s.recv(65536), b'')).decode()
+        return ''
+
+    def metrics_page(self):
+        return wait_for(self.page, 'the metrics')
+
     def counter(self, name):
         """Of the metrics: sum over all labels."""
-        with socket.create_connection(('127.0.0.1', self.metrics), 10) as s:
-            s.sendall(b'GET /metrics HTTP/1.0\r\n\r\n')
-            text = b''.join(iter(lambda: s.recv(65536), b'')).decode()
         return sum(float(m.group(2)) for m in re.finditer(
-            r'^postseal_relay_%s(\{.*\})? (\S+)$' % name, text, re.M))
+            r'^postseal_relay_%s(\{.*\})? (\S+)$' % name,
+            self.metrics_page(), re.M))
 
     def stop(self, number=signal.SIGTERM):
         """-> exit status."""
         if self.child is None:
             return None
         child, self.child = self.child, None
-        status = end_tree(child, number, 15)
+        status = end_tree(child, number)
         heard(self.log())
         return status
 
@@ -191,7 +232,7 @@ class Talk:
     """SMTP, LMTP, POP3 or IMAP by hand, in clear or over TLS."""
 
     def __init__(self, port, implicit=False, context=None, sni=None,
-                 source=None, timeout=30, host='127.0.0.1'):
+                 source=None, timeout=90, host='127.0.0.1'):
         if isinstance(port, str):
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.settimeout(timeout)

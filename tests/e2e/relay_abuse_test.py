@@ -8,6 +8,7 @@ stays within bounds."""
 import contextlib
 import os
 import socket
+import time
 
 import relay
 from base import (POSTSEAL, SANITIZER, Skip, check, equal, free_port, main,
@@ -380,11 +381,17 @@ def T11_slow_messages_do_not_block_a_destination():
     port = free_port()
     r = Relay(d, NARROW % (port, world['sink'].port))
     r.start()
-    slow = [t for t in (holder(port) for _ in range(24)) if t is not None]
+    start, slow = time.monotonic(), []
+    for _ in range(300):  # as chance has it one worker takes many of them
+        slow += [t for t in [holder(port)] if t is not None]
+        if len(slow) == 2:
+            break
     equal(len(slow), 2, 'slow ones, one for each worker')
-    check(not is_served(port), 'a destination has more connections')
+    served = [is_served(port) for _ in range(12)]
+    check(not any(served) or time.monotonic() - start > 19,
+          'a destination has more connections', served)
     wait_for(lambda: is_served(port), lambda: 'the others:\n' +
-             r.log()[-2000:], 50, 1)
+             r.log()[-2000:], every=1)
     for t in slow:
         t.send(b'\r\ntext\r\n.\r\n')
     for t in slow:

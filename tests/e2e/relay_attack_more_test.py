@@ -116,7 +116,7 @@ def T67_A73_dovecot_is_told_no_other_address():
     t.send('a ID ("x-originating-ip" "%s")\r\n' % SOMEBODY)
     until_ok(t, 'a')
     login(t)
-    wait_for(lambda: dovecot_saw(SOMEBODY), 'Dovecot to believe us', 10)
+    wait_for(lambda: dovecot_saw(SOMEBODY), 'Dovecot to believe us')
     t.close()
     for first, key in (('', 'x-originating-ip'),
                        ('b NOOP\r\n', 'x\\-originating-ip')):
@@ -135,7 +135,7 @@ def T67_A73_dovecot_is_told_no_other_address():
     t.send('a ID ("name" "ax-client")\r\n')
     until_ok(t, 'a')
     login(t)
-    wait_for(lambda: dovecot_saw('127.0.0.1'), 'Dovecot to see us', 10)
+    wait_for(lambda: dovecot_saw('127.0.0.1'), 'Dovecot to see us')
     check(not dovecot_saw('10.9.9.8'), W['dovecot'].log())
     t.close()
 

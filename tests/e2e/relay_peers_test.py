@@ -87,7 +87,7 @@ def in_front(peer):
     """Mail through the peer to the relay."""
     W['end'].forget()
     data = 'Subject: through %s\r\n\r\nhello\r\n' % peer.name
-    with smtplib.SMTP('127.0.0.1', peer.port, timeout=30) as s:
+    with smtplib.SMTP('127.0.0.1', peer.port, timeout=90) as s:
         s.sendmail(USER, ['bob@far.example'], data)
     base.wait_for(lambda: W['end'].seen, lambda: 'mail through %s: %s\n%s' %
                   (peer.name, peer.log()[-2000:], W['relay'].log()[-2000:]))

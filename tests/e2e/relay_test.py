@@ -274,13 +274,20 @@ def T61_connections_are_kept_for_the_same_policy():
     check(W['relay'].counter('hop_reused_total') >= before + 4, 'reused')
 
 
+def lost_and_taken():
+    """How many clients were lost, and how many recipients taken."""
+    log = W['relay'].log()
+    return (log.count('event=client-lost'),
+            len(re.findall(r' result=(?:sent|accepted-orphan) ', log)))
+
+
 @test
 def ledger_no_second_copy_for_a_retry_after_a_lost_answer():
     """The next hop takes it, its answer comes too late for the client."""
     sink = W['sink'][GOOD]
     sink.forget()
     data = b'Subject: once\r\n\r\nthe canary sings once\r\n'
-    lost = W['relay'].log().count('event=client-lost')
+    before = lost_and_taken()
     t = Talk(W['lmtp'])
     t.reply()
     t.say('LHLO client.example')
@@ -290,8 +297,8 @@ def ledger_no_second_copy_for_a_retry_after_a_lost_answer():
     t.send(data + b'.\r\n')
     t.close()  # nobody reads the answer
     base.wait_for(lambda: len(seen(GOOD)) == 1, 'the first copy')
-    base.wait_for(lambda: W['relay'].log().count('event=client-lost') > lost,
-                  'the client to be missed')
+    base.wait_for(lambda: all(map(int.__gt__, lost_and_taken(), before)),
+                  'the client to be missed, and the answer to be known')
     said = lmtp(['bob@dane.example'], data=data)
     check(said[-1].startswith('250'), 'second', said)
     equal(len(seen(GOOD)), 1, 'copies')
@@ -333,29 +340,32 @@ def T35_T36_next_hop_that_injects_answers_before_tls():
     check(b'MAIL' not in b''.join(got), 'no MAIL', got)
 
 
+def is_taken(t, data):
+    try:
+        said = t.mail(to=['bob@dane.example'], data=data, lmtp=True)
+        return said[-1].startswith('250')
+    except OSError:  # he went while we spoke
+        return False
+
+
 @test
 def reloads_under_load_lose_and_double_nothing():
-    sink = W['sink'][GOOD]
-    sink.forget()
-    sent = []
-    t = Talk(W['lmtp'])
-    t.reply()
+    """Who is told 421 comes again with the same message, as MTAs do."""
+    W['sink'][GOOD].forget()
+    t, calls = None, 0
     for i in range(40):
         if i % 8 == 0:
             W['relay'].child.send_signal(1)
         data = b'Subject: %d\r\n\r\nthe canary sings %d\r\n' % (i, i)
-        said = t.mail(to=['bob@dane.example'], data=data, lmtp=True)
-        if said[-1].startswith('250'):
-            sent.append(i)
-        else:
-            t.close()
+        while t is None or not is_taken(t, data):
+            calls += 1
+            check(calls < 40, 'most go over a connection that is there')
             t = Talk(W['lmtp'])
             t.reply()
     t.close()
     found = sorted(int(re.search(rb'sings (\d+)', x.data).group(1))
                    for x in seen(GOOD))
-    equal(found, sent, 'delivered')
-    check(len(sent) >= 35, 'most were sent', sent)
+    equal(found, list(range(40)), 'delivered')
 
 
 if __name__ == '__main__':

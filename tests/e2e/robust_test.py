@@ -81,7 +81,7 @@ def works(words='works'):
     def attempt():
         code, _ = send(text(words))
         return code == 250
-    lib.wait_for(attempt, 'a message to be accepted', 20, 0.3)
+    lib.wait_for(attempt, 'a message to be accepted', every=0.3)
     got = b.postfix.wait_mail('bob')[0]
     check(words.encode() in lib.leaves(got)[0][1], 'text lost', got)
 
@@ -236,7 +236,7 @@ def M18_reload_under_load_loses_nothing():
     bad = [s for s in said if s[0] != 250]
     equal(len(said), 4 * n, 'replies')
     check(not bad, '%d of %d failed' % (len(bad), len(said)), *bad[:5])
-    got = b.postfix.wait_mail('bob', 4 * n, 60)
+    got = b.postfix.wait_mail('bob', 4 * n, 240)
     words = {re.search(rb's\d-\d+\.', lib.leaves(m)[0][1]).group(0)
              for m in got}
     equal(len(words), 4 * n, 'different messages')
@@ -250,7 +250,7 @@ def a_reload_brings_new_rules():
                 RULES_A)
     a.child.send_signal(signal.SIGHUP)
     lib.wait_for(lambda: 'closed today' in send(text('x'))[1],
-                 'the new rule to hold', 20, 0.3)
+                 'the new rule to hold', every=0.3)
     a.set_rules('this is no rule\n')
     a.child.send_signal(signal.SIGHUP)
     lib.wait_for(lambda: 'kept=old' in a.milter_log(),
@@ -259,7 +259,8 @@ def a_reload_brings_new_rules():
           'a bad file replaced a good one')
     a.set_rules(RULES_A)
     a.child.send_signal(signal.SIGHUP)
-    lib.wait_for(lambda: send(text('x'))[0] == 250, 'the old rules', 20, 0.3)
+    lib.wait_for(lambda: send(text('x'))[0] == 250, 'the old rules',
+                 every=0.3)
 
 
 def blocks_hup(pid):
@@ -309,7 +310,7 @@ def A35_two_senders_with_keys_of_different_kinds_each_their_own():
         t.join()
     bad = [s for s in said if s[0] != 250]
     check(not bad, '%d failed' % len(bad), *bad[:5])
-    got = b.postfix.wait_mail('sink', 4 * n, 120)
+    got = b.postfix.wait_mail('sink', 4 * n, 300)
     equal(len(got), 4 * n, 'mails')
     right, names = {ALICE: 0, DAVE: 0}, {}
     root = lib.root_certificate(a)
@@ -394,7 +395,7 @@ def A55_no_private_key_octet_in_front_and_workers():
         send(text('x', ALICE, 'nobody@example.org'), 'nobody@example.org')
         lib.send(b.postfix.port, BOB, ALICE, text('r', BOB, ALICE),
                  login=BOB, addr=OUTSIDE)
-    a.postfix.wait_mail('alice', 60, 60)
+    a.postfix.wait_mail('alice', 60, 240)
     keys = a.processes('keys')
     check(keys, 'no keys process')
     others = [p for p in a.processes() if p not in keys]

@@ -237,7 +237,7 @@ def make_install_puts_everything_in_its_place():
     d = os.path.join(base, 'root')
     lib.must_run(['make', '-s', 'install', 'DESTDIR=' + d, 'PREFIX=/usr',
                   'BUILD=' + os.environ.get('POSTSEAL_BUILD', 'build')],
-                 cwd=lib.TOP, timeout=300)
+                 cwd=lib.TOP, timeout=600)
     for path in ('usr/bin/postseal', 'usr/sbin/postseal-milter',
                  'usr/share/man/man5/postseal.conf.5',
                  'usr/share/man/man8/postseal-milter.8',

@@ -194,12 +194,12 @@ class Sendmail(Mailboxes):
                 stdout=log, stderr=log, env=environment(),
                 start_new_session=True)
         wait_for(self.answers, lambda: 'Sendmail to answer; it said:\n' +
-                 self.log()[-3000:], 90)
+                 self.log()[-3000:], 180)
 
     def answers(self):
         check(self.child.poll() is None, 'Sendmail ended', self.log())
         try:
-            with socket.create_connection(('127.0.0.1', self.plain), 5) as s:
+            with socket.create_connection(('127.0.0.1', self.plain), 30) as s:
                 return s.recv(200).startswith(b'220')
         except OSError:
             return False
@@ -211,7 +211,7 @@ class Sendmail(Mailboxes):
         child, self.child = self.child, None
         with contextlib.suppress(OSError):
             child.send_signal(signal.SIGTERM)
-        end = time.monotonic() + 5
+        end = time.monotonic() + 30
         while alive(child.pid) and time.monotonic() < end:
             time.sleep(0.05)
         with contextlib.suppress(OSError):
@@ -248,7 +248,7 @@ class Client(Raw):
     """SMTP to Sendmail: from an address outside unless said otherwise;
     login is who logged in, for the port of that name."""
 
-    def __init__(self, mta, login=None, addr='127.0.0.9', timeout=120):
+    def __init__(self, mta, login=None, addr='127.0.0.9', timeout=300):
         port = mta.login if login else mta.port
         super().__init__('127.0.0.1', port, login or 'client.example',
                          timeout, source_address=(addr, 0))

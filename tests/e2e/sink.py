@@ -115,6 +115,7 @@ class Sink:
 
     def keep(self, seen):
         with self.lock:
+            self.seen.append(seen)  # first: who sees a file looks here next
             for to in seen.to():
                 self.count += 1
                 user = re.sub(r'[^\w.-]', '_', to.split('@')[0])
@@ -124,7 +125,6 @@ class Sink:
                 with open(part, 'wb') as f:
                     f.write(seen.lf())
                 os.rename(part, os.path.join(new, '%06d' % self.count))
-            self.seen.append(seen)
 
     def forget(self):
         with self.lock:

@@ -291,8 +291,8 @@ def M24_journal_survives_a_restart():
     equal(submit(text(7), to)[0], 451, 'first try')
     a.stop()
     a.start()
-    lib.wait_for(lambda: submit(text(7), to)[0] == 250, 'the second try', 20,
-                 0.5)
+    lib.wait_for(lambda: submit(text(7), to)[0] == 250, 'the second try',
+                 every=0.5)
     each_has_his()
 
 
@@ -367,14 +367,14 @@ def M20_who_says_ehlo_decides_nothing():
 
 def counters():
     """Those about copies; the process of the metrics may be a moment late."""
-    text = lib.wait_for(ask_metrics, 'the metrics', 10)
+    text = lib.wait_for(ask_metrics, 'the metrics')
     return {m.group(1): int(m.group(2)) for m in
             re.finditer(r'(?m)^postseal_(\w+?)_total (\d+)$', text)}
 
 
 def ask_metrics():
     with contextlib.suppress(OSError), urllib.request.urlopen(
-            'http://127.0.0.1:%d/metrics' % a.metrics, timeout=20) as r:
+            'http://127.0.0.1:%d/metrics' % a.metrics, timeout=60) as r:
         return r.read().decode()
     return None
 
@@ -408,7 +408,7 @@ def reload(milter):
     a.milter = milter
     a.set_conf()
     os.kill(a.child.pid, signal.SIGHUP)
-    lib.wait_for(lambda: counters()['reloads'] > before, 'the reload', 20)
+    lib.wait_for(lambda: counters()['reloads'] > before, 'the reload')
 
 
 @test
@@ -434,7 +434,7 @@ def negotiated(actions):
         return s.recv(n, socket.MSG_WAITALL)
 
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(20)
+        s.settimeout(120)
         s.connect(a.socket)
         packet(s, b'O', struct.pack('!III', 6, actions, 0))
         check(answer(s)[:1] == b'O', 'no negotiation')

@@ -110,7 +110,7 @@ def login():
 def to_data(way, port, to='bob@b.example', at=lambda step: None):
     """-> Talk after 354, or the reply that came in its place. at(step) is
     called when a step is done."""
-    t = Talk(port[way], timeout=30 * (4 if SANITIZER else 1))
+    t = Talk(port[way], timeout=90 * (4 if SANITIZER else 1))
     try:
         at('connect')
         t.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -157,7 +157,7 @@ def send(way, port, data=BODY, to='bob@b.example', at=lambda step: None):
         return ''
 
 
-def deliver(way, port, data, seconds=40, **more):
+def deliver(way, port, data, seconds=300, **more):
     """As an MTA does: until it is told 250. -> attempts."""
     end = time.monotonic() + seconds * (4 if SANITIZER else 1)
     for n in range(1, 1000):

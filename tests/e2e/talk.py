@@ -16,10 +16,10 @@ class Talk:
 
     def __init__(self, where):
         if isinstance(where, int):
-            self.s = socket.create_connection(('127.0.0.1', where), 60)
+            self.s = socket.create_connection(('127.0.0.1', where), 120)
         else:
             self.s = socket.socket(socket.AF_UNIX)
-            self.s.settimeout(60)
+            self.s.settimeout(120)
             self.s.connect(where)
         self.f = self.s.makefile('rb')
 

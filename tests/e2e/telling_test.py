@@ -64,7 +64,7 @@ def start():
     starts = a.milter_log().count('event=started')
     a.start()
     lib.wait_for(lambda: a.milter_log().count('event=started') > starts,
-                 'the milter to have started', 30)
+                 'the milter to have started')
 
 
 def end(pids):
@@ -121,7 +121,7 @@ def queue_id(said):
 def record(of):
     """The verdict of a message by the mail server's queue id."""
     return json.loads(lib.wait_for(lambda: a.cmd('explain', '--json', of)[1],
-                                   'explain to know %s' % of, 10))
+                                   'explain to know %s' % of))
 
 
 def report(*more):
@@ -181,7 +181,7 @@ def M41_the_log_line_says_what_would_have_been():
     equal(send(text('log', CAROL), CAROL)[0], 250, 'reply')
     line = lib.wait_for(lambda: [x for x in a.milter_log().splitlines()
                                  if 'carol' in x and 'observe=yes' in x],
-                        'the log line', 10)[-1]
+                        'the log line')[-1]
     for word in ('action=unchanged', 'would=rejected', 'would-reply=550',
                  'outcome=refused'):
         check(word in line, 'no %s' % word, line)
@@ -192,8 +192,7 @@ def report_says_what_would_have_happened():
     fresh()
     for _, mail, to, *_ in CASES:
         equal(send(mail, to)[0], 250, to)
-    lib.wait_for(lambda: report()['messages'] >= len(CASES), 'the records',
-                 10)
+    lib.wait_for(lambda: report()['messages'] >= len(CASES), 'the records')
     r = report()
     equal(r['messages'], r['observed'], 'observed')
     rows = {x['name']: x for x in r['domain']['rows']}
@@ -236,13 +235,13 @@ def explain_tells_an_observed_message():
     equal(a.cmd('explain', 'nothing')[0], 65, 'unknown id')
 
 
-def passes(what, seconds=60):
+def passes(what):
     """One message goes through as it is, whatever is dead."""
     fresh()
     mail = text(what, CAROL)
     code, said = send(mail, CAROL)
     equal(code, 250, '%s: %s' % (what, said))
-    got = b.postfix.wait_mail('carol', seconds=seconds)[0]
+    got = b.postfix.wait_mail('carol')[0]
     check(what.encode() in got, what + ': changed', got)
 
 
@@ -267,7 +266,7 @@ def observe_passes_mail_when_nobody_answers():
         passes('hanging workers')
     finally:
         end(stopped)
-    lib.wait_for(lambda: record_of_new('after that'), 'a verdict', 30, 1)
+    lib.wait_for(lambda: record_of_new('after that'), 'a verdict', every=1)
 
 
 def record_of_new(words):
@@ -300,7 +299,7 @@ def observe_ends_with_a_reload():
         fresh()
         equal(send(text('sealed now'))[0], 250, 'reply')
         return b'pkcs7' in b.postfix.wait_mail('bob')[0]
-    lib.wait_for(sealed, 'sealing to begin', 30, 0.5)
+    lib.wait_for(sealed, 'sealing to begin', every=0.5)
     code, said = send(text('refused now', CAROL), CAROL)
     equal(code, 550, said)
     m = re.search(r'\bid (\w+)', said)
@@ -321,7 +320,7 @@ def explain_tells_who_had_which_copy():
         fresh()
         code, said = send(text('two copies'), [BOB, DAVE])
         return code == 250 and queue_id(said)
-    i = lib.wait_for(split, 'a message to be split', 30, 0.5)
+    i = lib.wait_for(split, 'a message to be split', every=0.5)
     check(b'pkcs7' in b.postfix.wait_mail('bob')[0], 'bob: in clear')
     check(b'two copies' in b.postfix.wait_mail('dave')[0], 'dave: sealed')
     r = record(i)

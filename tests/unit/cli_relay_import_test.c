@@ -623,7 +623,7 @@ static void each_form_of_stunnel_conf(void **state)
 		"ca ca-certificates",
 		"    backend \"192.0.2.9:587\" tls encrypt pki mail\n",
 		"nobody is verified, as before",
-		"chroot is not kept: workers have a sandbox",
+		"chroot is not kept: workers are in one",
 		"its certificate is one of listener pop3s",
 	};
 	struct relay_config *c = NULL;

@@ -283,7 +283,7 @@ static struct got get(struct server *s, const char *answer, size_t repeat,
     bool allowed, const char *post)
 {
 	struct http_request r = { .max = 100, .type = "application/x-ask" };
-	struct http_policy p = { .timeout_ms = 5000 };
+	struct http_policy p = { .timeout_ms = 60000 };
 	struct got g = { 0 };
 	struct http *h;
 	struct view body = { NULL, 0 };

@@ -163,7 +163,7 @@ static void S182_without_an_anchor_there_is_no_answer(void **state)
 {
 	char none[] = "/nonexistent/anchor", all[] = "any", *every[] = {all};
 	struct directory d = {.source = FIND_SMIMEA, .domain = every,
-	    .domains = 1, .anchor_file = none, .timeout_ms = 1000,
+	    .domains = 1, .anchor_file = none, .timeout_ms = 60000,
 	    .defers = true};
 	struct addr a = address("bob@example.org");
 	struct finder *f = NULL;
@@ -175,7 +175,7 @@ static void S182_without_an_anchor_there_is_no_answer(void **state)
 	assert_int_equal(finder_new(&f, &d, 1, &e), 0);
 	for (int i = 0; i < 2; i++) {
 		err_clear(&e);
-		assert_int_equal(finder_find(f, &a, 1000, &out, &e), -1);
+		assert_int_equal(finder_find(f, &a, 60000, &out, &e), -1);
 		assert_int_equal(e.kind, FAIL_TEMP);
 		assert_non_null(strstr(e.msg, none));
 	}
@@ -193,7 +193,7 @@ static void S182_A56_an_anchor_file_without_a_key(void **state)
 	char path[] = "/tmp/fetch-smimea-XXXXXX", all[] = "any";
 	char *every[] = {all};
 	struct directory d = {.source = FIND_SMIMEA, .domain = every,
-	    .domains = 1, .anchor_file = path, .timeout_ms = 1000};
+	    .domains = 1, .anchor_file = path, .timeout_ms = 60000};
 	struct addr a = address("bob@example.org");
 	int fd = mkstemp(path);
 
@@ -210,7 +210,7 @@ static void S182_A56_an_anchor_file_without_a_key(void **state)
 		assert_int_equal(pwrite(fd, text[i], strlen(text[i]), 0),
 		    strlen(text[i]));
 		assert_int_equal(finder_new(&f, &d, 1, &e), 0);
-		assert_int_equal(finder_find(f, &a, 1000, &out, &e), -1);
+		assert_int_equal(finder_find(f, &a, 60000, &out, &e), -1);
 		assert_int_equal(e.kind, FAIL_TEMP);
 		if (strstr(e.msg, "no key is in it") == NULL)
 			fail_msg("row %zu: %s", i, e.msg);

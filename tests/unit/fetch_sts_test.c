@@ -317,7 +317,7 @@ static int mode_now(struct sts *s)
 	int mode = -1;
 
 	sts_policy_init(&p);
-	if (sts_find(s, "a.example", clock_ms() + 1000, &p, &why))
+	if (sts_find(s, "a.example", clock_ms() + 60000, &p, &why))
 		mode = (int)p.mode;
 	sts_policy_free(&p);
 	return mode;
@@ -354,13 +354,13 @@ static void T50_why_is_told_of_what_failed_alone(void **state)
 	set_world("v=STSv1; id=1;", GOOD);
 	s = begin(NULL);
 	sts_policy_init(&p);
-	assert_true(sts_find(s, "a.example", clock_ms() + 1000, &p, &why));
+	assert_true(sts_find(s, "a.example", clock_ms() + 60000, &p, &why));
 	assert_string_equal(why.msg, "");
 	assert_int_equal(why.kind, 0);
 	world.txt = "v=STSv1; id=2;";
 	world.text = NULL;
 	world.now += 100;
-	assert_true(sts_find(s, "a.example", clock_ms() + 1000, &p, &why));
+	assert_true(sts_find(s, "a.example", clock_ms() + 60000, &p, &why));
 	assert_string_equal(why.msg, "no route to host");
 	sts_policy_free(&p);
 	sts_free(&s);

@@ -619,8 +619,10 @@ static size_t certs_in(struct keystore *ks, struct view v)
 
 static void what_goes_out_comes_in_again(void **state)
 {
-	struct spec one = { .san = "email:alice@example.com", .key = "1" };
-	struct spec two = { .utf8 = "j\xc3\xb6rg@example.com", .key = "2" };
+	struct spec one = { .san = "email:alice@example.com", .key = "1",
+		.until = NOW + 1000 * DAY };
+	struct spec two = { .utf8 = "j\xc3\xb6rg@example.com", .key = "2",
+		.until = NOW + 1000 * DAY };
 	struct export_set set = { NULL, 0, 0 };
 	struct keystore *ks;
 	struct made ca, a, b;

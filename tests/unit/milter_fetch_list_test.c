@@ -66,7 +66,7 @@ static int wait_result(struct fetch_list *l, struct view *body,
 {
 	struct pollfd p = { fetch_list_fd(l), POLLIN, 0 };
 
-	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_int_equal(poll(&p, 1, 60000), 1);
 	return fetch_list_result(l, body, why);
 }
 
@@ -143,7 +143,7 @@ static uint32_t next_job(void)
 	struct buf head;
 	uint32_t seq = 0;
 
-	for (int i = 0; i < 400 && !packet_wait(peer[0], 0); i++) {
+	for (int i = 0; i < 6000 && !packet_wait(peer[0], 0); i++) {
 		keeper_step(k);
 		usleep(10000);
 	}

@@ -341,6 +341,7 @@ static void late_answers_are_passed_over(void **state)
 	assert_int_equal(e.kind, FAIL_TEMP);
 	send_answer(s[1], 1, 0, "late");
 	send_answer(s[1], 2, 0, "right");
+	c.timeout_ms = 60000;
 	assert_int_equal(ops.sign(ops.ctx, cert_sha256(alice),
 	    SIG_RSA_SHA256, view_of("2"), &sig, &e), 0);
 	assert_string_equal(buf_str(&sig), "right");

@@ -100,7 +100,7 @@ static void M13_waiting_ends_and_ticks(void **state)
 	int t = generation(1, 1);
 
 	(void)state;
-	assert_int_equal(take(&w, 40, &e), -1);
+	assert_int_equal(take(&w, 1000, &e), -1);
 	assert_int_equal(e.kind, FAIL_TEMP);
 	assert_true(atomic_load(&ticks) > 0);
 	assert_int_equal(atomic_load(&st.waiting), 0);
@@ -267,7 +267,7 @@ static void M13_who_gave_up_is_not_served(void **state)
 	(void)state;
 	assert_int_equal(take(&w, 0, NULL), 0);
 	for (i = 0; i < LINE; i++)
-		x[i] = (struct waiting){ .ms = stays[i] ? 60000 : 1500 };
+		x[i] = (struct waiting){ .ms = stays[i] ? 60000 : 4000 };
 	queue_up(x, LINE);
 	for (i = 0; i < LINE; i++)
 		if (!stays[i])

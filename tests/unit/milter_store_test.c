@@ -205,7 +205,7 @@ static void S106_A32_lists_that_nobody_signed(void **state)
 {
 	int64_t now = time(NULL);
 	const struct learned l[] = {
-		learned("carol@example.com", now + 86401, caps_list(GCM256)),
+		learned("carol@example.com", now + 90000, caps_list(GCM256)),
 		learned("carol@example.com", INT64_MAX, caps_list(GCM256)),
 		learned("no address", now, caps_list(GCM256)),
 		learned("carol@example.com", now, view_of("garbage")),

@@ -584,13 +584,13 @@ static void late(const char *reply, bool is_freed, bool accepted)
 	struct seen s;
 
 	sink_start(0, &t, 1);
-	sink[0].is_split = true; /* 3000 octets take more than half a second */
+	sink[0].is_held = true;
 	fill(MAIL, 1);
 	begin(&s, route_to(1, TLS_NONE), &plain_env);
 	add_rcpts(&s, 1);
 	until(&s.rcpts, 1);
 	hop_on_late(s.h, 0, key, learn, &s);
-	send_data(&s, is_freed ? 20000 : 100);
+	send_data(&s, is_freed ? 20000 : 1000);
 	if (!is_freed) {
 		until(&s.results, 1);
 		assert_true(s.result[0].state == HOP_UNKNOWN);
@@ -600,6 +600,7 @@ static void late(const char *reply, bool is_freed, bool accepted)
 	}
 	assert_int_equal(s.lates, 0);
 	hop_free(&s.h);
+	sink[0].is_held = false;
 	until(&s.lates, 1);
 	assert_int_equal(s.accepted, accepted);
 	assert_int_equal(s.results, !is_freed);
@@ -636,6 +637,7 @@ static void T12_given_up_before_the_dot(void **state)
 		struct seen s;
 
 		sink_start(0, &row[i], 1);
+		sink[0].is_held = row[i].dozes;
 		fill_more(i == 5);
 		begin(&s, route_to(1, TLS_NONE), &plain_env);
 		add_rcpts(&s, 1);
@@ -646,6 +648,8 @@ static void T12_given_up_before_the_dot(void **state)
 		turn_ms(50);
 		assert_int_equal(s.results, 0);
 		hop_free(&s.h);
+		turn_ms(50);
+		sink[0].is_held = false;
 		turn_ms(300);
 		assert_int_equal(sink[0].dots, 0);
 		world_stop(NULL);

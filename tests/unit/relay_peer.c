@@ -410,14 +410,25 @@ bool peer_until(struct event_base *base, struct peer *p, const int *flag)
 	return *flag != 0;
 }
 
+bool peer_shakes(struct event_base *base, struct peer *p)
+{
+	int64_t end = clock_ms() + GIVE_UP_MS;
+
+	while (!p->is_open && !p->is_over && clock_ms() < end)
+		peer_while(base, p, 1);
+	return p->is_open;
+}
+
 void peer_while(struct event_base *base, struct peer *p, int ms)
 {
 	int64_t end = clock_ms() + ms;
+	int rounds = 0;
 
+	/* where time is lost to others as many rounds as they would be */
 	do {
 		one_round(base, p);
 		(void)usleep(200);
-	} while (clock_ms() < end);
+	} while (++rounds < ms || clock_ms() < end);
 }
 
 bool peer_hears(struct event_base *base, struct peer *p, size_t n)

@@ -87,6 +87,9 @@ void peer_free(struct peer *p);
 
 /* The loop and the peer in turn, until *flag is not 0; false after 30 s. */
 bool peer_until(struct event_base *base, struct peer *p, const int *flag);
+/* Until its handshake is done; false: it came to nothing. */
+bool peer_shakes(struct event_base *base, struct peer *p);
+
 /* So many milliseconds. */
 void peer_while(struct event_base *base, struct peer *p, int ms);
 /* Until so many octets came to the peer. */

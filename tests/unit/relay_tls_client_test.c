@@ -124,7 +124,7 @@ static void start(struct talk *t, const struct tls_want *w, SSL_CTX *ctx)
 
 static void either(struct talk *t)
 {
-	int64_t until = clock_ms() + 5000;
+	int64_t until = clock_ms() + 30000;
 
 	while (t->o.tls == 0 && t->o.ends == 0 && clock_ms() < until)
 		peer_while(base, &t->p, 1);

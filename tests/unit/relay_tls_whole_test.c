@@ -60,7 +60,7 @@ struct both {
 
 static void run(struct both *b, const struct side *s, size_t octets)
 {
-	int64_t until = clock_ms() + 5000;
+	int64_t until = clock_ms() + 30000;
 
 	while (clock_ms() < until && b->server.ends + b->client.ends == 0 &&
 	    (b->server.tls == 0 || b->client.tls == 0 || s->in.n < octets)) {

@@ -26,7 +26,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS 30000
 
 static struct peer_id root, server_id;
 static struct relay_stats *stats;
@@ -278,7 +278,7 @@ UNUSED static void finish(void)
 	peer_free(&x.client);
 	if (x.backend.fd >= 0)
 		peer_free(&x.backend);
-	for (int i = 0; i < 100 && conn_finishing() > 0; i++) {
+	for (int i = 0; i < 20000 && conn_finishing() > 0; i++) {
 		(void)event_base_loop(x.base, EVLOOP_NONBLOCK);
 		(void)usleep(1000);
 	}

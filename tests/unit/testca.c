@@ -120,7 +120,7 @@ static X509 *begin(const char *cn, EVP_PKEY *key, long serial, int64_t from,
 	MUST(X509_set_subject_name(x, name) == 1);
 	MUST(ASN1_INTEGER_set(X509_get_serialNumber(x), serial) == 1);
 	MUST(ASN1_TIME_set(X509_getm_notBefore(x),
-	    (time_t)(from == 0 ? now - 86400 : from)) != NULL);
+	    (time_t)(from == 0 ? TESTCA_SINCE : from)) != NULL);
 	MUST(ASN1_TIME_set(X509_getm_notAfter(x),
 	    (time_t)(to == 0 ? now + 365 * 86400L : to)) != NULL);
 	MUST(X509_set_pubkey(x, key) == 1);

@@ -20,6 +20,9 @@ struct testca_id {
 	EVP_PKEY *key;
 };
 
+/* 2026-01-01: before all dates that tests have fixed. */
+#define TESTCA_SINCE 1767225600
+
 struct testca {
 	struct testca_id root;
 	struct testca_id sub; /* the intermediate, which issues the leaves */
@@ -35,7 +38,7 @@ struct testca_leaf {
 	const EVP_PKEY *ski_of; /* the SKI of this key instead of its own */
 	EVP_PKEY *use_key;	/* this key instead of a new one */
 	long serial;		/* 0: the next free one */
-	int64_t not_before;	/* 0: yesterday */
+	int64_t not_before;	/* 0: TESTCA_SINCE */
 	int64_t not_after;	/* 0: in a year */
 	bool self_signed;
 };

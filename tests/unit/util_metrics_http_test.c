@@ -21,7 +21,7 @@
 
 #include "util/metrics_http.h"
 
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 #define LONG_MS 60000
 #define PAGE "GET /metrics HTTP/1.1\r\nHost: a\r\n"
 
@@ -308,7 +308,7 @@ static void time_is_for_all_of_a_connection(void **state)
 	int fd, unread;
 
 	(void)state;
-	begin(&w, 300, METRICS_TEXT);
+	begin(&w, 1500, METRICS_TEXT);
 	unread = call(&w, PAGE "\r\n");
 	fd = call(&w, "GET /");
 	do {
