@@ -296,6 +296,10 @@ class Postfix(Mailboxes):
         pid, self.pid = self.pid, None
         if not alive(pid):
             return
+        # what was delivered, and is not noted yet, would come once more
+        end = time.monotonic() + 5
+        while self.is_delivering() and time.monotonic() < end:
+            time.sleep(0.05)
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGTERM)
         end = time.monotonic() + 30
@@ -315,6 +319,10 @@ class Postfix(Mailboxes):
                      errors='replace') as f:
             return f.read()
         return ''
+
+    def is_delivering(self):
+        return any('/active/' in f or '/incoming/' in f
+                   for f in self.queue_files())
 
     def queue_files(self):
         """Paths of all messages that lie in the queue. What moves meanwhile
