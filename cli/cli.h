@@ -119,14 +119,14 @@ int cli_say(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ---- opening; each 0 or an exit code, the reason printed ---- */
 
 int cli_config(struct cli *c);
+/* The same for who can do without the milter's part: see is_relay_only. */
+int cli_config_any(struct cli *c);
 /* Is it a file that can be read? 0, or EX_CONFIG, having said why not, and
  * where one comes from: "\"postseal init\" makes one". */
 int cli_config_file(const char *path, const char *one);
 /* What is wrong in it, and how many. EX_CONFIG. */
 int cli_config_errors(const char *path, const struct conf_errors *ce,
     const char *page);
-/* The same for who can do without the milter's part: see is_relay_only. */
-int cli_config_any(struct cli *c);
 /* Gives up root for the store's owner first, and for changes notes who calls,
  * for postseal audit. */
 int cli_keystore(struct cli *c, enum ks_mode mode);

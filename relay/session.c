@@ -22,6 +22,7 @@
 #define BLOCK_MS 180000	    /* RFC 5321 4.5.3.2.5 */
 #define FINISH_MS 10000	    /* for the last reply */
 #define NEWCOMER_MS 5000    /* to begin a message, when we go away */
+#define GOING_AWAY "Service is going away"
 
 static LIST_HEAD(, session) sessions = LIST_HEAD_INITIALIZER(sessions);
 
@@ -90,7 +91,7 @@ static bool wait_more(struct session *s)
 		conn_deadline(s->c, s->since_ms + NEWCOMER_MS);
 		return false;
 	}
-	smtp_server_quit(s->s, "Service is going away");
+	smtp_server_quit(s->s, GOING_AWAY);
 	return true;
 }
 
@@ -327,7 +328,7 @@ static void on_end(void *arg, enum conn_end how, const char *why)
 	if (how == CONN_LATE) {
 		conn_last_words(s->c);
 		smtp_server_quit(s->s, s->w->is_stopping && is_idle(s) ?
-		    "Service is going away" : "Too slow, closing");
+		    GOING_AWAY : "Too slow, closing");
 		flush(s);
 		conn_finish(&s->c, FINISH_MS);
 	}

@@ -39,6 +39,16 @@ static void is_free_now(void)
 	hop_free(&b.h);
 }
 
+/* Four of them; the first one has heard of its recipient. */
+static void crowd(struct seen s[4], const struct hop_envelope *env)
+{
+	for (int i = 0; i < 4; i++) {
+		begin(&s[i], narrow(), env);
+		add_rcpts(&s[i], 1);
+	}
+	until(&s[0].rcpts, 1);
+}
+
 static void who_has_his_turn_may_go_at_once(void **state)
 {
 	const struct hop_envelope env = waiting(60000);
@@ -46,11 +56,7 @@ static void who_has_his_turn_may_go_at_once(void **state)
 
 	(void)state;
 	TALK(0, {NULL});
-	for (int i = 0; i < 4; i++) {
-		begin(&s[i], narrow(), &env);
-		add_rcpts(&s[i], 1);
-	}
-	until(&s[0].rcpts, 1);
+	crowd(s, &env);
 	hop_free(&s[0].h);
 	hop_free(&s[1].h); /* it was about to begin */
 	hop_free(&s[2].h);
@@ -115,11 +121,7 @@ static void the_end_of_all_with_some_that_wait(void **state)
 
 	(void)state;
 	TALK(0, {NULL});
-	for (int i = 0; i < 4; i++) {
-		begin(&s[i], narrow(), &env);
-		add_rcpts(&s[i], 1);
-	}
-	until(&s[0].rcpts, 1);
+	crowd(s, &env);
 	hop_free(&s[0].h);
 }
 
